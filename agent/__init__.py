@@ -1,0 +1,1 @@
+"""The helpdesk itself: pipeline, tickets, drafts, approval, outbox, desk and command line."""

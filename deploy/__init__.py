@@ -1,0 +1,1 @@
+"""Keeping the parts up: service units and start checks."""

@@ -1,0 +1,1 @@
+"""Requests as they come in: raw mail and other channels turned into `InboundMessage`."""

@@ -1,0 +1,62 @@
+"""The value that every channel produces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    name: str
+    """Display name, RFC 2047 decoded; empty when there was none."""
+    address: str
+    """`local@domain` as written, without angle brackets."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    filename: str
+    """Decoded name without directories; made up (`part-3.pdf`) when the mail gave none."""
+    content_type: str
+    content: bytes
+    sha256: str
+    """Lower-case hex digest of `content`."""
+    inline: bool
+    content_id: str | None = None
+    """Content-ID without angle brackets, for parts that the HTML refers to."""
+
+    @property
+    def size(self) -> int:
+        """Bytes after transfer decoding."""
+        return len(self.content)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InboundMessage:
+    channel: str
+    """`email`, later `slack`, `form`, `api`."""
+    message_id: str | None
+    """Message-ID without angle brackets; None when the mail had none."""
+    in_reply_to: str | None
+    references: tuple[str, ...]
+    """Message-IDs without angle brackets, oldest first."""
+    sender: Address | None
+    """First From address; None when no address could be read."""
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    subject: str
+    date: datetime | None
+    """Aware; None when the header was missing or unreadable."""
+    auto_generated: bool
+    """RFC 3834 Auto-Submitted, list mail, out-of-office and the like: never acknowledged."""
+    bounce: bool
+    """A delivery status report."""
+    text: str
+    """Whole readable body: text/plain, or HTML turned into text."""
+    visible_text: str
+    """`text` without quoted history and signature: what the sender wrote this time."""
+    attachments: tuple[Attachment, ...]
+    defects: tuple[str, ...]
+    """What was broken in the mail, one short sentence each; empty for a sound mail."""

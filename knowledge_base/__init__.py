@@ -1,0 +1,1 @@
+"""Evidence: articles, facts, and the search index over them."""

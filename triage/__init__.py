@@ -1,0 +1,1 @@
+"""Placing a request (level, type, urgency, route) and diagnosing what it pastes."""
