@@ -1,0 +1,38 @@
+"""What can go wrong in the helpdesk, in words for the person who can mend it."""
+
+from __future__ import annotations
+
+
+class HelpdeskError(Exception):
+    """Root of this package's errors; the message says what is wrong and what to do next."""
+
+
+class SettingsError(HelpdeskError):
+    """One or more settings cannot be used; the message lists all of them."""
+
+
+class DatabaseError(HelpdeskError):
+    """The database cannot be used as it is."""
+
+
+class PortTakenError(HelpdeskError):
+    """A port that we should listen on is in use."""
+
+
+class ApprovalError(HelpdeskError):
+    """A draft cannot be approved as shown: what it was bound to has changed, or somebody was quicker."""
+
+
+class NotFoundError(HelpdeskError):
+    """No such ticket, draft, attachment or person."""
+
+
+class SendError(HelpdeskError):
+    """A mail was not handed over.
+
+    `permanent` is the one bit that the sender's loop reads: False means worth another try.
+    """
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent

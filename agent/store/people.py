@@ -1,0 +1,136 @@
+"""Support engineers, their sign-in links, passwords and sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from sqlalchemy import update
+from sqlmodel import Session, col, delete, select
+
+from agent.errors import HelpdeskError, NotFoundError
+from agent.store.tables import DeskSession, Engineer, SignInLink, now
+
+LINK_LIFETIME = timedelta(hours=24)
+SESSION_LIFETIME = timedelta(hours=12)
+MIN_PASSWORD_LENGTH = 12
+
+_hasher = PasswordHasher()
+# Verified when no such engineer exists, so that the answer takes as long as for one who does.
+_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+def add_engineer(session: Session, *, name: str, email: str) -> Engineer:
+    """Raises HelpdeskError when the address is taken."""
+    address = email.strip().casefold()
+    if session.exec(select(Engineer).where(Engineer.email == address)).first():
+        raise HelpdeskError(
+            f"there is already an engineer with the address {address}: use `minerva user link {address}`"
+        )
+    engineer = Engineer(name=name.strip(), email=address)
+    session.add(engineer)
+    session.flush()
+    return engineer
+
+
+def by_email(session: Session, email: str) -> Engineer:
+    """Raises NotFoundError."""
+    found = session.exec(select(Engineer).where(Engineer.email == email.strip().casefold())).first()
+    if found is None:
+        raise NotFoundError(f"there is no engineer with the address {email}: use `minerva user add`")
+    return found
+
+
+def all_engineers(session: Session) -> list[Engineer]:
+    return list(session.exec(select(Engineer).order_by(col(Engineer.id))))
+
+
+def disable(session: Session, engineer: Engineer) -> None:
+    """No more sign-in; open sessions end at once."""
+    engineer.disabled_at = now()
+    session.add(engineer)
+    session.execute(delete(DeskSession).where(col(DeskSession.engineer_id) == engineer.id))
+
+
+def new_sign_in_link(session: Session, engineer: Engineer) -> str:
+    """A token that signs in once within 24 hours; only its hash is kept."""
+    token = secrets.token_urlsafe(32)
+    session.add(SignInLink(token_hash=_hash(token), engineer_id=_key(engineer), expires_at=now() + LINK_LIFETIME))
+    return token
+
+
+def redeem_link(session: Session, token: str) -> Engineer | None:
+    """The engineer, once; None for a link that is unknown, used, too old, or of a disabled engineer."""
+    used = session.execute(
+        update(SignInLink)
+        .where(
+            col(SignInLink.token_hash) == _hash(token),
+            col(SignInLink.used_at).is_(None),
+            col(SignInLink.expires_at) > now(),
+        )
+        .values(used_at=now())
+        .returning(col(SignInLink.engineer_id))
+    ).scalar_one_or_none()
+    return _active(session.get(Engineer, used)) if used is not None else None
+
+
+def check_password(session: Session, email: str, password: str) -> Engineer | None:
+    """The engineer when the password is right and the account is open."""
+    engineer = session.exec(select(Engineer).where(Engineer.email == email.strip().casefold())).first()
+    kept = engineer.password_hash if engineer is not None else None
+    try:
+        _hasher.verify(kept or _NOBODY, password)
+    except (Argon2Error, InvalidHashError):
+        return None
+    return _active(engineer) if kept else None
+
+
+def set_password(session: Session, engineer: Engineer, password: str) -> None:
+    """Raises HelpdeskError for a password that is too short."""
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise HelpdeskError(f"a password has at least {MIN_PASSWORD_LENGTH} characters")
+    engineer.password_hash = _hasher.hash(password)
+    session.add(engineer)
+
+
+def start_session(session: Session, engineer: Engineer) -> str:
+    """The token for the cookie; only its hash is kept."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        DeskSession(
+            token_hash=_hash(token),
+            engineer_id=_key(engineer),
+            csrf_token=secrets.token_urlsafe(32),
+            expires_at=now() + SESSION_LIFETIME,
+        )
+    )
+    return token
+
+
+def session_of(session: Session, token: str) -> tuple[DeskSession, Engineer] | None:
+    """None for an unknown or expired session, or a disabled engineer."""
+    found = session.get(DeskSession, _hash(token))
+    if found is None or found.expires_at <= now():
+        return None
+    engineer = _active(session.get(Engineer, found.engineer_id))
+    return None if engineer is None else (found, engineer)
+
+
+def end_session(session: Session, token: str) -> None:
+    session.execute(delete(DeskSession).where(col(DeskSession.token_hash) == _hash(token)))
+
+
+def _active(engineer: Engineer | None) -> Engineer | None:
+    return engineer if engineer is not None and engineer.disabled_at is None else None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _key(engineer: Engineer) -> int:
+    assert engineer.id is not None
+    return engineer.id

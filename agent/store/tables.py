@@ -1,0 +1,271 @@
+"""The tables. Times are aware UTC. JSON columns hold plain lists and dicts, described where they stand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, LargeBinary, String, TypeDecorator, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in and out; SQLite keeps no zone of its own."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TicketStatus(StrEnum):
+    NEW = "new"
+    DRAFTED = "drafted"
+    """A draft waits for a person."""
+    ANSWERED = "answered"
+    SET_ASIDE = "set aside"
+    """Automatic mail and the like: kept, shown, neither acknowledged nor drafted."""
+
+
+class DraftState(StrEnum):
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+class Decision(StrEnum):
+    APPROVED = "approved"
+    EDITED = "edited"
+    REJECTED = "rejected"
+
+
+class OutboundKind(StrEnum):
+    ACKNOWLEDGEMENT = "acknowledgement"
+    ANSWER = "answer"
+
+
+class OutboundState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    """Claimed, nothing of the content handed over yet: safe to try again after a crash."""
+    TRANSMITTING = "transmitting"
+    """Content is going over the wire: after a crash the outcome is uncertain."""
+    SENT = "sent"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    """Never resent by itself."""
+
+
+class MailState(StrEnum):
+    RECEIVED = "received"
+    HANDLED = "handled"
+
+
+class Engineer(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    email: str = Field(unique=True)
+    password_hash: str | None = None
+    """argon2id; None until the engineer sets one."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class SignInLink(SQLModel, table=True):
+    __tablename__ = "sign_in_link"
+    token_hash: str = Field(primary_key=True)
+    """SHA-256 of the token; the token itself is shown once."""
+    engineer_id: int = Field(foreign_key="engineer.id")
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class DeskSession(SQLModel, table=True):
+    __tablename__ = "desk_session"
+    token_hash: str = Field(primary_key=True)
+    engineer_id: int = Field(foreign_key="engineer.id")
+    csrf_token: str
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class StoredMail(SQLModel, table=True):
+    """The original of an accepted mail; written before it is acknowledged to the sending server, never changed."""
+
+    __tablename__ = "stored_mail"
+    id: int | None = Field(default=None, primary_key=True)
+    identity: str = Field(unique=True)
+    """Same for a redelivery of the same mail, see `store.inbound.identity_of`."""
+    sha256: str
+    size: int
+    channel: str
+    peer: str
+    envelope_from: str
+    envelope_to: list[str] = Field(sa_type=JSON)
+    received_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    state: str = Field(default=MailState.RECEIVED, index=True)
+    deliveries: int = 1
+    """How often the same mail was accepted."""
+
+
+class RawMail(SQLModel, table=True):
+    """The bytes, apart from the envelope so that listing mails does not read them."""
+
+    __tablename__ = "raw_mail"
+    stored_mail_id: int = Field(primary_key=True, foreign_key="stored_mail.id")
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class TicketCounter(SQLModel, table=True):
+    __tablename__ = "ticket_counter"
+    year: int = Field(primary_key=True)
+    last: int = 0
+
+
+class Ticket(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    number: str = Field(unique=True)
+    """`MIN-2026-000001`."""
+    subject: str
+    requester_name: str
+    requester_address: str = Field(index=True)
+    status: str = Field(default=TicketStatus.NEW, index=True)
+    revision: int = 1
+    """Goes up with every message from outside; drafts and approvals are bound to it."""
+    language: str = "en"
+    level: str | None = None
+    level_confidence: float | None = None
+    type: str | None = None
+    type_confidence: float | None = None
+    urgency: str | None = None
+    route: str | None = None
+    reasons: list[str] = Field(default_factory=list, sa_type=JSON)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
+
+
+class Message(SQLModel, table=True):
+    """One message of a ticket, in or out."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    stored_mail_id: int | None = Field(default=None, foreign_key="stored_mail.id", unique=True)
+    """Where it came from; None for what we sent (the outbound row then has the same `message_id`)."""
+    direction: str
+    """`in` or `out`."""
+    sender_name: str
+    sender_address: str
+    recipients: list[str] = Field(default_factory=list, sa_type=JSON)
+    cc: list[str] = Field(default_factory=list, sa_type=JSON)
+    reply_to: list[str] = Field(default_factory=list, sa_type=JSON)
+    subject: str
+    message_id: str | None = Field(default=None, index=True)
+    in_reply_to: str | None = None
+    references: list[str] = Field(default_factory=list, sa_type=JSON)
+    text: str
+    visible_text: str
+    date: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    """Received or written here."""
+    auto_generated: bool = False
+    bounce: bool = False
+    defects: list[str] = Field(default_factory=list, sa_type=JSON)
+    attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    """[{filename, content_type, size, sha256, inline}], in the order of the mail; the bytes stay in the raw mail."""
+
+
+class Draft(SQLModel, table=True):
+    __table_args__ = (UniqueConstraint("ticket_id", "revision", "attempt"),)
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    message_id: int = Field(foreign_key="message.id")
+    """The message that it answers."""
+    revision: int
+    """Of the ticket when it was made."""
+    attempt: int = 1
+    state: str = Field(default=DraftState.WAITING, index=True)
+    outcome: str
+    """answer, caveat, ask or escalate."""
+    recipients: list[str] = Field(sa_type=JSON)
+    subject: str
+    body: str
+    """Exactly what would be sent."""
+    claims: list[dict[str, Any]] = Field(sa_type=JSON)
+    """[{text, citations: [{evidence: number from 1, quote}]}]."""
+    unanswered: list[str] = Field(sa_type=JSON)
+    questions: list[str] = Field(sa_type=JSON)
+    evidence: list[dict[str, Any]] = Field(sa_type=JSON)
+    """[{number, kind: passage or row, id, title, heading: [...], path, anchor, url, text, score, cited}]."""
+    findings: list[dict[str, Any]] = Field(sa_type=JSON)
+    """Of the diagnosis: [{id, severity, line, excerpt, meaning, causes, fixes, source}]."""
+    answerable: float
+    model: str
+    """`embedded`, or the id of the language model."""
+    prompt_hash: str | None = None
+    instruction: str | None = None
+    """What the engineer asked for when wanting another draft."""
+    binding: str
+    """SHA-256 over ticket revision, recipients, subject and body: what an approval is bound to."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class Approval(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    draft_id: int = Field(foreign_key="draft.id", unique=True)
+    engineer_id: int = Field(foreign_key="engineer.id")
+    decision: str
+    reason: str | None = None
+    body: str | None = None
+    """What was sent; None when rejected."""
+    binding: str
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class Outbound(SQLModel, table=True):
+    """A mail on its way out; written in the transaction that decides that it is sent."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    approval_id: int | None = Field(default=None, foreign_key="approval.id", unique=True)
+    kind: str
+    key: str = Field(unique=True)
+    """Idempotency key: `acknowledgement:<mail>` or `answer:<approval>`."""
+    message_id: str = Field(unique=True)
+    recipients: list[str] = Field(sa_type=JSON)
+    recipient: str = Field(sa_column=Column(String, index=True, nullable=False))
+    """First of `recipients`, for counting acknowledgements per sender."""
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    state: str = Field(default=OutboundState.QUEUED, index=True)
+    attempts: int = 0
+    next_attempt_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    last_error: str | None = None
+    file: str | None = None
+    """Name in the outbox folder, when there is no relay."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Event(SQLModel, table=True):
+    """History of a ticket: who did what, when."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    actor: str
+    """`minerva`, `requester`, or the engineer's name."""
+    what: str
+    detail: str = ""

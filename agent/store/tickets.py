@@ -1,0 +1,142 @@
+"""Tickets, their messages and their history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+from sqlalchemy import func, or_
+from sqlmodel import Session, SQLModel, col, select
+
+from agent.errors import NotFoundError
+from agent.store.tables import Event, Message, Ticket, TicketCounter, TicketStatus, now
+from triage.result import TriageResult
+
+_NUMBER = re.compile(r"\[(MIN-\d{4}-\d{6,})\]")
+
+Row = TypeVar("Row", bound=SQLModel)
+
+
+def key_of(row: Ticket | Message) -> int:
+    """The primary key of a row that has been flushed."""
+    assert row.id is not None
+    return row.id
+
+
+def open_ticket(session: Session, *, subject: str, requester_name: str, requester_address: str) -> Ticket:
+    ticket = Ticket(
+        number=_next_number(session),
+        subject=subject or "(no subject)",
+        requester_name=requester_name,
+        requester_address=requester_address,
+    )
+    session.add(ticket)
+    session.flush()
+    return ticket
+
+
+def _next_number(session: Session) -> str:
+    year = now().year
+    counter = session.get(TicketCounter, year) or TicketCounter(year=year)
+    counter.last += 1
+    session.add(counter)
+    return f"MIN-{year}-{counter.last:06d}"
+
+
+def ticket_of_reply(session: Session, *, known_ids: Iterable[str], subject: str, sender_address: str) -> Ticket | None:
+    """The ticket that a mail belongs to.
+
+    First the Message-IDs that it answers; then a `[MIN-…]` in the subject, but only for an address that
+    already takes part in that ticket, so that a guessed number opens nobody else's conversation.
+    """
+    ids = list(known_ids)
+    if ids:
+        found = session.exec(
+            select(Ticket)
+            .join(Message, col(Message.ticket_id) == Ticket.id)
+            .where(col(Message.message_id).in_(ids))
+            .order_by(col(Message.id).desc())
+        ).first()
+        if found is not None:
+            return found
+    named = _NUMBER.search(subject)
+    if named is None:
+        return None
+    ticket = session.exec(select(Ticket).where(Ticket.number == named[1])).one_or_none()
+    return ticket if ticket is not None and _takes_part(session, ticket, sender_address) else None
+
+
+def _takes_part(session: Session, ticket: Ticket, address: str) -> bool:
+    senders = session.exec(
+        select(Message.sender_address).where(Message.ticket_id == ticket.id, Message.direction == "in")
+    )
+    return address.casefold() in {ticket.requester_address.casefold(), *(a.casefold() for a in senders)}
+
+
+def place(ticket: Ticket, result: TriageResult) -> None:
+    """Write what triage says onto the ticket."""
+    ticket.level, ticket.level_confidence = result.level, result.level_confidence
+    ticket.type, ticket.type_confidence = result.type, result.type_confidence
+    ticket.urgency, ticket.route, ticket.language = result.urgency, result.route, result.language
+    ticket.reasons = list(result.reasons)
+
+
+def note_event(session: Session, ticket: Ticket, actor: str, what: str, detail: str = "") -> None:
+    ticket.updated_at = now()
+    session.add(ticket)
+    session.add(Event(ticket_id=key_of(ticket), actor=actor, what=what, detail=detail))
+
+
+def by_number(session: Session, number: str) -> Ticket:
+    """Raises NotFoundError."""
+    ticket = session.exec(select(Ticket).where(Ticket.number == number)).one_or_none()
+    if ticket is None:
+        raise NotFoundError(f"there is no ticket {number}")
+    return ticket
+
+
+def by_id(session: Session, row: type[Row], key: int) -> Row:
+    """Raises NotFoundError."""
+    found = session.get(row, key)
+    if found is None:
+        raise NotFoundError(f"there is no {row.__name__.lower()} {key}")
+    return found
+
+
+def search(
+    session: Session, *, status: TicketStatus | None = None, text: str = "", limit: int = 50, offset: int = 0
+) -> list[Ticket]:
+    """Latest change first; `text` is looked for in number, subject, requester and message texts."""
+    query = select(Ticket)
+    if status is not None:
+        query = query.where(Ticket.status == status)
+    for word in text.split():
+        like = f"%{word.replace('%', '').replace('_', '')}%"
+        in_messages = select(Message.ticket_id).where(col(Message.text).ilike(like))
+        fields = (Ticket.number, Ticket.subject, Ticket.requester_name, Ticket.requester_address)
+        query = query.where(or_(*(col(f).ilike(like) for f in fields), col(Ticket.id).in_(in_messages)))
+    return list(session.exec(query.order_by(col(Ticket.updated_at).desc()).offset(offset).limit(limit)))
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Number of tickets per status; statuses without tickets are left out."""
+    rows = session.exec(select(Ticket.status, func.count()).group_by(Ticket.status))
+    return dict(iter(rows))
+
+
+def messages_of(session: Session, ticket: Ticket) -> list[Message]:
+    return list(session.exec(select(Message).where(Message.ticket_id == ticket.id).order_by(col(Message.id))))
+
+
+def events_of(session: Session, ticket: Ticket) -> list[Event]:
+    return list(session.exec(select(Event).where(Event.ticket_id == ticket.id).order_by(col(Event.id))))
+
+
+def latest_request(session: Session, ticket: Ticket) -> Message | None:
+    """The newest message from outside that a person wrote."""
+    return session.exec(
+        select(Message)
+        .where(Message.ticket_id == ticket.id, Message.direction == "in", col(Message.auto_generated).is_(False))
+        .order_by(col(Message.id).desc())
+    ).first()
