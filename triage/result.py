@@ -1,4 +1,4 @@
-"""What triage and diagnosis say of a request."""
+"""What triage says of a request."""
 
 from __future__ import annotations
 
@@ -38,28 +38,3 @@ class TriageResult:
     route: Route
     reasons: tuple[str, ...]
     """What decided: rules that fired and the words that weighed most, for a person to read."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing that a script or log shows."""
-
-    id: str
-    """Rule or signature id of the facts."""
-    severity: Literal["error", "warning", "hint"]
-    line: int
-    """From 1, in the text that was read."""
-    excerpt: str
-    meaning: str
-    causes: tuple[str, ...]
-    fixes: tuple[str, ...]
-    source: str
-    """Title and address of where the knowledge comes from."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Diagnosis:
-    findings: tuple[Finding, ...]
-    """First cause first."""
-    systems: tuple[str, ...]
-    """System ids named in the request."""

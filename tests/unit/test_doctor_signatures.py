@@ -1,0 +1,77 @@
+"""Every signature of the facts on its own examples and near misses."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from triage.doctor.facts import facts
+from triage.doctor.literals import required_literals
+from triage.doctor.logs import diagnose_log_text
+from triage.doctor.signatures import load_signatures
+
+TABLE = facts("error_signatures")
+FAILURES = [*TABLE["entries"], *TABLE["exit_codes"]]
+
+
+@pytest.mark.parametrize(("name", "line"), [(row["id"], line) for row in FAILURES for line in row["examples"]])
+def test_example_is_named_by_its_own_signature_first(name: str, line: str) -> None:
+    assert diagnose_log_text(line, "log")[0].id == name
+
+
+@pytest.mark.parametrize(("name", "line"), [(row["id"], line) for row in FAILURES for line in row.get("not", ())])
+def test_near_miss_is_not_matched(name: str, line: str) -> None:
+    assert name not in {finding.id for finding in diagnose_log_text(line, "log")}
+
+
+@pytest.mark.parametrize("line", [line for row in TABLE["harmless"] for line in row["examples"]])
+def test_harmless_line_is_no_finding(line: str) -> None:
+    assert diagnose_log_text(line, "log") == ()
+
+
+def test_prefilter_lets_every_matching_line_through() -> None:
+    prefilter = load_signatures().prefilter
+    lines = [line for row in (*FAILURES, *TABLE["harmless"]) for line in row["examples"]]
+    assert [line for line in lines if not prefilter.search(line.encode())] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literals"),
+    [
+        ("CUDA out of memory", ("CUDA out of memory",)),
+        ("(?:CUDA|HIP) error: bad", (" error: bad",)),
+        (r"a\.b{0,3}(?:failed|timed out)", ("failed", "timed out")),
+        (r"[a-z]+x?", ()),
+        (r"(?:abc|\d)", ()),
+        (r"colou?rful", ("colo",)),
+        (r"(?:ab)?cde", ("cde",)),
+        (r"x[]]yz", ("yz",)),
+    ],
+)
+def test_required_literals(pattern: str, literals: tuple[str, ...]) -> None:
+    assert required_literals(pattern) == literals
+
+
+def test_patterns_are_of_the_stated_dialect() -> None:
+    for row in (*FAILURES, *TABLE["harmless"]):
+        for pattern in row["patterns"]:
+            re.compile(pattern)
+            assert not re.search(r"\(\?[=!<]|\\[1-9]", pattern), pattern
+
+
+def test_ids_are_unique_and_references_exist() -> None:
+    ids = [row["id"] for row in (*FAILURES, *TABLE["harmless"])]
+    assert len(ids) == len(set(ids))
+    wanted = {name for row in FAILURES for name in row.get("often_consequence_of", ())}
+    assert wanted <= set(ids)
+    assert {key for row in (*FAILURES, *TABLE["harmless"]) for key in row["source"]} <= set(TABLE["sources"])
+
+
+def test_counts_are_right() -> None:
+    counts = TABLE["meta"]["counts"]
+    assert counts["entries"] == len(TABLE["entries"])
+    assert counts["exit_codes"] == len(TABLE["exit_codes"])
+    assert counts["by_category"] == Counter(row["category"] for row in TABLE["entries"])
+    assert counts["by_status"] == Counter(row["status"] for row in TABLE["entries"])

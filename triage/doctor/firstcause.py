@@ -1,0 +1,184 @@
+"""Which of the lines kept from a log came first, by `how_to_name_the_first_cause` of error_signatures.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from triage.doctor.logscan import Hit, Scan
+
+Standing = Literal["cause", "weak", "symptom", "wait"]
+
+RECOVERED_AFTER = 3
+"""Lines of normal progress after which a process is taken to have gone on."""
+
+_WEAK = re.compile(
+    r"(?i)\bwarn(?:ing)?\b|\bretry(?:ing)?\b|\bretries in\b|attempt \d|will (?:be )?(?:retried|ignored?)|"
+    r"fall(?:ing|s)? back|ignor(?:ing|ed)|skipping|\bnon-?fatal\b|\boptional\b|continuing|\bproceeding\b|"
+    r"\bdebug\b|\bNCCL INFO\b|^\[W|^W\d{4}|using .{0,40} instead|disabl(?:ed|ing)|deprecated"
+)
+_STRONG = re.compile(r"(?i)\b\w*(?:Error|Exception)\b ?[:(]|\bfatal\b|\berror:|\baborted\b|NCCL WARN")
+_KILLED_FROM_OUTSIDE = re.compile(
+    r"^(?:KeyboardInterrupt|SystemExit|\S{0,80}SignalException|\S{0,60}CancelledError|BrokenPipeError)"
+)
+_SUCCESS = re.compile(
+    rb"train_runtime|Serving Benchmark Result|Application shutdown complete|COMPLETED[ |]{1,24}0:0|(?i:"
+    rb"(?:training|fine-?tuning|pre-?training|inference|evaluation|benchmark(?:ing)?|run|job|experiment|"
+    rb"tokeni[sz]ation|preprocessing|all (?:tasks|steps|jobs|epochs|runs)) (?:(?:has|have|is|was) )?"
+    rb"(?:successfully )?(?:completed?|finished|done)\b|"
+    rb"(?:completed|finished|ended|exited|saved|uploaded|written) (?:successfully|normally|without errors?)|"
+    rb"successfully (?:saved|completed|finished|trained)|saved (?:final |best )?(?:model|checkpoint|weights)|"
+    rb"(?:final|best) (?:model|checkpoint|eval|loss|accuracy|test|validation)|"
+    rb"exit(?:ed with)? (?:code|status)[ :=]{1,3}0\b|\ball done\b)"
+)
+_ALWAYS_FATAL = frozenset({"slurm_time_limit", "oom_cpu_slurm", "slurm_node_fail", "slurm_preempted_or_requeued"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cause:
+    hit: Hit
+    standing: Standing
+    confidence: float
+
+
+def causes_of(scan: Scan) -> tuple[Cause, ...]:
+    """One for each signature, first cause first; empty when nothing failed."""
+    standing = _first_of_each([(hit, _standing(hit)) for hit in scan.hits])
+    if not standing or _went_well(standing, scan):
+        return ()
+    causes = [hit for hit, kind in standing if kind == "cause" and not _recovered(hit, standing)]
+    weak = [hit for hit, kind in standing if kind == "weak" and not _recovered(hit, standing)]
+    symptoms = [hit for hit, kind in standing if kind == "symptom"]
+    waits = [hit for hit, kind in standing if kind == "wait"]
+    recovered = [hit for hit, kind in standing if kind in ("cause", "weak") and _recovered(hit, standing)]
+    first = (
+        _first(causes, symptoms)
+        or _first(weak, [])
+        or _first_symptom(symptoms)
+        or _first(recovered, [])
+        or _first(waits, [])
+    )
+    if first is None:
+        return ()
+    rest = [
+        hit for hit in (*_ordered(causes), *_ordered(symptoms), *_ordered(weak), *_ordered(waits)) if hit is not first
+    ]
+    confident = _confidence(first, causes, weak)
+    named = dict(zip((id(hit) for hit, _ in standing), (kind for _, kind in standing), strict=True))
+    return (
+        Cause(hit=first, standing=named[id(first)], confidence=confident),
+        *(Cause(hit=hit, standing=named[id(hit)], confidence=round(confident * 0.4, 2)) for hit in rest),
+    )
+
+
+def _standing(hit: Hit) -> Standing:
+    role = hit.signature.role
+    if role == "wait":
+        return "wait"
+    if role == "symptom" or _KILLED_FROM_OUTSIDE.match(hit.text):
+        return "symptom"
+    if _WEAK.search(hit.text) and not _STRONG.search(hit.text):
+        return "weak"
+    if role == "either" and not hit.signature.fallback and not _STRONG.search(hit.text):
+        return "weak"
+    return "cause"
+
+
+def _first_of_each(hits: Sequence[tuple[Hit, Standing]]) -> list[tuple[Hit, Standing]]:
+    """The earliest hit of each signature, in its strongest standing."""
+    best: dict[str, tuple[Hit, Standing]] = {}
+    strength = ("wait", "weak", "symptom", "cause")
+    for hit, kind in hits:
+        key = hit.signature.id
+        held = best.get(key)
+        stronger = held is None or strength.index(kind) > strength.index(held[1])
+        if held is None or stronger or (kind == held[1] and _before(hit, held[0])):
+            best[key] = (hit, kind)
+    return sorted(best.values(), key=lambda pair: pair[0].line)
+
+
+def _before(one: Hit, other: Hit) -> bool:
+    if one.stamp and other.stamp and one.stamp != other.stamp:
+        return one.stamp < other.stamp
+    return one.line < other.line
+
+
+def _ordered(hits: Sequence[Hit]) -> list[Hit]:
+    """By time stamp when every hit has one, by line otherwise."""
+    if all(hit.stamp for hit in hits):
+        return sorted(hits, key=lambda hit: (hit.stamp or (), hit.line))
+    return sorted(hits, key=lambda hit: hit.line)
+
+
+def _recovered(hit: Hit, standing: Sequence[tuple[Hit, Standing]]) -> bool:
+    """Whether the program went on after it and something else failed later."""
+    if hit.progress_after < RECOVERED_AFTER or hit.signature.id in _ALWAYS_FATAL:
+        return False
+    if hit.signature.category in ("precision_nan", "environment", "slurm"):
+        return False
+    return any(
+        other.line > hit.line
+        and kind in ("cause", "symptom")
+        and other.signature.id != hit.signature.id
+        and other.progress_after < RECOVERED_AFTER
+        for other, kind in standing
+    )
+
+
+def _first(hits: Sequence[Hit], symptoms: Sequence[Hit]) -> Hit | None:
+    """The earliest, or what it is a known consequence of."""
+    if not hits:
+        return None
+    candidates = _ordered(hits)
+    first = candidates[0]
+    for _ in range(4):
+        earlier = [hit for hit in candidates if hit.signature.id in first.signature.consequence_of and hit is not first]
+        if not earlier:
+            break
+        first = earlier[0]
+    hung = [hit for hit in symptoms if hit.signature.id in first.signature.consequence_of and _before(hit, first)]
+    return hung[0] if hung and len(candidates) == 1 else first
+
+
+def _first_symptom(symptoms: Sequence[Hit]) -> Hit | None:
+    """The symptom that no other present symptom explains; exit codes last."""
+    present = {hit.signature.id for hit in symptoms}
+    roots = [hit for hit in symptoms if not present & set(hit.signature.consequence_of)] or list(symptoms)
+    telling = [hit for hit in roots if not hit.signature.id.startswith("exit_")] or roots
+    ordered = _ordered(telling)
+    return ordered[0] if ordered else None
+
+
+def _went_well(standing: Sequence[tuple[Hit, Standing]], scan: Scan) -> bool:
+    """Nothing failed: what looked like it was passed over, and the log ends as a finished run does."""
+    kinds = {kind for _, kind in standing}
+    if kinds <= {"wait"}:
+        return False
+    last_serious = max(
+        (hit for hit, kind in standing if kind in ("cause", "symptom")), key=lambda hit: hit.line, default=None
+    )
+    success = _last_success_line(scan)
+    if last_serious is None:
+        return success > 0 or all(hit.progress_after >= RECOVERED_AFTER for hit, _ in standing)
+    if success < last_serious.line:
+        return False
+    return last_serious.progress_after > 0 or last_serious.signature.category in (
+        "environment",
+        "network_offline",
+        "dataloader_filesystem",
+        "permissions_quota",
+    )
+
+
+def _last_success_line(scan: Scan) -> int:
+    """Line of the last sign of a normal end, 0 when there is none in the last 64 KiB."""
+    ends = [match.start() for match in _SUCCESS.finditer(scan.tail)]
+    return scan.lines + 1 - scan.tail.count(b"\n", ends[-1]) if ends else 0
+
+
+def _confidence(first: Hit, causes: Sequence[Hit], weak: Sequence[Hit]) -> float:
+    if first in causes:
+        return 0.7 if first.signature.fallback else 0.95 if len(causes) == 1 else 0.85
+    return 0.5 if first in weak else 0.4

@@ -1,0 +1,168 @@
+"""Reads a log as a stream and keeps the lines that mean something. Memory does not grow with the log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from triage.doctor.loglines import LogLine, Stamp, read_line, stamp_of, with_reason_in_parentheses
+from triage.doctor.signatures import Signature, Signatures, matching
+
+BLOCK_BYTES = 1 << 20
+TAIL_BYTES = 1 << 16
+KEPT_PER_ID = 40
+SEEN_SHAPES = 8192
+PROGRESS_WINDOW = 1 << 15
+MAX_TRACEBACK_LINES = 400
+MAX_TRACEBACK_BYTES = 40_000
+LOOK_BACK_BYTES = 4000
+
+_DIGITS = bytes(range(ord("0"), ord("9") + 1))
+_END = re.compile(rb"[\r\n]")
+_ANSI = re.compile(rb"\x1b\[[0-9;?]{0,16}[A-Za-z]")
+_SHAPE_MATTERS = (b"xit", b"code", b"ExitCode", b"|", b"FAILED", b"CANCELLED")
+PROGRESS = re.compile(
+    rb"\d{1,9}/\d{1,9} \[\d|"
+    rb"\b(?:[Ss]tep|iter(?:ation)?|[Ee]poch)s?\b[ :=\[#]{1,4}\d.{0,200}?(?:loss|tok|samples|lr|ppl)|"
+    rb"'loss': [0-9.]|\b(?:lm[ _])?loss[ :=]{1,3}[0-9.]+|throughput[ :=]{1,3}[0-9.]|it/s\b|s/it\b|"
+    rb"Avg prompt throughput|\" 200 OK"
+)
+TRACEBACK_HEAD = "Traceback (most recent call last):"
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]{0,120}(?::|$)")
+_CHAINED = re.compile(r"^(?:During handling of the above|The above exception was)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hit:
+    signature: Signature
+    line: int
+    text: str
+    rank: str
+    stamp: Stamp | None
+    progress_after: int
+    """Lines of normal progress in the next PROGRESS_WINDOW bytes."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Scan:
+    """What one pass over a log kept."""
+
+    hits: list[Hit] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    lines: int = 0
+    tail: bytes = b""
+    shapes: dict[bytes, tuple[Signature, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A line within its block."""
+
+    block: bytes
+    start: int
+    end: int
+    number: int
+
+
+def scan(stream: BinaryIO, signatures: Signatures) -> Scan:
+    state = Scan()
+    for block in _blocks(stream):
+        text = _ANSI.sub(b"", block) if b"\x1b" in block else block
+        _scan_block(text, state, signatures)
+        state.lines += text.count(b"\n")
+        state.tail = (state.tail + text)[-TAIL_BYTES:]
+    return state
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Blocks that end at a line end; a line longer than a block is cut."""
+    rest = b""
+    while chunk := stream.read(BLOCK_BYTES):
+        rest += chunk
+        end = rest.rfind(b"\n") + 1
+        if not end and len(rest) < BLOCK_BYTES:
+            continue
+        end = end or len(rest)
+        yield rest[:end]
+        rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _scan_block(block: bytes, state: Scan, signatures: Signatures) -> None:
+    number, counted, done = state.lines + 1, 0, 0
+    while match := signatures.prefilter.search(block, done):
+        start = block.rfind(b"\n", done, match.start()) + 1 or done
+        start = block.rfind(b"\r", start, match.start()) + 1 or start
+        done = _line_end(block, match.end())
+        number += block.count(b"\n", counted, start)
+        counted = start
+        _scan_line(_Place(block, start, done, number), state, signatures)
+
+
+def _line_end(block: bytes, at: int) -> int:
+    match = _END.search(block, at)
+    return match.start() if match else len(block)
+
+
+def _scan_line(place: _Place, state: Scan, signatures: Signatures) -> None:
+    raw = place.block[place.start : place.end]
+    shape = raw.translate(None, _DIGITS)[:400]
+    known = state.shapes.get(shape)
+    if known is not None and all(state.counts.get(signature.id, 0) >= KEPT_PER_ID for signature in known):
+        for signature in known:
+            state.counts[signature.id] += 1
+        return
+    line = read_line(raw.decode("utf-8", "replace"))
+    found = matching(signatures, with_reason_in_parentheses(line.text))
+    if len(state.shapes) < SEEN_SHAPES and not any(mark in raw for mark in _SHAPE_MATTERS):
+        state.shapes[shape] = found
+    for signature in found:
+        state.counts[signature.id] = state.counts.get(signature.id, 0) + 1
+        if state.counts[signature.id] <= KEPT_PER_ID:
+            hit = _hit(place, line, signature, signatures)
+            state.hits += [hit] if hit else []
+
+
+def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatures) -> Hit | None:
+    """The hit to keep, or None for the head of a traceback whose exception line is a hit of its own."""
+    number = place.number
+    if signature.fallback and TRACEBACK_HEAD in line.text:
+        folded = _end_of_traceback(place, line.rank)
+        if folded is not None:
+            offset, last = folded
+            if matching(signatures, last.text):
+                return None
+            number, line = number + offset, LogLine(text=last.text, rank=line.rank, stamp=line.stamp)
+    return Hit(
+        signature=signature,
+        line=number,
+        text=line.text.strip(),
+        rank=line.rank,
+        stamp=line.stamp or _stamp_before(place),
+        progress_after=len(PROGRESS.findall(place.block[place.end : place.end + PROGRESS_WINDOW])),
+    )
+
+
+def _end_of_traceback(place: _Place, rank: str) -> tuple[int, LogLine] | None:
+    """Lines below the head, and the exception line; lines of other ranks between are passed over."""
+    below = place.block[place.end + 1 : place.end + MAX_TRACEBACK_BYTES].split(b"\n", MAX_TRACEBACK_LINES)
+    for offset, raw in enumerate(below[:MAX_TRACEBACK_LINES], start=1):
+        line = read_line(raw.decode("utf-8", "replace"))
+        if rank and line.rank and line.rank != rank:
+            continue
+        text = line.text.rstrip()
+        if not text or text[0] in " \t|+^~" or _CHAINED.match(text):
+            continue
+        if _EXCEPTION.match(text):
+            return offset, line
+    return None
+
+
+def _stamp_before(place: _Place) -> Stamp | None:
+    """The last time stamp in the lines just above."""
+    above = place.block[max(0, place.start - LOOK_BACK_BYTES) : place.start].split(b"\n")
+    stamps = (stamp_of(raw.decode("utf-8", "replace")) for raw in reversed(above))
+    return next((stamp for stamp in stamps if stamp), None)

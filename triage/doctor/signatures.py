@@ -1,0 +1,127 @@
+"""The failure signatures of error_signatures.yaml, compiled once.
+
+All patterns run in RE2, so that no line, however made, can make a match take more than linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import re2  # type: ignore[import-untyped]
+
+from triage.doctor.diagnosis import Source
+from triage.doctor.facts import facts
+from triage.doctor.literals import literals_of
+
+Role = Literal["cause", "symptom", "either", "wait", "harmless"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signature:
+    id: str
+    category: str
+    role: Role
+    fallback: bool
+    """Counts only where nothing else matched the line."""
+    patterns: tuple[str, ...]
+    meaning: str
+    causes: tuple[str, ...]
+    fixes: tuple[str, ...]
+    ask: str
+    consequence_of: tuple[str, ...]
+    source: tuple[Source, ...]
+    said_as: tuple[str, ...]
+    """What people write in a sentence when they mean it, lower case."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signatures:
+    by_id: Mapping[str, Signature]
+    owners: tuple[Signature, ...]
+    """Of each pattern of `matcher`."""
+    matcher: Any
+    prefilter: Any
+    """Finds, in a block of bytes, every place that any pattern could match."""
+
+
+@cache
+def load_signatures() -> Signatures:
+    table = facts("error_signatures")
+    sources = {key: Source(title=row["title"], url=row["url"]) for key, row in table["sources"].items()}
+    known = [_signature(row, sources) for row in (*table["entries"], *table["exit_codes"])]
+    known += [_harmless(row, sources) for row in table["harmless"]]
+    matcher = re2.Filter()
+    owners = []
+    for signature in known:
+        for pattern in signature.patterns:
+            matcher.Add(pattern, _options())
+            owners.append(signature)
+    matcher.Compile()
+    return Signatures(
+        by_id={signature.id: signature for signature in known},
+        owners=tuple(owners),
+        matcher=matcher,
+        prefilter=_prefilter(pattern for signature in known for pattern in signature.patterns),
+    )
+
+
+def matching(signatures: Signatures, line: str) -> tuple[Signature, ...]:
+    """Signatures that match the line without its prefixes; a harmless one hides what it explains."""
+    found = {signatures.owners[index].id: signatures.owners[index] for index in signatures.matcher.Match(line) or ()}
+    if any(signature.role == "harmless" for signature in found.values()):
+        return ()
+    certain = tuple(signature for signature in found.values() if not signature.fallback)
+    return certain or tuple(found.values())
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+def _prefilter(patterns: Iterable[str]) -> Any:
+    literals, rest = literals_of(iter(patterns))
+    parts = [re2.escape(literal) for literal in sorted(literals)]
+    parts += [f"(?im:{pattern[4:]})" if pattern.startswith("(?i)") else f"(?m:{pattern})" for pattern in rest]
+    options = _options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = 64 << 20
+    return re2.compile("|".join(parts).encode(), options)
+
+
+def _signature(row: Mapping[str, Any], sources: Mapping[str, Source]) -> Signature:
+    return Signature(
+        id=row["id"],
+        category=row["category"],
+        role=row["role"],
+        fallback=bool(row.get("fallback")),
+        patterns=tuple(row["patterns"]),
+        meaning=row["meaning"],
+        causes=tuple(row["causes"]),
+        fixes=tuple(row["fixes"]),
+        ask=row.get("ask", ""),
+        consequence_of=tuple(row.get("often_consequence_of", ())),
+        source=tuple(sources[key] for key in row["source"]),
+        said_as=tuple(row.get("said_as", ())),
+    )
+
+
+def _harmless(row: Mapping[str, Any], sources: Mapping[str, Source]) -> Signature:
+    return Signature(
+        id=row["id"],
+        category="harmless",
+        role="harmless",
+        fallback=False,
+        patterns=tuple(row["patterns"]),
+        meaning=row["why"],
+        causes=(),
+        fixes=(),
+        ask="",
+        consequence_of=(),
+        source=tuple(sources[key] for key in row["source"]),
+        said_as=(),
+    )

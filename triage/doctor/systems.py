@@ -1,0 +1,46 @@
+"""The systems of systems.yaml: which one a text names, and what is on record about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from triage.doctor.facts import facts
+
+_NAMES = {
+    "lumi-g": r"LUMI(?:-G)?",
+    "leonardo-booster": r"Leonardo",
+    "mn5-acc": r"Mare ?Nostrum ?5?|MN5",
+    "jupiter-booster": r"JUPITER|Jupiter",
+    "jean-zay": r"Jean[ -]?Zay|jeanzay|jean-zay",
+    "adastra-mi250x": r"Adastra|ADASTRA",
+    "adastra-mi300a": r"MI300A?",
+    "meluxina": r"MeluXina|Meluxina|MELUXINA|meluxina",
+    "karolina": r"Karolina|KAROLINA|karolina",
+    "vega": r"(?:HPC )?Vega|VEGA",
+    "deucalion": r"Deucalion|DEUCALION|deucalion",
+    "discoverer-plus": r"Discoverer ?\+|Discoverer Plus|DiscovererPlus|discoverer\+",
+    "discoverer": r"Discoverer(?! ?\+| [Pp]lus)",
+    "arrhenius": r"Arrhenius|arrhenius",
+    "roihu": r"Roihu|ROIHU|roihu",
+    "leonardo-lisa": r"LISA",
+    "daedalus": r"D[ae]+dalus|DAEDALUS",
+    "alice-recoque": r"Alice Recoque",
+}
+_NAMED = re.compile("|".join(f"(?P<s{index}>\\b(?:{name})(?![\\w/]))" for index, name in enumerate(_NAMES.values())))
+_IDS = tuple(_NAMES)
+
+
+def named_systems(text: str) -> tuple[str, ...]:
+    """Ids of the systems that the text names, in the order of their first mention."""
+    found: dict[str, None] = {}
+    for match in _NAMED.finditer(text):
+        found.setdefault(_IDS[int((match.lastgroup or "s0")[1:])])
+    return tuple(found)
+
+
+@cache
+def systems() -> Mapping[str, Mapping[str, Any]]:
+    return {row["id"]: row for row in facts("systems")["systems"]}
