@@ -61,12 +61,10 @@ def raw_of(session: Session, stored_mail_id: int) -> bytes:
     return row.raw
 
 
-def waiting(session: Session) -> list[int]:
-    """Ids of the mails that nobody has handled yet, oldest first."""
-    rows = session.exec(
-        select(StoredMail.id).where(StoredMail.state == MailState.RECEIVED).order_by(col(StoredMail.id))
-    )
-    return [row for row in rows if row is not None]
+def waiting(session: Session) -> list[StoredMail]:
+    """The mails that nobody has handled yet, oldest first."""
+    query = select(StoredMail).where(StoredMail.state == MailState.RECEIVED).order_by(col(StoredMail.id))
+    return list(session.exec(query))
 
 
 def mark_handled(session: Session, stored_mail_id: int) -> None:

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import CursorResult, func, update
 from sqlmodel import Session, col, select
 
-from agent.store.tables import Outbound, OutboundKind, OutboundState, now
+from agent.mail.outbound import OutboundMessage, as_bytes
+from agent.store.tables import Outbound, OutboundKind, OutboundState, Ticket, now
+from agent.store.tickets import key_of
 
 
-def due(session: Session, at: datetime) -> list[tuple[int, int]]:
-    """(id, attempts so far) of the mails that may be sent now, oldest first."""
+def queue(session: Session, ticket: Ticket, mail: OutboundMessage, *, kind: OutboundKind, key: str) -> Outbound:
+    """Write the outbox row; the same `key` twice is refused by the database."""
+    row = Outbound(
+        ticket_id=key_of(ticket),
+        kind=kind,
+        key=key,
+        message_id=mail.message_id,
+        recipients=list(mail.recipients),
+        recipient=mail.recipients[0].casefold(),
+        content=as_bytes(mail),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    id: int
+    message_id: str
+    attempts: int
+
+
+def due(session: Session, at: datetime) -> list[Due]:
+    """The mails that may be sent now, oldest first."""
     rows = session.exec(
-        select(Outbound.id, Outbound.attempts)
+        select(Outbound.id, Outbound.message_id, Outbound.attempts)
         .where(Outbound.state == OutboundState.QUEUED, col(Outbound.next_attempt_at) <= at)
         .order_by(col(Outbound.id))
     )
-    return [(key, attempts) for key, attempts in rows if key is not None]
+    return [Due(id=key, message_id=name, attempts=tries) for key, name, tries in rows if key is not None]
 
 
 def claim(session: Session, outbound_id: int) -> bool:
@@ -76,8 +102,19 @@ def acknowledgements_since(session: Session, recipient: str, since: datetime) ->
     ).one()
 
 
-def newest(session: Session, limit: int = 100) -> list[Outbound]:
-    return list(session.exec(select(Outbound).order_by(col(Outbound.id).desc()).limit(limit)))
+def newest_with_ticket(session: Session, limit: int = 100) -> list[tuple[Outbound, str]]:
+    """Each with the number of its ticket."""
+    query = select(Outbound, Ticket.number).join(Ticket, col(Ticket.id) == Outbound.ticket_id)
+    return [(mail, number) for mail, number in session.exec(query.order_by(col(Outbound.id).desc()).limit(limit))]
+
+
+def of_ticket(session: Session, ticket: Ticket) -> list[Outbound]:
+    return list(session.exec(select(Outbound).where(Outbound.ticket_id == ticket.id).order_by(col(Outbound.id))))
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Number of mails per state; states without mails are left out."""
+    return dict(iter(session.exec(select(Outbound.state, func.count()).group_by(Outbound.state))))
 
 
 def _move(session: Session, outbound_id: int, expected: OutboundState, **values: object) -> bool:

@@ -134,3 +134,14 @@ def _hash(token: str) -> str:
 def _key(engineer: Engineer) -> int:
     assert engineer.id is not None
     return engineer.id
+
+
+def has_signed_in(session: Session, engineer: Engineer) -> bool:
+    """Whether a link was ever used or a password set."""
+    used = select(SignInLink).where(SignInLink.engineer_id == engineer.id, col(SignInLink.used_at).is_not(None))
+    return engineer.password_hash is not None or session.exec(used).first() is not None
+
+
+def rename(session: Session, engineer: Engineer, name: str) -> None:
+    engineer.name = name.strip()
+    session.add(engineer)

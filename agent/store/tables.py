@@ -211,7 +211,7 @@ class Draft(SQLModel, table=True):
     evidence: list[dict[str, Any]] = Field(sa_type=JSON)
     """[{number, kind: passage or row, id, title, heading: [...], path, anchor, url, text, score, cited}]."""
     findings: list[dict[str, Any]] = Field(sa_type=JSON)
-    """Of the diagnosis: [{id, severity, line, excerpt, meaning, causes, fixes, source}]."""
+    """Of the diagnosis, as `triage.doctor.diagnosis.LogFinding` and `Finding` have them."""
     answerable: float
     model: str
     """`embedded`, or the id of the language model."""

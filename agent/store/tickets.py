@@ -10,7 +10,7 @@ from sqlalchemy import func, or_
 from sqlmodel import Session, SQLModel, col, select
 
 from agent.errors import NotFoundError
-from agent.store.tables import Event, Message, Ticket, TicketCounter, TicketStatus, now
+from agent.store.tables import Event, Message, Outbound, Ticket, TicketCounter, TicketStatus, now
 from triage.result import TriageResult
 
 _NUMBER = re.compile(r"\[(MIN-\d{4}-\d{6,})\]")
@@ -51,15 +51,12 @@ def ticket_of_reply(session: Session, *, known_ids: Iterable[str], subject: str,
     already takes part in that ticket, so that a guessed number opens nobody else's conversation.
     """
     ids = list(known_ids)
-    if ids:
-        found = session.exec(
-            select(Ticket)
-            .join(Message, col(Message.ticket_id) == Ticket.id)
-            .where(col(Message.message_id).in_(ids))
-            .order_by(col(Message.id).desc())
+    for table in (Message, Outbound) if ids else ():
+        key = session.exec(
+            select(table.ticket_id).where(col(table.message_id).in_(ids)).order_by(col(table.id).desc())
         ).first()
-        if found is not None:
-            return found
+        if key is not None:
+            return session.get(Ticket, key)
     named = _NUMBER.search(subject)
     if named is None:
         return None

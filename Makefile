@@ -1,0 +1,36 @@
+# make run    sets everything up and starts the helpdesk in the foreground
+# make test   sets everything up and runs all tests
+# make check  what CI checks besides the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench index docs clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed
+	$(BIN)/minerva kb build --source knowledge_base/articles --index $${MINERVA_DATA_DIR:-var}/index
+	exec $(BIN)/minerva serve
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	PYTHON="$(PYTHON)" sh deploy/setup.sh $(VENV)
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
+	PYTHON="$(PYTHON)" sh deploy/setup.sh $(VENV) dev
+	touch $(VENV)/.installed $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,141 @@
+"""What an engineer decides about a draft, each decision one transaction."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from agent.draft import binding_of
+from agent.errors import ApprovalError
+from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, quoted, thread_of
+from agent.settings import Settings
+from agent.store import drafts, outbox, tickets
+from agent.store.tables import (
+    Approval,
+    Decision,
+    Draft,
+    DraftState,
+    Engineer,
+    Message,
+    Outbound,
+    OutboundKind,
+    Ticket,
+    TicketStatus,
+    now,
+)
+
+
+def approve(
+    session: Session, settings: Settings, draft_id: int, *, engineer: Engineer, binding: str, body: str | None = None
+) -> Outbound:
+    """Approve a draft as it was shown, or with an edited `body`; the answer is in the outbox when this returns.
+
+    `binding` is the one of the draft as the engineer saw it.
+
+    Raises:
+        ApprovalError: the draft is settled already, or something that it was bound to has changed since.
+        NotFoundError: there is no such draft.
+    """
+    draft = tickets.by_id(session, Draft, draft_id)
+    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
+    _check_still_bound(draft, ticket, binding)
+    text = _clean(body) if body is not None else draft.body
+    if not text.strip():
+        raise ApprovalError("An empty answer is not sent. Write the answer, or reject the draft.")
+    if not drafts.settle(session, draft_id, DraftState.APPROVED):
+        raise ApprovalError("Somebody else has just decided about this draft. Reload the ticket.")
+    edited = text != draft.body
+    approval = Approval(
+        draft_id=draft_id,
+        engineer_id=_engineer_key(engineer),
+        decision=Decision.EDITED if edited else Decision.APPROVED,
+        body=text,
+        binding=binding_of(revision=ticket.revision, recipients=draft.recipients, subject=draft.subject, body=text),
+    )
+    session.add(approval)
+    session.flush()
+    outbound = _queue_answer(session, settings, ticket=ticket, draft=draft, approval=approval, text=text)
+    ticket.status = TicketStatus.ANSWERED
+    tickets.note_event(session, ticket, engineer.name, "approved after editing" if edited else "approved")
+    return outbound
+
+
+def reject(session: Session, draft_id: int, *, engineer: Engineer, reason: str) -> Ticket:
+    """Raises ApprovalError without a reason or when the draft is settled already; NotFoundError."""
+    if not reason.strip():
+        raise ApprovalError("Please say why the draft is rejected; the reason is kept with the ticket.")
+    draft = tickets.by_id(session, Draft, draft_id)
+    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
+    if not drafts.settle(session, draft_id, DraftState.REJECTED):
+        raise ApprovalError("Somebody else has just decided about this draft. Reload the ticket.")
+    session.add(
+        Approval(
+            draft_id=draft_id,
+            engineer_id=_engineer_key(engineer),
+            decision=Decision.REJECTED,
+            reason=reason.strip(),
+            binding=draft.binding,
+        )
+    )
+    ticket.status = TicketStatus.NEW
+    tickets.note_event(session, ticket, engineer.name, "rejected", reason.strip())
+    return ticket
+
+
+def _check_still_bound(draft: Draft, ticket: Ticket, binding: str) -> None:
+    if draft.state != DraftState.WAITING:
+        raise ApprovalError(f"This draft is {draft.state} already. Reload the ticket.")
+    if draft.revision != ticket.revision:
+        raise ApprovalError("A new message has come in since this draft was written. Reload the ticket.")
+    if binding != draft.binding:
+        raise ApprovalError("The draft is not the one that was shown. Reload the ticket.")
+
+
+def _queue_answer(
+    session: Session, settings: Settings, *, ticket: Ticket, draft: Draft, approval: Approval, text: str
+) -> Outbound:
+    request = tickets.by_id(session, Message, draft.message_id)
+    domain = settings.support_address.rpartition("@")[2]
+    quote = quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text)
+    mail = OutboundMessage(
+        message_id=new_message_id(ticket.number, domain),
+        sender_name=SENDER_NAME,
+        sender_address=settings.support_address,
+        recipients=tuple(draft.recipients),
+        subject=draft.subject,
+        body=f"{text.rstrip()}\n\n{quote}\n",
+        date=now(),
+        in_reply_to=request.message_id,
+        references=thread_of(request.message_id, request.references),
+        auto_submitted="no",
+    )
+    outbound = outbox.queue(session, ticket, mail, kind=OutboundKind.ANSWER, key=f"answer:{approval.id}")
+    outbound.approval_id = approval.id
+    session.add(_sent_message(ticket, mail, text))
+    return outbound
+
+
+def _sent_message(ticket: Ticket, mail: OutboundMessage, text: str) -> Message:
+    return Message(
+        ticket_id=tickets.key_of(ticket),
+        direction="out",
+        sender_name=mail.sender_name,
+        sender_address=mail.sender_address,
+        recipients=list(mail.recipients),
+        subject=mail.subject,
+        message_id=mail.message_id,
+        in_reply_to=mail.in_reply_to,
+        references=list(mail.references),
+        text=text,
+        visible_text=text,
+        date=mail.date,
+    )
+
+
+def _clean(body: str) -> str:
+    """Browsers send CRLF."""
+    return body.replace("\r\n", "\n").replace("\r", "\n").rstrip() + "\n"
+
+
+def _engineer_key(engineer: Engineer) -> int:
+    assert engineer.id is not None
+    return engineer.id

@@ -1,0 +1,69 @@
+"""`minerva ask`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from agent.pipeline import Answered
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in words.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Answer a question from the knowledge base, with citations; needs no running server."""
+    if not question.strip():
+        raise typer.BadParameter("the question is empty", param_hint="QUESTION")
+    answered = _answer(question)
+    print(json.dumps(_as_dict(answered), ensure_ascii=False) if as_json else _as_text(answered))
+
+
+def _answer(question: str) -> Answered:
+    from agent import pipeline  # noqa: PLC0415  # seconds to import, not needed for `--help`
+    from agent.models import Models, check_index, ports_on  # noqa: PLC0415
+    from agent.settings import load_settings  # noqa: PLC0415
+    from triage.result import Request  # noqa: PLC0415
+
+    settings = load_settings()
+    check_index(settings)
+    models = Models(settings)
+    models.load()
+    return pipeline.answer(ports_on(models), Request(id="ask", channel="slack", subject="", body=question))
+
+
+def _as_text(answered: Answered) -> str:
+    from agent.rendering import claim_text, source_line  # noqa: PLC0415
+
+    draft, placed = answered.draft, answered.triage
+    lines = [claim_text(claim) for claim in draft.claims] or ["The knowledge base holds no answer to this."]
+    if draft.unanswered and draft.claims:
+        lines.append("Not answered:\n" + "\n".join(f"- {item}" for item in draft.unanswered))
+    if draft.questions:
+        lines.append("To say more, it would help to know:\n" + "\n".join(f"- {item}" for item in draft.questions))
+    if draft.cited:
+        lines.append("\n".join(["Sources", *(source_line(item) for item in draft.cited)]))
+    sure = {"answer": "evidence found", "caveat": "covered only in part"}.get(draft.outcome, "not sure")
+    lines.append(
+        f"({sure}; {placed.level} {placed.level_confidence:.0%}, {placed.type} {placed.type_confidence:.0%}; "
+        "chosen from the articles, no language model)"
+    )
+    return "\n\n".join(lines)
+
+
+def _as_dict(answered: Answered) -> dict[str, object]:
+    draft = answered.draft
+    return {
+        "outcome": draft.outcome,
+        "answerable": draft.answerable,
+        "claims": [asdict(claim) for claim in draft.claims],
+        "unanswered": list(draft.unanswered),
+        "questions": list(draft.questions),
+        "evidence": [asdict(item) for item in draft.evidence],
+        "level": answered.triage.level,
+        "type": answered.triage.type,
+    }

@@ -1,0 +1,90 @@
+"""`minerva status`: asks every part how it is."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import httpx
+import typer
+
+from agent.errors import HelpdeskError
+from agent.settings import Settings, load_settings
+from knowledge_base.errors import KnowledgeBaseError
+
+TIMEOUT_S = 3
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Ping every part of a running helpdesk. Exit code 1 when one of them does not answer well."""
+    settings = load_settings()
+    checks: dict[str, Callable[[Settings], str]] = {
+        "database": _database,
+        "index": _index,
+        "smtp": _smtp,
+        "desk": _desk,
+        "outbox": _outbox,
+    }
+    parts = {name: _ask(check, settings) for name, check in checks.items()}
+    good = all(part["ok"] for part in parts.values())
+    if as_json:
+        print(json.dumps({"ok": good, "parts": parts}, ensure_ascii=False))
+    else:
+        for name, part in parts.items():
+            print(f"{'ok  ' if part['ok'] else 'FAIL'} {name}: {part['detail']}")
+    if not good:
+        sys.exit(1)
+
+
+def _ask(check: Callable[[Settings], str], settings: Settings) -> dict[str, object]:
+    try:
+        return {"ok": True, "detail": check(settings)}
+    except (HelpdeskError, KnowledgeBaseError, OSError, smtplib.SMTPException, httpx.HTTPError) as error:
+        return {"ok": False, "detail": str(error) or type(error).__name__}
+
+
+def _database(settings: Settings) -> str:
+    from agent.store import tickets  # noqa: PLC0415
+    from agent.store.database import open_database  # noqa: PLC0415
+
+    if not settings.database_path.is_file():
+        raise HelpdeskError(f"no database at {settings.database_path}: `minerva serve` makes it")
+    database = open_database(settings.database_path)
+    try:
+        with database.read() as session:
+            return f"{sum(tickets.counts(session).values())} tickets in {settings.database_path}"
+    finally:
+        database.close()
+
+
+def _index(settings: Settings) -> str:
+    from knowledge_base.index import open_index  # noqa: PLC0415
+
+    return f"{len(open_index(settings.index_dir).passages)} passages in {settings.index_dir}"
+
+
+def _smtp(settings: Settings) -> str:
+    with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S) as server:
+        code, _ = server.ehlo()
+    if code != 250:
+        raise HelpdeskError(f"the listener answers {code}")
+    return f"listening on {settings.smtp_host}:{settings.smtp_port}"
+
+
+def _desk(settings: Settings) -> str:
+    answer = httpx.get(f"http://{settings.desk_host}:{settings.desk_port}/healthz", timeout=TIMEOUT_S)
+    body = answer.json()
+    if answer.status_code != 200:
+        raise HelpdeskError(f"trouble: {body['parts']}")
+    return f"on {settings.desk_host}:{settings.desk_port}, models {body['parts']['models']}"
+
+
+def _outbox(settings: Settings) -> str:
+    if settings.relay_host is None:
+        return f"folder {settings.outbox_dir}"
+    with smtplib.SMTP(settings.relay_host, settings.relay_port, timeout=TIMEOUT_S) as relay:
+        relay.noop()
+    return f"relay {settings.relay_host}:{settings.relay_port} answers"

@@ -1,0 +1,68 @@
+"""`minerva user …`: the engineers who may sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from sqlmodel import Session
+
+from agent.settings import Settings, load_settings
+from agent.store import people
+from agent.store.database import open_database
+
+user_app = typer.Typer(help="The engineers who may sign in to the desk.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(help="The engineer's e-mail address.")]
+
+
+@user_app.command("add")
+def add(email: Email, name: Annotated[str, typer.Option(help="As colleagues see it.")] = "") -> None:
+    """Add an engineer and print a sign-in link that works once, for 24 hours."""
+    settings = load_settings()
+    with _writing(settings) as session:
+        engineer = people.add_engineer(session, name=name or email.partition("@")[0], email=email)
+        token = people.new_sign_in_link(session, engineer)
+    print(_address(settings, token))
+
+
+@user_app.command("link")
+def link(email: Email) -> None:
+    """Print a new sign-in link for an engineer."""
+    settings = load_settings()
+    with _writing(settings) as session:
+        token = people.new_sign_in_link(session, people.by_email(session, email))
+    print(_address(settings, token))
+
+
+@user_app.command("list")
+def list_users() -> None:
+    """List all engineers."""
+    with _writing(load_settings()) as session:
+        for engineer in people.all_engineers(session):
+            print(f"{engineer.email}\t{engineer.name}\t{'disabled' if engineer.disabled_at else 'active'}")
+
+
+@user_app.command("disable")
+def disable(email: Email) -> None:
+    """End an engineer's sessions and refuse new ones; what the engineer did stays on record."""
+    with _writing(load_settings()) as session:
+        people.disable(session, people.by_email(session, email))
+    print(f"{email} can no longer sign in")
+
+
+@contextmanager
+def _writing(settings: Settings) -> Iterator[Session]:
+    database = open_database(settings.database_path)
+    try:
+        with database.write() as session:
+            yield session
+    finally:
+        database.close()
+
+
+def _address(settings: Settings, token: str) -> str:
+    base = settings.desk_url or f"http://{settings.desk_host}:{settings.desk_port}"
+    return f"{base}/sign-in/{token}"

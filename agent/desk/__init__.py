@@ -1,0 +1,1 @@
+"""The desk: the web pages on which support engineers read, check and approve."""

@@ -1,0 +1,69 @@
+"""Jinja templates and the words they use for values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from agent.desk.session import SignedIn
+from agent.store.tables import now
+
+HERE = Path(__file__).parent
+
+LEVELS = {
+    "L1": "Porting to HPC",
+    "L2": "Optimisation and scaling",
+    "L3": "Pre-training",
+    "L4": "Fine-tuning",
+    "L5": "Responsible AI",
+    "none": "No request",
+}
+TYPES = {"T1": "Assistance", "T2": "Consulting", "T3": "Workshop", "T4": "Embedded support", "none": "No request"}
+
+
+def age(at: datetime) -> str:
+    """`just now`, `5 min`, `3 h`, `2 d`, or the date."""
+    seconds = (now() - at).total_seconds()
+    for limit, unit, name in ((3600, 60, "min"), (86400, 3600, "h"), (7 * 86400, 86400, "d")):
+        if seconds < limit:
+            return f"{int(seconds // unit)} {name}" if seconds >= 60 else "just now"
+    return f"{at:%Y-%m-%d}"
+
+
+def size(count: int) -> str:
+    for unit in ("B", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count = count / 1000  # type: ignore[assignment]
+    return f"{count:.1f} GB"
+
+
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.0f} %"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(age=age, size=size, percent=percent)
+    environment.globals.update(LEVELS=LEVELS, TYPES=TYPES)
+    return environment
+
+
+_templates = Jinja2Templates(env=_environment())
+
+
+def page(
+    request: Request, name: str, *, who: SignedIn | None = None, status_code: int = 200, **values: Any
+) -> Response:
+    return _templates.TemplateResponse(request, name, {"who": who, **values}, status_code=status_code)

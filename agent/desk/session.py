@@ -1,0 +1,94 @@
+"""Who is signed in, and the checks that every request passes."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Form, HTTPException, Request, Response, status
+
+from agent.desk.state import Desk, desk_of
+from agent.store import people
+from agent.store.tables import Engineer
+
+COOKIE = "minerva_session"
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedIn:
+    engineer: Engineer
+    csrf_token: str
+    token: str
+
+
+class SignInNeededError(Exception):
+    """Answered with the sign-in page."""
+
+
+def signed_in(request: Request, desk: Annotated[Desk, Depends(desk_of)]) -> SignedIn:
+    """Raises SignInNeededError."""
+    token = request.cookies.get(COOKIE, "")
+    with desk.database.read() as session:
+        found = people.session_of(session, token) if token else None
+    if found is None:
+        raise SignInNeededError
+    kept, engineer = found
+    return SignedIn(engineer=engineer, csrf_token=kept.csrf_token, token=token)
+
+
+def checked_form(
+    request: Request, who: Annotated[SignedIn, Depends(signed_in)], csrf_token: Annotated[str, Form()] = ""
+) -> SignedIn:
+    """For every form that changes something: same origin and the session's own token."""
+    same_origin(request)
+    if not secrets.compare_digest(csrf_token.encode(), who.csrf_token.encode()):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "This form is out of date. Go back, reload the page, try again.")
+    return who
+
+
+def same_origin(request: Request) -> None:
+    origin = request.headers.get("origin")
+    if origin not in {None, "null"} and urlsplit(origin).netloc != request.headers.get("host"):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "This form came from another site.")
+
+
+def set_cookie(response: Response, token: str, *, secure: bool) -> None:
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(people.SESSION_LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=secure,
+        path="/",
+    )
+
+
+def sign_in_address(request: Request) -> str:
+    """The sign-in page, coming back here afterwards."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return f"/sign-in?next={quote(path)}" if request.method == "GET" else "/sign-in"
+
+
+def local_path(target: str) -> str:
+    """`target` when it is a path on this desk, else the inbox: no open redirect."""
+    parts = urlsplit(target)
+    is_local = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    return target if is_local and "\\" not in target else "/"
+
+
+Who = Annotated[SignedIn, Depends(signed_in)]
+Checked = Annotated[SignedIn, Depends(checked_form)]
+DeskState = Annotated[Desk, Depends(desk_of)]

@@ -1,0 +1,100 @@
+"""What is drafted: claims that point at evidence. Values only; `agent.drafting` makes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Outcome = Literal["answer", "caveat", "ask", "escalate"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """A passage of an article, or a row of the facts, that a draft may cite."""
+
+    number: int
+    """From 1; `[1]` in the text."""
+    kind: Literal["passage", "row"]
+    id: str
+    title: str
+    heading: tuple[str, ...]
+    path: str
+    anchor: str
+    url: str | None
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Citation:
+    evidence: int
+    """Number of the evidence."""
+    quote: str
+    """Occurs word for word in the text of that evidence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    outcome: Outcome
+    claims: tuple[Claim, ...]
+    unanswered: tuple[str, ...]
+    """What the requester asked and no evidence answers, in the requester's words."""
+    questions: tuple[str, ...]
+    """What to ask the requester."""
+    evidence: tuple[Evidence, ...]
+    """All that was found, cited or not."""
+    answerable: float
+    model: str
+    prompt_hash: str | None = None
+
+    @property
+    def cited(self) -> tuple[Evidence, ...]:
+        numbers = {citation.evidence for claim in self.claims for citation in claim.citations}
+        return tuple(item for item in self.evidence if item.number in numbers)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What a draft is asked to answer. All text in it is the requester's and has no authority."""
+
+    subject: str
+    text: str
+    language: str
+    instruction: str = ""
+    """From the engineer who wants another draft."""
+
+
+Compose = Callable[[Question, Sequence[Evidence], float], Draft]
+"""Makes a draft from the question, the evidence best first, and how likely the evidence answers at all (0 to 1)."""
+
+
+def binding_of(*, revision: int, recipients: Sequence[str], subject: str, body: str) -> str:
+    """What an approval is bound to, as SHA-256: if any of it changes, the approval is void."""
+    bound = json.dumps([revision, list(recipients), subject, body], ensure_ascii=False)
+    return hashlib.sha256(bound.encode()).hexdigest()
+
+
+def renumbered(draft: Draft) -> Draft:
+    """The same draft with the cited evidence numbered 1, 2, … in the order of citation, the rest after it."""
+    used = [citation.evidence for claim in draft.claims for citation in claim.citations]
+    order = list(dict.fromkeys([*used, *(item.number for item in draft.evidence)]))
+    new = {old: position for position, old in enumerate(order, start=1)}
+    return replace(
+        draft,
+        claims=tuple(
+            replace(claim, citations=tuple(replace(c, evidence=new[c.evidence]) for c in claim.citations))
+            for claim in draft.claims
+        ),
+        evidence=tuple(
+            sorted((replace(item, number=new[item.number]) for item in draft.evidence), key=lambda e: e.number)
+        ),
+    )

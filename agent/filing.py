@@ -1,0 +1,159 @@
+"""Filing a mail: which ticket it belongs to, and whether it is acknowledged. One transaction."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.utils import parseaddr
+
+from sqlmodel import Session, select
+
+from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, subject_for, thread_of
+from agent.mail.templates import acknowledgement
+from agent.settings import Settings
+from agent.store import drafts, inbound, outbox, tickets
+from agent.store.tables import Message, OutboundKind, StoredMail, Ticket, TicketStatus, now
+from ingest.message import Address, InboundMessage
+
+MAX_ACKNOWLEDGEMENTS_A_DAY = 50
+"""Per sender: what stops a mail war with a machine that does not say that it is one."""
+
+
+def file_mail(
+    session: Session, settings: Settings, stored: StoredMail, message: InboundMessage, language: str
+) -> Message:
+    """The row of the mail in its ticket, which is opened when it answers none; the same mail twice is the same row."""
+    assert stored.id is not None
+    filed = session.exec(select(Message).where(Message.stored_mail_id == stored.id)).one_or_none()
+    if filed is not None:
+        return filed
+    sender = message.sender or _from_envelope(stored)
+    ours = sender.address.casefold() == settings.support_address.casefold()
+    # RFC 3834, 2: mail with an empty return path is never answered by a machine.
+    automatic = ours or message.auto_generated or message.bounce or not stored.envelope_from
+    ticket = tickets.ticket_of_reply(
+        session,
+        known_ids=[i for i in (message.in_reply_to, *message.references, message.message_id if ours else None) if i],
+        subject=message.subject,
+        sender_address=sender.address,
+    )
+    is_new = ticket is None
+    ticket = ticket or tickets.open_ticket(
+        session, subject=message.subject, requester_name=sender.name, requester_address=sender.address
+    )
+    filed = _row(ticket, stored, message, sender, automatic=automatic)
+    session.add(filed)
+    _advance(session, ticket, filed, language, is_new=is_new)
+    if is_new and not filed.auto_generated and _may_acknowledge(session, sender.address):
+        _acknowledge(session, settings, ticket, filed)
+    inbound.mark_handled(session, stored.id)
+    session.flush()
+    return filed
+
+
+def file_unreadable(session: Session, stored: StoredMail) -> None:
+    """The last resort, for a mail that breaks our own reading of it: a ticket with the raw mail to look at."""
+    address = _from_envelope(stored).address
+    ticket = tickets.open_ticket(
+        session, subject="(mail that could not be read)", requester_name="", requester_address=address
+    )
+    text = "This mail could not be read. The original is kept and can be opened from here."
+    session.add(
+        Message(
+            ticket_id=tickets.key_of(ticket),
+            stored_mail_id=stored.id,
+            direction="in",
+            sender_name="",
+            sender_address=address,
+            subject=ticket.subject,
+            text=text,
+            visible_text=text,
+            at=stored.received_at,
+            auto_generated=True,
+            defects=["could not be read at all, see the log"],
+        )
+    )
+    tickets.note_event(session, ticket, "minerva", "could not be read")
+    assert stored.id is not None
+    inbound.mark_handled(session, stored.id)
+
+
+def _advance(session: Session, ticket: Ticket, filed: Message, language: str, *, is_new: bool) -> None:
+    if filed.auto_generated:
+        if is_new:
+            ticket.status = TicketStatus.SET_ASIDE
+        tickets.note_event(session, ticket, "requester", "automatic mail", filed.subject)
+        return
+    if is_new:
+        ticket.language = language
+    else:
+        ticket.revision += 1
+        drafts.supersede(session, ticket)
+    ticket.status = TicketStatus.NEW
+    tickets.note_event(session, ticket, "requester", "opened" if is_new else "replied", filed.subject)
+
+
+def _from_envelope(stored: StoredMail) -> Address:
+    """For a mail without a readable From."""
+    return Address(name="", address=parseaddr(stored.envelope_from)[1] or "unknown@invalid")
+
+
+def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Address, *, automatic: bool) -> Message:
+    return Message(
+        ticket_id=tickets.key_of(ticket),
+        stored_mail_id=stored.id,
+        direction="in",
+        sender_name=sender.name,
+        sender_address=sender.address,
+        recipients=[address.address for address in message.to],
+        cc=[address.address for address in message.cc],
+        reply_to=[address.address for address in message.reply_to],
+        subject=message.subject,
+        message_id=message.message_id,
+        in_reply_to=message.in_reply_to,
+        references=list(message.references),
+        text=message.text,
+        visible_text=message.visible_text,
+        date=message.date,
+        at=stored.received_at,
+        auto_generated=automatic,
+        bounce=message.bounce,
+        defects=list(message.defects),
+        attachments=[
+            {
+                "filename": item.filename,
+                "content_type": item.content_type,
+                "size": item.size,
+                "sha256": item.sha256,
+                "inline": item.inline,
+            }
+            for item in message.attachments
+        ],
+    )
+
+
+def _may_acknowledge(session: Session, address: str) -> bool:
+    """An address that mail can go to, and not one that has had too many today."""
+    local, _, domain = address.rpartition("@")
+    if not local or domain == "invalid" or any(c.isspace() for c in address):
+        return False
+    sent = outbox.acknowledgements_since(session, address, now() - timedelta(days=1))
+    return sent < MAX_ACKNOWLEDGEMENTS_A_DAY
+
+
+def _acknowledge(session: Session, settings: Settings, ticket: Ticket, request: Message) -> None:
+    mail = OutboundMessage(
+        message_id=new_message_id(ticket.number, settings.support_address.rpartition("@")[2]),
+        sender_name=SENDER_NAME,
+        sender_address=settings.support_address,
+        recipients=(request.sender_address,),
+        subject=subject_for(ticket.number, ticket.subject),
+        body=acknowledgement(ticket.number, ticket.language),
+        date=now(),
+        in_reply_to=request.message_id,
+        references=thread_of(request.message_id, request.references),
+        auto_submitted="auto-replied",
+    )
+    outbox.queue(
+        session, ticket, mail, kind=OutboundKind.ACKNOWLEDGEMENT, key=f"acknowledgement:{request.stored_mail_id}"
+    )
+    tickets.note_event(session, ticket, "minerva", "acknowledged")

@@ -1,0 +1,117 @@
+"""Handing a mail over: to an SMTP relay, or as a file to the outbox folder."""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from agent.errors import SendError
+from agent.settings import Settings
+
+TIMEOUT_S = 60
+
+
+class UncertainError(Exception):
+    """The content went out, the answer never came: nobody knows whether it arrived."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outgoing:
+    content: bytes
+    sender: str
+    recipients: Sequence[str]
+    name: str
+    """File name without suffix, unique to this mail."""
+
+
+Send = Callable[[Outgoing, Callable[[], None]], str | None]
+"""send(outgoing, transmitting): the file name when the mail went into the outbox folder, else None.
+
+`transmitting` is called once, right before content goes over the wire.
+
+Raises:
+    SendError: it did not go; `permanent` tells whether another try makes sense.
+    UncertainError: it may have gone.
+"""
+
+
+def sender_for(settings: Settings) -> Send:
+    if settings.relay_host:
+        return partial(send_to_relay, settings)
+    return partial(write_to_folder, settings.outbox_dir)
+
+
+def write_to_folder(folder: Path, outgoing: Outgoing, _transmitting: Callable[[], None]) -> str:
+    """Writes `<name>.eml`; the same mail twice is the same file, so a crash in between does no harm."""
+    target = folder / f"{outgoing.name}.eml"
+    partial_file = target.with_suffix(".partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with partial_file.open("wb") as file:
+            file.write(outgoing.content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial_file.replace(target)
+    except OSError as error:
+        raise SendError(f"cannot write {target}: {error.strerror}", permanent=False) from error
+    return target.name
+
+
+def send_to_relay(settings: Settings, outgoing: Outgoing, transmitting: Callable[[], None]) -> None:
+    with closing(_connect(settings)) as relay:
+        try:
+            _announce(relay, outgoing)
+        except (smtplib.SMTPException, OSError) as error:
+            raise _send_error(error) from error
+        transmitting()
+        try:
+            code, reply = relay.data(outgoing.content)
+        except smtplib.SMTPDataError as error:
+            raise _send_error(error) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise UncertainError(f"connection lost while handing over: {error}") from error
+        if code != 250:
+            raise _refused(code, reply)
+        with suppress(smtplib.SMTPException, OSError):
+            relay.quit()
+
+
+def _connect(settings: Settings) -> smtplib.SMTP:
+    try:
+        relay = smtplib.SMTP(settings.relay_host or "", settings.relay_port, timeout=TIMEOUT_S)
+        relay.ehlo_or_helo_if_needed()
+        if settings.relay_starttls:
+            relay.starttls(context=ssl.create_default_context())
+            relay.ehlo()
+        if settings.relay_user and settings.relay_password:
+            relay.login(settings.relay_user, settings.relay_password.get_secret_value())
+    except (smtplib.SMTPException, OSError) as error:
+        raise _send_error(error) from error
+    return relay
+
+
+def _announce(relay: smtplib.SMTP, outgoing: Outgoing) -> None:
+    code, reply = relay.mail(outgoing.sender)
+    if code != 250:
+        raise _refused(code, reply)
+    for recipient in outgoing.recipients:
+        code, reply = relay.rcpt(recipient)
+        if code not in {250, 251}:
+            raise _refused(code, reply)
+
+
+def _refused(code: int, reply: bytes) -> SendError:
+    return SendError(f"the relay answered {code} {reply.decode(errors='replace')}", permanent=500 <= code < 600)
+
+
+def _send_error(error: Exception) -> SendError:
+    """Permanent only when the relay said so with a 5xx of its own; trouble with login or the network may pass."""
+    code = getattr(error, "smtp_code", None)
+    permanent = isinstance(code, int) and 500 <= code < 600 and not isinstance(error, smtplib.SMTPAuthenticationError)
+    return SendError(f"relay: {error}", permanent=permanent)

@@ -1,0 +1,109 @@
+"""The models and the index, loaded once, in the background while mail is already taken."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from ingest.mail import parse_mail
+from knowledge_base.index import Index, open_index
+
+from agent.draft import Draft, Evidence, Question
+from agent.drafting import embedded_composer
+from agent.errors import HelpdeskError
+from agent.pipeline import Ports
+from agent.settings import Settings
+from knowledge_base.encoder import SentenceEncoder
+from knowledge_base.errors import KnowledgeBaseError
+from triage.classifier import Classifier, load_classifier
+from triage.doctor.diagnosis import diagnose
+from triage.errors import TriageError
+from triage.language import Languages
+from triage.result import Request, TriageResult
+
+log = structlog.get_logger()
+
+WAIT_S = 120
+
+
+class ModelsNotReadyError(HelpdeskError):
+    """The models could not be loaded; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    encoder: SentenceEncoder
+    index: Index
+    classifier: Classifier
+
+
+class Models:
+    """Loads on `start`; whoever needs a model before that waits."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._done = threading.Event()
+        self._loaded: Loaded | None = None
+        self._problem = "the models are still being loaded"
+
+    def start(self) -> None:
+        threading.Thread(target=self.load, name="models", daemon=True).start()
+
+    def load(self) -> None:
+        begun = time.monotonic()
+        try:
+            self._loaded = _load(self._settings)
+            log.info("models_loaded", seconds=round(time.monotonic() - begun, 1))
+        except (KnowledgeBaseError, TriageError) as error:
+            self._problem = str(error)
+            log.exception("models_not_loaded", problem=self._problem)
+        finally:
+            self._done.set()
+
+    def get(self) -> Loaded:
+        """Waits for the models. Raises ModelsNotReadyError."""
+        self._done.wait(WAIT_S)
+        if self._loaded is None:
+            raise ModelsNotReadyError(self._problem)
+        return self._loaded
+
+    @property
+    def state(self) -> str:
+        """`ready`, `loading`, or what went wrong."""
+        if self._loaded is not None:
+            return "ready"
+        return self._problem if self._done.is_set() else "loading"
+
+
+def ports_on(models: Models) -> Ports:
+    """The product's own parts behind the pipeline's ports."""
+    languages = Languages()
+
+    def place(request: Request) -> TriageResult:
+        return models.get().classifier.place(request)
+
+    def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
+        return embedded_composer(models.get().encoder)(question, evidence, answerable)
+
+    return Ports(
+        read=parse_mail,
+        language=languages.of,
+        place=place,
+        diagnose=lambda text, attachments: diagnose(text, attachments=attachments),
+        search=lambda question, k: models.get().index.search(question, models.get().encoder, k=k),
+        compose=compose,
+    )
+
+
+def check_index(settings: Settings) -> None:
+    """Raises KnowledgeBaseError, which says what to run, when there is no usable index."""
+    open_index(settings.index_dir)
+
+
+def _load(settings: Settings) -> Loaded:
+    encoder = SentenceEncoder(settings.embedding_model)
+    encoder.encode(["warm up"])
+    return Loaded(encoder=encoder, index=open_index(settings.index_dir), classifier=load_classifier(encoder))

@@ -1,0 +1,157 @@
+"""What happens to a request, from raw mail to a draft that waits for a person. Read this first.
+
+    file_request   raw mail -> InboundMessage -> ticket and acknowledgement          (seconds at most, needs no model)
+    draft_answer   message -> place -> diagnose -> retrieve -> compose -> show       (needs the models)
+    answer         the middle of draft_answer on its own: question in, draft out, nothing stored (`minerva ask`)
+
+Both stored steps may run again after a crash: each finds what it has already done and stops there.
+What is sent, and to whom, is decided later by a person (`agent.approval`) and carried out by `agent.delivery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import structlog
+from sqlmodel import Session
+
+from agent.draft import Compose, Draft, Evidence, Question, renumbered
+from agent.evidence import evidence_of_diagnosis, evidence_of_passage
+from agent.filing import file_mail
+from agent.mail.outbound import subject_for
+from agent.rendering import answer_body
+from agent.settings import Settings
+from agent.store import drafts, inbound, tickets
+from agent.store.database import Database
+from agent.store.tables import Message, StoredMail, Ticket
+from ingest.message import InboundMessage
+from knowledge_base.passage import SearchResult
+from triage.doctor.diagnosis import Diagnosis
+from triage.result import Request, TriageResult
+
+log = structlog.get_logger()
+
+MAX_EVIDENCE = 8
+MAX_ROWS = 3
+MAX_QUERY_CHARS = 800
+ROW_ANSWERS = 0.7
+"""How likely a recognised error is what the request is about."""
+READABLE = (".txt", ".log", ".out", ".err", ".sh", ".sbatch", ".slurm", ".job", ".py", ".yaml", ".yml", ".json", ".md")
+MAX_ATTACHED_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """What the pipeline is built on; tests pass others."""
+
+    read: Callable[[bytes], InboundMessage]
+    language: Callable[[str], str]
+    place: Callable[[Request], TriageResult]
+    diagnose: Callable[[str, Sequence[tuple[str, str]]], Diagnosis]
+    search: Callable[[str, int], SearchResult]
+    compose: Compose
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    triage: TriageResult
+    diagnosis: Diagnosis
+    draft: Draft
+
+
+def file_request(database: Database, settings: Settings, ports: Ports, stored_mail_id: int) -> int | None:
+    """Give the mail its ticket. Returns the message to answer, or None when nobody waits for an answer."""
+    with database.read() as session:
+        stored = tickets.by_id(session, StoredMail, stored_mail_id)
+        raw = inbound.raw_of(session, stored_mail_id)
+    message = ports.read(raw)
+    language = ports.language(f"{message.subject}\n{message.visible_text}")
+    with database.write() as session:
+        filed = file_mail(session, settings, stored, message, language)
+        wanted = None if filed.auto_generated else filed.id
+        number = tickets.by_id(session, Ticket, filed.ticket_id).number
+    log.info("mail_filed", ticket=number, automatic=filed.auto_generated, defects=len(message.defects))
+    return wanted
+
+
+def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: int, instruction: str = "") -> None:
+    """Put the `attempt`-th draft for the message before the engineers.
+
+    Does nothing when that draft is there already or a newer message has come, which gets a draft of its own.
+    """
+    with database.read() as session:
+        wanted = _wanted(session, message_id, attempt)
+        if wanted is None:
+            return
+        ticket, message = wanted
+        texts = _attached_texts(session, ports, message)
+    request = Request(id=ticket.number, channel="email", subject=message.subject, body=message.visible_text)
+    answered = answer(ports, request, attachments=texts, instruction=instruction)
+    with database.write() as session:
+        wanted = _wanted(session, message_id, attempt)
+        if wanted is None:
+            return
+        ticket, message = wanted
+        _show(session, ticket, message, answered, instruction)
+    log.info("drafted", ticket=ticket.number, outcome=answered.draft.outcome, level=ticket.level, type=ticket.type)
+
+
+def answer(
+    ports: Ports, request: Request, *, attachments: Sequence[tuple[str, str]] = (), instruction: str = ""
+) -> Answered:
+    """Place, diagnose, retrieve, compose. `attachments` are (file name, text)."""
+    placed = ports.place(request)
+    diagnosis = ports.diagnose(f"{request.subject}\n{request.body}", attachments)
+    evidence, answerable = _retrieve(ports, request, diagnosis, instruction)
+    question = Question(subject=request.subject, text=request.body, language=placed.language, instruction=instruction)
+    draft = renumbered(ports.compose(question, evidence, answerable))
+    return Answered(
+        triage=placed, diagnosis=diagnosis, draft=replace(draft, questions=(*draft.questions, *diagnosis.questions))
+    )
+
+
+def _retrieve(
+    ports: Ports, request: Request, diagnosis: Diagnosis, instruction: str
+) -> tuple[tuple[Evidence, ...], float]:
+    """Evidence best first, what was diagnosed before what was found; and how likely it answers the question."""
+    found = ports.search(f"{request.subject}\n{instruction}\n{request.body[:MAX_QUERY_CHARS]}".strip(), MAX_EVIDENCE)
+    rows = evidence_of_diagnosis(diagnosis, MAX_ROWS)
+    passages = [evidence_of_passage(hit) for hit in found.hits]
+    numbered = tuple(replace(item, number=n) for n, item in enumerate([*rows, *passages], start=1))
+    return numbered, max(found.answerable, ROW_ANSWERS if rows else 0.0)
+
+
+def _show(session: Session, ticket: Ticket, message: Message, answered: Answered, instruction: str) -> None:
+    tickets.place(ticket, answered.triage)
+    drafts.save_draft(
+        session,
+        ticket,
+        message,
+        answered.draft,
+        recipients=[ticket.requester_address],
+        subject=subject_for(ticket.number, ticket.subject),
+        body=answer_body(answered.draft, name=ticket.requester_name, language=ticket.language),
+        findings=[
+            *(asdict(finding) for finding in answered.diagnosis.log_findings),
+            *(asdict(finding) for finding in answered.diagnosis.findings),
+        ],
+        instruction=instruction or None,
+    )
+
+
+def _wanted(session: Session, message_id: int, attempt: int) -> tuple[Ticket, Message] | None:
+    message = tickets.by_id(session, Message, message_id)
+    ticket = tickets.by_id(session, Ticket, message.ticket_id)
+    newest = tickets.latest_request(session, ticket)
+    is_newest = newest is not None and newest.id == message_id
+    return (ticket, message) if is_newest and drafts.next_attempt(session, ticket) == attempt else None
+
+
+def _attached_texts(session: Session, ports: Ports, message: Message) -> list[tuple[str, str]]:
+    """Scripts and logs among the attachments, cut to a budget."""
+    if not message.attachments or message.stored_mail_id is None:
+        return []
+    parsed = ports.read(inbound.raw_of(session, message.stored_mail_id))
+    readable = [item for item in parsed.attachments if item.filename.casefold().endswith(READABLE)]
+    return [(item.filename, item.content[:MAX_ATTACHED_BYTES].decode("utf-8", "replace")) for item in readable]

@@ -1,0 +1,117 @@
+"""`minerva serve`: everything on one machine, in the foreground."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+
+from agent.desk.app import desk_app
+from agent.errors import PortTakenError
+from agent.mail.listener import start_listener
+from agent.mail.sender import sender_for
+from agent.models import Models, check_index, ports_on
+from agent.settings import Settings
+from agent.store import people
+from agent.store.database import Database, open_database
+from agent.workflows import Workflows
+
+log = structlog.get_logger()
+
+FIRST_ENGINEER = ("First engineer", "engineer@localhost")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where the running parts are."""
+
+    smtp: str
+    desk: str
+    outbox: str
+    sign_in: str | None
+
+
+def serve(settings: Settings) -> None:
+    """Runs until it is interrupted. Raises HelpdeskError or KnowledgeBaseError when it cannot start."""
+    check_index(settings)
+    desk_socket = _bind(settings.desk_host, settings.desk_port)
+    desk_url = settings.desk_url or f"http://{settings.desk_host}:{desk_socket.getsockname()[1]}"
+    database = open_database(settings.database_path)
+    models = Models(settings)
+    workflows = Workflows(database, settings, ports_on(models), sender_for(settings))
+    workflows.start()
+    recipients = [settings.support_address, *(a.strip() for a in settings.extra_recipients.split(",") if a.strip())]
+    listener, smtp_port = start_listener(
+        workflows.accept,
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        recipients=recipients,
+        max_bytes=settings.smtp_max_bytes,
+    )
+    models.start()
+    places = Places(
+        smtp=f"{settings.smtp_host}:{smtp_port}",
+        desk=desk_url,
+        outbox=f"relay {settings.relay_host}:{settings.relay_port}"
+        if settings.relay_host
+        else f"folder {settings.outbox_dir}",
+        sign_in=_first_link(database, desk_url),
+    )
+    print(_welcome(settings, places), flush=True)
+    app = desk_app(database, settings, workflows, models, url=desk_url)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+    try:
+        server.run(sockets=[desk_socket])
+    finally:
+        listener.stop()
+        workflows.stop()
+        database.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise PortTakenError(
+            f"cannot open the desk on {host}:{port}: {error.strerror or error}. "
+            "Stop what uses it, or set MINERVA_DESK_PORT."
+        ) from error
+
+
+def _first_link(database: Database, desk_url: str) -> str | None:
+    """A sign-in link as long as nobody has ever signed in."""
+    with database.write() as session:
+        engineers = people.all_engineers(session)
+        if any(people.has_signed_in(session, engineer) for engineer in engineers):
+            return None
+        name, email = FIRST_ENGINEER
+        first = engineers[0] if engineers else people.add_engineer(session, name=name, email=email)
+        return f"{desk_url}/sign-in/{people.new_sign_in_link(session, first)}"
+
+
+def _welcome(settings: Settings, places: Places) -> str:
+    host, _, port = places.smtp.rpartition(":")
+    lines = [
+        "",
+        "MINERVA helpdesk is running.",
+        f"  Mail comes in at   smtp://{places.smtp}  for {settings.support_address}",
+        f"  Mail goes out to   {places.outbox}",
+        f"  The desk is at     {places.desk}",
+    ]
+    if places.sign_in:
+        lines.append(f"  Sign in once with  {places.sign_in}")
+    lines += [
+        "",
+        "Send a first request from another terminal:",
+        f"  python3 -c \"import smtplib; smtplib.SMTP('{host}', {port}).sendmail('ada@example.org', "
+        f"'{settings.support_address}',",
+        "    'From: Ada <ada@example.org>\\nTo: "
+        f"{settings.support_address}\\nSubject: Job pending on LUMI\\nMessage-ID: <1@example.org>\\n\\n"
+        "My job on LUMI stays pending with AssocGrpGRES. What does it mean?')\"",
+        "",
+        "Ctrl-C stops it; what was accepted is kept.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""Drafts of a ticket, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import CursorResult, func, update
+from sqlmodel import Session, col, select
+
+from agent import draft as drafted
+from agent.store.tables import Draft, DraftState, Message, Ticket, TicketStatus
+from agent.store.tickets import key_of, note_event
+
+
+def has_draft(session: Session, ticket: Ticket) -> bool:
+    """Whether the ticket's present revision has been drafted."""
+    return next_attempt(session, ticket) > 1
+
+
+def next_attempt(session: Session, ticket: Ticket) -> int:
+    last = session.exec(
+        select(func.max(Draft.attempt)).where(Draft.ticket_id == ticket.id, Draft.revision == ticket.revision)
+    ).one()
+    return (last or 0) + 1
+
+
+def save_draft(
+    session: Session,
+    ticket: Ticket,
+    message: Message,
+    content: drafted.Draft,
+    *,
+    recipients: Sequence[str],
+    subject: str,
+    body: str,
+    findings: Sequence[dict[str, Any]],
+    instruction: str | None,
+) -> Draft:
+    """Put a draft before the engineers; drafts that waited are superseded."""
+    supersede(session, ticket)
+    row = Draft(
+        ticket_id=key_of(ticket),
+        message_id=key_of(message),
+        revision=ticket.revision,
+        attempt=next_attempt(session, ticket),
+        outcome=content.outcome,
+        recipients=list(recipients),
+        subject=subject,
+        body=body,
+        claims=[asdict(claim) for claim in content.claims],
+        unanswered=list(content.unanswered),
+        questions=list(content.questions),
+        evidence=[asdict(item) for item in content.evidence],
+        findings=list(findings),
+        answerable=content.answerable,
+        model=content.model,
+        prompt_hash=content.prompt_hash,
+        instruction=instruction,
+        binding=drafted.binding_of(revision=ticket.revision, recipients=recipients, subject=subject, body=body),
+    )
+    session.add(row)
+    ticket.status = TicketStatus.DRAFTED
+    note_event(session, ticket, "minerva", "drafted", f"{content.outcome}, {len(content.claims)} claims")
+    session.flush()
+    return row
+
+
+def supersede(session: Session, ticket: Ticket) -> None:
+    session.execute(
+        update(Draft)
+        .where(col(Draft.ticket_id) == ticket.id, col(Draft.state) == DraftState.WAITING)
+        .values(state=DraftState.SUPERSEDED)
+    )
+
+
+def settle(session: Session, draft_id: int, state: DraftState) -> bool:
+    """Move a waiting draft to its end; False when it was not waiting any more."""
+    result = session.execute(
+        update(Draft).where(col(Draft.id) == draft_id, col(Draft.state) == DraftState.WAITING).values(state=state)
+    )
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
+
+
+def latest(session: Session, ticket: Ticket) -> Draft | None:
+    return session.exec(select(Draft).where(Draft.ticket_id == ticket.id).order_by(col(Draft.id).desc())).first()

@@ -1,0 +1,199 @@
+"""The durable work: DBOS keeps every started workflow in its database and goes on with it after a crash.
+
+Each step may run twice; each finds what it has already done (see `agent.pipeline` and `agent.delivery`).
+Ids are built from the row that a workflow is about, so that starting one twice is starting it once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from dbos import DBOS, DBOSConfig, SetWorkflowID, error
+from sqlalchemy.exc import SQLAlchemyError
+
+from agent import delivery, filing, pipeline
+from agent.mail.sender import Send
+from agent.pipeline import Ports
+from agent.settings import Settings
+from agent.store import drafts, inbound, outbox, tickets
+from agent.store.database import Database
+from agent.store.tables import Message, StoredMail, Ticket, now
+
+log = structlog.get_logger()
+
+WORKFLOW_VERSION = "1"
+"""Raised only when workflows that were under way could not go on with the new code."""
+
+FILING, DRAFTING, DELIVERY = "filing", "drafting", "delivery"
+POLL_S = 0.1
+SWEEP_S = 5.0
+_RETRIED: dict[str, Any] = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 3}
+
+
+class Workflows:
+    """Starts work and sees that none is forgotten. One a process; `start` once, `stop` at the end."""
+
+    def __init__(self, database: Database, settings: Settings, ports: Ports, send: Send) -> None:
+        self._database = database
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._sweeper = threading.Thread(target=self._sweep_until_stopped, name="sweep", daemon=True)
+        DBOS(config=_config(settings.workflow_database_path))
+        self._file_mail = self._filing(ports)
+        self._draft_answer = self._drafting(ports)
+        self._deliver = self._delivering(send)
+
+    def _filing(self, ports: Ports) -> Callable[[int], None]:
+        database, settings = self._database, self._settings
+
+        @DBOS.step(**_RETRIED)
+        def file(stored_mail_id: int) -> int | None:
+            return pipeline.file_request(database, settings, ports, stored_mail_id)
+
+        @DBOS.step(**_RETRIED)
+        def file_unread(stored_mail_id: int) -> None:
+            with database.write() as session:
+                filing.file_unreadable(session, tickets.by_id(session, StoredMail, stored_mail_id))
+
+        @DBOS.workflow(name="file_mail")
+        def file_mail(stored_mail_id: int) -> None:
+            try:
+                message_id = file(stored_mail_id)
+            except error.DBOSMaxStepRetriesExceeded:
+                log.exception("mail_unreadable", stored_mail=stored_mail_id)
+                file_unread(stored_mail_id)
+                return
+            self.send_due()
+            if message_id is not None:
+                self.draft(message_id, attempt=1)
+
+        return file_mail
+
+    def _drafting(self, ports: Ports) -> Callable[[int, int, str], None]:
+        database = self._database
+
+        @DBOS.step(**_RETRIED)
+        def draft(message_id: int, attempt: int, instruction: str) -> None:
+            pipeline.draft_answer(database, ports, message_id, attempt=attempt, instruction=instruction)
+
+        @DBOS.step(**_RETRIED)
+        def note_failure(message_id: int) -> None:
+            with database.write() as session:
+                ticket = tickets.by_id(session, Ticket, tickets.by_id(session, Message, message_id).ticket_id)
+                tickets.note_event(session, ticket, "minerva", "no draft", "drafting failed, see the log; ask for one")
+
+        @DBOS.workflow(name="draft_answer")
+        def draft_answer(message_id: int, attempt: int, instruction: str) -> None:
+            try:
+                draft(message_id, attempt, instruction)
+            except error.DBOSMaxStepRetriesExceeded:
+                log.exception("draft_failed", message=message_id)
+                note_failure(message_id)
+
+        return draft_answer
+
+    def _delivering(self, send: Send) -> Callable[[int], None]:
+        database, sender = self._database, self._settings.support_address
+
+        @DBOS.workflow(name="deliver")
+        def deliver(outbound_id: int) -> None:
+            delivery.deliver(database, send, sender, outbound_id)
+
+        return deliver
+
+    def start(self) -> None:
+        """Go on with what was under way, then look for what has not been started."""
+        with self._database.write() as session:
+            again, uncertain = outbox.recover(session)
+        DBOS.launch()
+        for queue in (FILING, DRAFTING, DELIVERY):
+            DBOS.register_queue(queue, worker_concurrency=self._settings.workers, polling_interval_sec=POLL_S)
+        self._sweeper.start()
+        log.info("workers_started", workers=self._settings.workers, mails_again=again, mails_uncertain=uncertain)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._sweeper.join(timeout=SWEEP_S)
+        DBOS.destroy(workflow_completion_timeout_sec=5, destroy_registry=True)
+
+    @property
+    def state(self) -> str:
+        """`ok`, or that the sweep has died."""
+        return "ok" if self._sweeper.is_alive() else "stopped"
+
+    def accept(self, raw: bytes, *, peer: str, envelope_from: str, envelope_to: list[str]) -> None:
+        """Returns when the mail is on disk; what comes after that cannot lose it any more."""
+        with self._database.write() as session:
+            stored = inbound.store_mail(
+                session, raw, channel="smtp", peer=peer, envelope_from=envelope_from, envelope_to=envelope_to
+            )
+        log.info("mail_accepted", stored_mail=stored.id, size=stored.size, deliveries=stored.deliveries)
+        try:
+            self._file(stored)
+        except SQLAlchemyError:
+            log.exception("start_postponed", stored_mail=stored.id)  # the sweep finds it
+
+    def redraft(self, number: str, instruction: str) -> None:
+        """Another draft for the newest request of the ticket. Raises NotFoundError."""
+        with self._database.read() as session:
+            ticket = tickets.by_number(session, number)
+            message = tickets.latest_request(session, ticket)
+            attempt = drafts.next_attempt(session, ticket)
+        if message is not None and message.id is not None:
+            self.draft(message.id, attempt=attempt, instruction=instruction)
+
+    def draft(self, message_id: int, *, attempt: int, instruction: str = "") -> None:
+        with self._database.read() as session:
+            at = tickets.by_id(session, Message, message_id).at
+        with SetWorkflowID(f"draft-{message_id}-{_stamp(at)}-{attempt}"):
+            DBOS.enqueue_workflow(DRAFTING, self._draft_answer, message_id, attempt, instruction)
+
+    def send_due(self) -> None:
+        with self._database.read() as session:
+            due = outbox.due(session, now())
+        for mail in due:
+            with SetWorkflowID(f"deliver-{mail.message_id}-{mail.attempts}"):
+                DBOS.enqueue_workflow(DELIVERY, self._deliver, mail.id)
+
+    def _file(self, stored: StoredMail) -> None:
+        assert stored.id is not None
+        with SetWorkflowID(f"file-{stored.id}-{_stamp(stored.received_at)}"):
+            DBOS.enqueue_workflow(FILING, self._file_mail, stored.id)
+
+    def _sweep_until_stopped(self) -> None:
+        """Starts what was stored but never started, and mails whose wait is over."""
+        while True:
+            try:
+                with self._database.read() as session:
+                    waiting = inbound.waiting(session)
+                for stored in waiting:
+                    self._file(stored)
+                self.send_due()
+            except SQLAlchemyError:
+                log.exception("sweep_failed")  # a full or locked disk; the next round tries again
+            if self._stopping.wait(SWEEP_S):
+                return
+
+
+def _stamp(at: datetime) -> str:
+    """Keeps ids apart when the database is made anew beside an old workflow database."""
+    return f"{at:%Y%m%d%H%M%S%f}"
+
+
+def _config(path: Path) -> DBOSConfig:
+    return {
+        "name": "minerva-helpdesk",
+        "system_database_url": f"sqlite:///{path}",
+        "application_version": WORKFLOW_VERSION,
+        "executor_id": "local",
+        "enable_otlp": False,
+        "log_level": "WARNING",
+        "console_log_level": "WARNING",
+        "max_executor_threads": 16,
+        "notification_listener_polling_interval_sec": 1.0,
+    }
