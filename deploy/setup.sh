@@ -30,5 +30,5 @@ fi
 
 say "Installing into $venv (a few minutes the first time)."
 # torch is asked for by its exact version first: a CPU build found by pip's own settings then satisfies everything else.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".${extra:+[$extra]}"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt torch
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable ".${extra:+[$extra]}"

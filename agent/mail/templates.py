@@ -20,14 +20,14 @@ MINERVA support, European support centre for AI on HPC
 """),
     "fr": Template("""Bonjour,
 
-nous avons bien reçu votre message. Son numéro de dossier est $number.
+nous avons bien reçu votre message, dossier numéro $number.
 
 La suite : un assistant d'IA prépare un projet de réponse à partir de nos
-guides. Une personne de l'équipe de support le relit et le corrige si besoin ;
-rien ne vous est envoyé sans son accord.
+guides. Une personne de l'équipe de support le relit et le corrige ; rien ne
+vous est envoyé sans son accord.
 
-Pour compléter votre demande, répondez à ce message en gardant [$number] dans
-l'objet. N'envoyez ni mot de passe ni clé privée.
+Pour compléter votre demande, répondez à ce message en gardant [$number]
+dans l'objet. N'envoyez ni mot de passe ni clé privée.
 
 Support MINERVA, centre européen de support pour l'IA sur HPC
 """),

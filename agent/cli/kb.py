@@ -1,0 +1,147 @@
+"""`minerva kb`: build the index, search it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.settings import load_settings
+from knowledge_base.encoder import SentenceEncoder
+from knowledge_base.index import BuildReport, Index, build_index, open_index
+from knowledge_base.passage import RetrievedPassage, SearchResult
+
+kb_app = typer.Typer(help="The knowledge base: build the search index, search it.", no_args_is_help=True)
+
+BATCH = 64
+"""Questions embedded together."""
+
+IndexOption = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
+
+
+@kb_app.command()
+def build(
+    source: Annotated[Path, typer.Option("--source", help="Folder with .md and .rst files, read with all below it.")],
+    index: IndexOption,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
+) -> None:
+    """Read a tree of .md and .rst files and make its index the current one."""
+    report = build_index(source, index, _encoder())
+    typer.echo(json.dumps(asdict(report)) if as_json else _readable(report, index))
+
+
+@kb_app.command()
+def search(
+    index: IndexOption,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Read questions as JSON lines from standard input.")] = False,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Files to name, each with its best passage.")] = 10,
+    question: Annotated[list[str] | None, typer.Argument(help="The question, when --jsonl is not given.")] = None,
+) -> None:
+    """Find the passages that answer a question.
+
+    With --jsonl: input lines {"id", "question"}, output lines {"id", "answerable", "hits"}.
+    """
+    if jsonl == bool(question):
+        raise typer.BadParameter("give either --jsonl with the questions on standard input, or one question")
+    opened = open_index(index)
+    encoder = _encoder()
+    if question:
+        _print_hits(opened.search(" ".join(question), encoder, k, one_per_file=True))
+    elif _answer_lines(opened, encoder, k):
+        raise typer.Exit(1)
+
+
+def _answer_lines(index: Index, encoder: SentenceEncoder, k: int) -> int:
+    """Answers the questions on standard input; returns how many lines could not be used."""
+    bad = _Bad()
+    for batch in _batches(_questions(sys.stdin, bad)):
+        results = index.search_many([text for _, text in batch], encoder, k, one_per_file=True)
+        for (question_id, _), result in zip(batch, results, strict=True):
+            typer.echo(json.dumps(_row(question_id, result), ensure_ascii=False))
+    return bad.lines
+
+
+class _Bad:
+    """Input lines that could not be used."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+    def report(self, number: int, problem: str) -> None:
+        self.lines += 1
+        typer.echo(json.dumps({"error": problem, "line": number}), err=True)
+
+
+def _questions(lines: Iterable[str], bad: _Bad) -> Iterator[tuple[object, str]]:
+    """Ids and questions of the lines that can be used."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            bad.report(number, f"not JSON: {error}")
+            continue
+        text = value.get("question") if isinstance(value, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            bad.report(number, 'needs an object with a text "question"')
+            continue
+        yield value.get("id", number), text
+
+
+def _batches(questions: Iterator[tuple[object, str]]) -> Iterator[list[tuple[object, str]]]:
+    batch: list[tuple[object, str]] = []
+    for item in questions:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _row(question_id: object, result: SearchResult) -> dict[str, object]:
+    return {
+        "id": question_id,
+        "answerable": round(result.answerable, 4),
+        "hits": [_hit(hit) for hit in result.hits],
+    }
+
+
+def _hit(hit: RetrievedPassage) -> dict[str, object]:
+    passage = hit.passage
+    return {
+        "rank": hit.rank,
+        "path": passage.path,
+        "heading": " > ".join(passage.heading),
+        "score": round(hit.score, 5),
+        "text": passage.text,
+    }
+
+
+def _print_hits(result: SearchResult) -> None:
+    typer.echo(f"answered by the sources with probability {result.answerable:.2f}\n")
+    for hit in result.hits:
+        place = " > ".join(hit.passage.heading) or hit.passage.title
+        typer.echo(f"{hit.rank:3}. {hit.passage.path}  {place}\n     {' '.join(hit.passage.text.split())[:160]}\n")
+
+
+def _readable(report: BuildReport, index: Path) -> str:
+    lines = [
+        f"{report.documents} documents, {report.passages} passages ({report.embedded} embedded anew) "
+        f"in {report.seconds:.1f} s: {index}"
+    ]
+    for name, items in (("skipped", report.skipped), ("repaired", report.repaired)):
+        if items:
+            lines.append(f"{len(items)} {name}:")
+            lines += [f"  {item.path}: {item.reason}" for item in items]
+    return "\n".join(lines)
+
+
+def _encoder() -> SentenceEncoder:
+    return SentenceEncoder(load_settings().embedding_model)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+from sqlmodel import SQLModel
+
+from agent.errors import DatabaseError
+from agent.store import tables
+from agent.store.database import Database, open_database
+
+
+def test_all_migrations_together_equal_the_tables(database: Database) -> None:
+    with create_engine(f"sqlite:///{database.path}").connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+    assert tables.Ticket.metadata is SQLModel.metadata
+
+
+def test_the_database_is_in_wal_mode_and_syncs(database: Database) -> None:
+    with database.read() as session:
+        assert session.connection().execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert session.connection().execute(text("PRAGMA synchronous")).scalar() == 2
+
+
+def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "minerva.sqlite"
+    path.write_bytes(b"this is not a database, it is a text of some length " * 40)
+    with pytest.raises(DatabaseError, match=r"minerva\.sqlite"):
+        open_database(path)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "minerva.sqlite"
+    open_database(path).close()
+    with create_engine(f"sqlite:///{path}").begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="newer version"):
+        open_database(path)

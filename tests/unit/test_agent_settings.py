@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.errors import SettingsError
+from agent.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_problem_is_reported_at_once_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINERVA_SMTP_PORT", "99999")
+    monkeypatch.setenv("MINERVA_SUPPORT_ADDRESS", "nobody")
+    monkeypatch.setenv("MINERVA_RELAY_USER", "u")
+    monkeypatch.setenv("MINERVA_SMPT_HOST", "typo")
+    monkeypatch.setenv("MINERVA_RELAY_PASSWORD_FILE", "/does/not/exist")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    for name in ("SMTP_PORT", "SUPPORT_ADDRESS", "RELAY_PASSWORD", "SMPT_HOST", "RELAY_PASSWORD_FILE"):
+        assert f"MINERVA_{name}" in str(caught.value)
+
+
+def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("hunter2-long\n")
+    monkeypatch.setenv("MINERVA_RELAY_USER", "u")
+    monkeypatch.setenv("MINERVA_RELAY_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = load_settings()
+    assert settings.relay_password is not None
+    assert settings.relay_password.get_secret_value() == "hunter2-long"
+    assert "hunter2" not in repr(settings)
+
+
+def test_the_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "minerva.toml").write_text("smtp_port = 2525\ndesk_port = 9090\n")
+    monkeypatch.setenv("MINERVA_DESK_PORT", "9999")
+    settings = load_settings()
+    assert (settings.smtp_port, settings.desk_port) == (2525, 9999)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.toml").write_text("smtp_port = = 3")
+    monkeypatch.setenv("MINERVA_CONFIG", str(tmp_path / "broken.toml"))
+    with pytest.raises(SettingsError, match=r"broken\.toml"):
+        load_settings()
+
+
+def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINERVA_CONFIG", "/does/not/exist.toml")
+    with pytest.raises(SettingsError, match="MINERVA_CONFIG"):
+        load_settings()
