@@ -48,7 +48,9 @@ class SentenceEncoder:
                 if not self._folder.is_dir():
                     raise ModelMissingError(self._folder)
                 from sentence_transformers import SentenceTransformer  # noqa: PLC0415  # seconds to import
+                from transformers.utils import logging  # noqa: PLC0415
 
+                logging.disable_progress_bar()  # type: ignore[no-untyped-call]
                 self._model = SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
             return self._model
 

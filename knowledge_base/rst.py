@@ -1,0 +1,264 @@
+"""reStructuredText as Sphinx sites write it, as sections of readable text."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from knowledge_base.anchors import Anchors, Generator
+from knowledge_base.blocks import Kind, Page, indent_of, indented_body, kind_of
+from knowledge_base.includes import included_text
+
+MAX_INCLUDE_DEPTH = 5
+MAX_NESTING = 30
+MAX_LINE = 10_000
+_ADORNMENT = re.compile(r"^([!-/:-@\[-`{-~])\1{2,}\s*$")
+_DIRECTIVE = re.compile(r"^(\s*)\.\.\s+(?:\|[^|]+\|\s+)?([\w:+-]+)::\s*(.*)$")
+_COMMENT = re.compile(r"^(\s*)\.\.(?:\s|$)")
+_OPTION = re.compile(r"^\s*:([\w-]+):\s*(.*)$")
+_TITLE_OPTIONS = frozenset({"caption", "name", "header", "alt"})
+_ROLE = re.compile(r":[\w:+.-]+:`([^`]+)`")
+_LINK = re.compile(r"`([^`<]*?)\s*<([^`>]+)>`__?")
+_NAMED_LINK = re.compile(r"`([^`]+)`__?(?![\w`])|\b([A-Za-z][\w.-]*)_(?![\w_])")
+_LITERAL = re.compile(r"``(.+?)``")
+_STRONG = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=\S)\*(?![\w*])")
+_SUBSTITUTION = re.compile(r"\|([^|\s][^|]*?)\|_{0,2}")
+_GRID_RULE = re.compile(r"^\s*\+[-=+]+\+\s*$")
+_SIMPLE_RULE = re.compile(r"^\s*=+(?:\s+=+)+\s*$")
+_LABELLED = frozenset(
+    {"note", "tip", "warning", "important", "caution", "danger", "error", "hint", "attention", "seealso"}
+    | {"versionadded", "versionchanged", "deprecated", "admonition", "topic", "sidebar", "rubric", "tab", "tab-item"}
+    | {"group-tab", "code-tab", "dropdown", "option", "envvar", "confval", "describe", "glossary", "collapse"}
+)
+_CODE = frozenset({"code-block", "code", "sourcecode", "parsed-literal", "prompt", "highlight", "literalinclude"})
+_DROPPED = frozenset(
+    {"toctree", "contents", "index", "raw", "meta", "default-role", "currentmodule", "automodule"}
+    | {
+        "autoclass",
+        "autofunction",
+        "autosummary",
+        "replace",
+        "role",
+        "highlight",
+        "sectnum",
+        "tabularcolumns",
+        "target-notes",
+    }
+)
+
+
+@dataclass(slots=True)
+class _Reader:
+    root: Path
+    path: str
+    page: Page
+    anchors: Anchors
+    levels: list[str] = field(default_factory=list)
+    """Adornments of headings in the order in which the page introduces them."""
+    includes: int = 0
+    nesting: int = 0
+
+    def clean(self, text: str) -> str:
+        return _plain(text, self._link)
+
+    def _link(self, text: str) -> None:
+        self.page.links += 1
+        self.page.link_chars += len(text)
+
+
+def parse_rst(text: str, *, root: Path, path: str) -> Page:
+    """Sections of one file; `root` is where includes may come from, `path` the file's own, relative to it."""
+    page = Page()
+    _read(_Reader(root, path, page, Anchors(Generator.SPHINX)), text.expandtabs(8).split("\n"))
+    return page
+
+
+def _read(reader: _Reader, lines: list[str]) -> None:
+    if reader.nesting >= MAX_NESTING:
+        reader.page.add(Kind.TEXT, lines)
+        return
+    reader.nesting += 1
+    at = 0
+    while at < len(lines):
+        at = _read_block(reader, lines, at)
+    reader.nesting -= 1
+
+
+def _read_block(reader: _Reader, lines: list[str], at: int) -> int:
+    """Reads what begins at line `at`; returns the line after it."""
+    line = lines[at]
+    if not line.strip():
+        return at + 1
+    if end := _heading(reader, lines, at):
+        return end
+    if directive := _DIRECTIVE.match(line):
+        return _directive(reader, lines, at, directive)
+    if comment := _COMMENT.match(line):
+        return indented_body(lines, at + 1, len(comment.group(1)) + 1)[1]
+    if _GRID_RULE.match(line) or _SIMPLE_RULE.match(line):
+        return _table(reader, lines, at)
+    return _paragraph(reader, lines, at)
+
+
+def _heading(reader: _Reader, lines: list[str], at: int) -> int | None:
+    """The line after a heading that begins at `at`, or None when there is none."""
+    after = lines[at + 1] if at + 1 < len(lines) else ""
+    if _ADORNMENT.match(lines[at]):
+        below = lines[at + 2] if at + 2 < len(lines) else ""
+        if after.strip() and below.strip() == lines[at].strip():
+            return _open(reader, after, lines[at][0] * 2, at + 3)
+        return at + 1 if not after.strip() else None
+    is_title = _ADORNMENT.match(after) and len(after.strip()) >= min(len(lines[at].strip()), 4)
+    if is_title and not lines[at].startswith((" ", "..")):
+        return _open(reader, lines[at], after[0], at + 2)
+    return None
+
+
+def _open(reader: _Reader, title: str, adornment: str, end: int) -> int:
+    if adornment not in reader.levels:
+        reader.levels.append(adornment)
+    text = reader.clean(title).replace("`", "").strip()
+    if text:
+        reader.page.open_section(reader.levels.index(adornment) + 1, text, reader.anchors.of(text))
+    return end
+
+
+def _directive(reader: _Reader, lines: list[str], at: int, found: re.Match[str]) -> int:
+    margin, full_name, argument = found.groups()
+    body, end = indented_body(lines, at + 1, len(margin) + 1)
+    name = full_name.lower().rsplit(":", maxsplit=1)[-1]
+    options: dict[str, str] = {}
+    while body and (option := _OPTION.match(body[0])):
+        options[option.group(1)] = option.group(2)
+        body = body[1:]
+    if name == "include":
+        _include(reader, argument)
+    elif name in _CODE:
+        _code(reader, name, argument, options, body)
+    elif name in {"image", "figure"}:
+        _labelled(reader, options.get("alt", ""), body)
+    elif name == "list-table":
+        _list_table(reader, body)
+    elif name == "csv-table":
+        reader.page.add_table(list(csv.reader([options.get("header", ""), *filter(None, body)], skipinitialspace=True)))
+    elif name not in _DROPPED:
+        _labelled(reader, _label(name, argument), body)
+    return end
+
+
+def _label(name: str, argument: str) -> str:
+    if name in {"note", "tip", "warning", "important", "caution", "danger", "error", "hint", "attention"}:
+        return f"{name.capitalize()}: {argument}".rstrip(": ")
+    return argument if name in _LABELLED or argument else ""
+
+
+def _labelled(reader: _Reader, label: str, body: list[str]) -> None:
+    if label:
+        reader.page.add(Kind.TEXT, [f"{reader.clean(label)}:"])
+    _read(reader, body)
+
+
+def _code(reader: _Reader, name: str, argument: str, options: dict[str, str], body: list[str]) -> None:
+    if name == "literalinclude":
+        body = (included_text(argument, reader.root, reader.path) or "").split("\n")
+    language = argument if name in {"code-block", "code", "sourcecode"} else options.get("language", "")
+    reader.page.add_code(body, language.strip(), options.get("caption", ""))
+
+
+def _include(reader: _Reader, name: str) -> None:
+    text = included_text(name, reader.root, reader.path)
+    if text is None or reader.includes >= MAX_INCLUDE_DEPTH:
+        return
+    reader.includes += 1
+    _read(reader, text.expandtabs(8).split("\n"))
+    reader.includes -= 1
+
+
+def _list_table(reader: _Reader, body: list[str]) -> None:
+    """A row begins with `* -`, its further cells with `-`."""
+    rows: list[list[str]] = []
+    for line in body:
+        text = reader.clean(line.strip())
+        if text.startswith("*"):
+            rows.append([text.lstrip("*- ").strip()])
+        elif text.startswith("-") and rows:
+            rows[-1].append(text[1:].strip())
+        elif text and rows:
+            rows[-1][-1] += f" {text}"
+    reader.page.add_table(rows)
+
+
+def _table(reader: _Reader, lines: list[str], at: int) -> int:
+    """A grid or simple table; a cell of several lines in a simple one becomes several rows."""
+    end = at
+    is_grid = bool(_GRID_RULE.match(lines[at]))
+    rows: list[list[str]] = []
+    open_row = False
+    while end < len(lines) and lines[end].strip():
+        line = lines[end]
+        if _GRID_RULE.match(line) or _SIMPLE_RULE.match(line):
+            open_row = False
+        else:
+            cells = line.strip().strip("|").split("|") if is_grid else re.split(r"\s{2,}", line.strip())
+            cells = [reader.clean(cell.strip()) for cell in cells]
+            if is_grid and open_row and len(cells) == len(rows[-1]):
+                rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
+            else:
+                rows.append(cells)
+            open_row = True
+        end += 1
+    reader.page.add_table(rows)
+    return max(end, at + 1)
+
+
+def _paragraph(reader: _Reader, lines: list[str], at: int) -> int:
+    """Lines up to a blank one; after a closing `::` the indented lines are code."""
+    margin = indent_of(lines[at])
+    end = at + 1
+    while end < len(lines) and lines[end].strip() and not _DIRECTIVE.match(lines[end]):
+        if end > at + 1 and _ADORNMENT.match(lines[end]):
+            break
+        end += 1
+    text = lines[at:end]
+    literal = text[-1].rstrip().endswith("::")
+    if literal:
+        text[-1] = text[-1].rstrip()[:-1]
+    cleaned = [reader.clean(line) for line in text]
+    reader.page.add(kind_of(text), [line for line in cleaned if line.strip() != ":"])
+    if not literal:
+        return end
+    body, stop = indented_body(lines, end, margin + 1)
+    reader.page.add_code(body)
+    return stop
+
+
+def _plain(text: str, on_link: Callable[[str], None]) -> str:
+    """`text` without markup; literals keep one backtick at each side."""
+    if len(text) > MAX_LINE:
+        return text
+    spans: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        spans.append(f"`{match.group(1)}`")
+        return f"\x00{len(spans) - 1}\x00"
+
+    def shown(match: re.Match[str]) -> str:
+        words = str(match.group(1) or match.group(match.lastindex or 1))
+        on_link(words)
+        return words
+
+    text = _LITERAL.sub(keep, text)
+    text = _LINK.sub(shown, _ROLE.sub(_role_text, text))
+    text = _NAMED_LINK.sub(shown, text) if "_" in text else text
+    text = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\1", text))
+    text = _SUBSTITUTION.sub(r"\1", text).replace("\\ ", "")
+    return re.sub(r"\x00(\d+)\x00", lambda match: spans[int(match.group(1))], text)
+
+
+def _role_text(match: re.Match[str]) -> str:
+    shown, _, target = match.group(1).partition("<")
+    return shown.strip() or target.rstrip(">")
