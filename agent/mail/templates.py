@@ -26,8 +26,8 @@ La suite : un assistant d'IA prépare un projet de réponse à partir de nos
 guides. Une personne de l'équipe de support le relit et le corrige ; rien ne
 vous est envoyé sans son accord.
 
-Pour compléter votre demande, répondez à ce message en gardant [$number]
-dans l'objet. N'envoyez ni mot de passe ni clé privée.
+Pour compléter votre demande, répondez à ce message en gardant
+[$number] dans l'objet. N'envoyez ni mot de passe ni clé privée.
 
 Support MINERVA, centre européen de support pour l'IA sur HPC
 """),
@@ -39,8 +39,8 @@ Wie es weitergeht: Ein KI-Assistent bereitet aus unseren Anleitungen einen
 Antwortentwurf vor. Eine Person aus dem Support prüft und verbessert ihn;
 ohne ihre Freigabe wird nichts versendet.
 
-Für Ergänzungen antworten Sie bitte auf diese Mail und lassen [$number] im
-Betreff stehen. Bitte senden Sie keine Passwörter oder privaten Schlüssel.
+Für Ergänzungen antworten Sie bitte auf diese Mail und lassen
+[$number] im Betreff stehen. Bitte senden Sie keine Passwörter oder privaten Schlüssel.
 
 MINERVA-Support, europäisches Unterstützungszentrum für KI auf HPC
 """),
@@ -65,8 +65,8 @@ Qué ocurre ahora: un asistente de IA prepara un borrador de respuesta con
 nuestras guías. Una persona del equipo lo revisa y lo corrige; nada se envía
 sin su aprobación.
 
-Para añadir algo, responda a este correo y conserve [$number] en el asunto.
-No envíe contraseñas ni claves privadas.
+Para añadir algo, responda a este correo y conserve [$number]
+en el asunto. No envíe contraseñas ni claves privadas.
 
 Soporte de MINERVA, centro europeo de apoyo a la IA en HPC
 """),

@@ -57,7 +57,7 @@ def test_units_of_any_text_are_spans_in_order(text: str) -> None:
 
 def test_every_claim_quotes_its_evidence_word_for_word(hashing_encoder) -> None:
     compose = embedded_composer(hashing_encoder)
-    draft = compose(question("My job is pending: AssocGrpGRES. What does it mean?"), [evidence(PENDING)], 0.9)
+    draft = compose(question("What does the reason AssocGrpGRES mean for my project?"), [evidence(PENDING)], 0.9)
     assert draft.outcome == "answer"
     assert any("AssocGrpGRES" in claim.text for claim in draft.claims)
     for claim in draft.claims:
