@@ -19,7 +19,6 @@ __all__ = ["Document", "Reading", "Section", "Skipped", "anchor_of", "read_tree"
 
 MIN_OWN_TEXT = 60
 """Characters outside links and headings under which a page that is mostly links is navigation."""
-MIN_TEXT = 12
 
 
 class Reason(StrEnum):
@@ -99,7 +98,7 @@ def _parse(item: TextFile, source: Path, generator: Generator) -> Page:
 
 def _not_worth_indexing(page: Page) -> Reason | None:
     text = sum(len(block.text) for part in page.parts for block in part.blocks)
-    if text < MIN_TEXT:
+    if not text:
         return Reason.NAVIGATION if page.links else Reason.EMPTY
     own = text - page.link_chars
     if page.links >= 2 and own < MIN_OWN_TEXT and page.link_chars > own:

@@ -1,0 +1,160 @@
+"""Trees of documents, and how they are cut into passages."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from knowledge_base.anchors import anchor_of
+from knowledge_base.blocks import Block, Kind
+from knowledge_base.chunks import MAX_CHARS, indexed_text, passages_of
+from knowledge_base.documents import Document, Section, read_tree
+from knowledge_base.errors import SourceMissingError
+from knowledge_base.tree import MAX_BYTES
+
+
+def put(root: Path, name: str, content: str | bytes) -> None:
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def document(*blocks: Block) -> Document:
+    section = Section(heading=("Guide", "Queue"), anchor="queue", blocks=blocks)
+    return Document(path="a/b.md", title="Guide", revision="0", sections=(section,))
+
+
+def test_a_tree_in_the_order_of_its_paths(tmp_path: Path) -> None:
+    put(tmp_path, "b.md", "# Bee\n\nA text about bees and their hives.\n")
+    put(tmp_path, "a/x.rst", "Exes\n====\n\nA text about exes, long enough.\n")
+    put(tmp_path, ".git/c.md", "# Hidden\n\nhidden text\n")
+    put(tmp_path, "notes.txt", "no documentation")
+    reading = read_tree(tmp_path)
+    assert [(found.path, found.title) for found in reading.documents] == [("a/x.rst", "Exes"), ("b.md", "Bee")]
+    assert reading.skipped == []
+
+
+def test_a_document_without_heading_is_named_after_its_file(tmp_path: Path) -> None:
+    put(tmp_path, "storage/index.md", "Some text about where files lie.\n")
+    assert [found.title for found in read_tree(tmp_path).documents] == ["storage"]
+
+
+def test_what_cannot_be_read_is_skipped_with_a_reason(tmp_path: Path) -> None:
+    put(tmp_path, "binary.md", b"\x7fELF\0\0\0")
+    put(tmp_path, "noise.md", bytes(range(128, 256)) * 20)
+    put(tmp_path, "huge.md", b"x" * (MAX_BYTES + 1))
+    put(tmp_path, "empty.md", "")
+    put(tmp_path, "nav.md", "# Contents\n\n- [One page](one.md)\n- [Another page](two.md)\n- [A third one](three.md)\n")
+    put(tmp_path, "good.md", "# Good\n\nThis page can be read.\n")
+    reading = read_tree(tmp_path)
+    assert [found.path for found in reading.documents] == ["good.md"]
+    assert {item.path: item.reason.split(":")[0] for item in reading.skipped} == {
+        "binary.md": "binary, not text",
+        "noise.md": "binary or in an unknown encoding",
+        "huge.md": "too big",
+        "empty.md": "nothing to read",
+        "nav.md": "only navigation",
+    }
+
+
+def test_other_encodings_are_read_and_reported(tmp_path: Path) -> None:
+    put(tmp_path, "latin.md", "# Café\n\nLes données sont gardées.\n".encode("cp1252"))
+    put(tmp_path, "wide.md", "# Weite\n\nEin Text in UTF-16.\n".encode("utf-16"))
+    put(tmp_path, "bom.md", "# Mark\n\nWith a byte order mark.\n".encode("utf-8-sig"))
+    reading = read_tree(tmp_path)
+    assert [found.title for found in reading.documents] == ["Mark", "Café", "Weite"]
+    assert [item.path for item in reading.repaired] == ["latin.md", "wide.md"]
+
+
+def test_links_that_loop_or_lead_outside(tmp_path: Path) -> None:
+    source = tmp_path / "site"
+    put(source, "docs/page.md", "# Page\n\nText of the page itself.\n")
+    put(tmp_path, "outside/other.md", "# Other\n\nsecret text of another place\n")
+    (source / "docs" / "loop").symlink_to(source)
+    (source / "away").symlink_to(tmp_path / "outside")
+    (source / "away.md").symlink_to(tmp_path / "outside" / "other.md")
+    (source / "self.md").symlink_to(source / "self.md")
+    reading = read_tree(source)
+    assert [found.path for found in reading.documents] == ["docs/page.md"]
+    assert {item.path for item in reading.skipped} == {"docs/loop", "away", "away.md", "self.md"}
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.md"
+    with open(name, "wb") as file:  # noqa: PTH123  # Path takes no bytes
+        file.write(b"# Name\n\nA page with a strange name.\n")
+    assert [found.path for found in read_tree(tmp_path).documents] == ["caf?.md"]
+
+
+def test_a_missing_source() -> None:
+    with pytest.raises(SourceMissingError, match="--source"):
+        read_tree(Path("/nonexistent"))
+
+
+def test_small_blocks_share_a_passage_and_sections_do_not(tmp_path: Path) -> None:
+    put(tmp_path, "p.md", "# T\n\none one\n\ntwo two\n\n## S\n\nthree three\n")
+    (found,) = read_tree(tmp_path).documents
+    assert [passage.text for passage in passages_of(found)] == ["one one\n\ntwo two", "three three"]
+
+
+def test_long_tables_and_code_are_cut_between_lines() -> None:
+    rows = "\n".join(f"| row {number} | {'x' * 40} |" for number in range(60))
+    passages = list(passages_of(document(Block(Kind.TABLE, rows))))
+    assert len(passages) > 2
+    assert all(line.startswith("| row") and line.endswith(" |") for p in passages for line in p.text.split("\n"))
+
+
+def test_a_code_block_that_fits_is_not_cut() -> None:
+    code = "```\n" + "\n".join(f"line {number}" for number in range(60)) + "\n```"
+    passages = list(passages_of(document(Block(Kind.TEXT, "word " * 150), Block(Kind.CODE, code))))
+    assert [passage.text for passage in passages][-1] == code
+
+
+blocks = st.builds(
+    Block,
+    st.sampled_from(Kind),
+    st.text(alphabet="ab. \n", min_size=1, max_size=3000).map(lambda text: text.strip("\n")).filter(str.strip),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(blocks, min_size=1, max_size=6))
+def test_passages_are_slices_in_order_and_lose_no_letter(parts: list[Block]) -> None:
+    found = document(*parts)
+    passages = list(passages_of(found))
+    assert all(passage.text == found.text[passage.start : passage.end] for passage in passages)
+    assert all(before.end <= after.start for before, after in pairwise(passages))
+    assert all(len(passage.text) <= MAX_CHARS * 1.15 for passage in passages)
+    letters = "".join("".join(part.text.split()) for part in parts)
+    assert "".join("".join(passage.text.split()) for passage in passages) == letters
+    assert len({passage.id for passage in passages}) == len(passages)
+
+
+def test_the_indexed_text_names_the_place_once() -> None:
+    (passage,) = passages_of(document(Block(Kind.CODE, "```bash\nsqueue --me\n```")))
+    assert indexed_text(passage).split() == ["Guide", ">", "Queue", "squeue", "--me"]
+
+
+def test_ids_depend_on_path_heading_and_text_only(tmp_path: Path) -> None:
+    put(tmp_path, "p.md", "# T\n\nfirst text\n")
+    (before,) = passages_of(read_tree(tmp_path).documents[0])
+    put(tmp_path, "p.md", "---\ntitle: T\n---\n# T\n\nfirst text\n\n## More\n\nmore text\n")
+    after = list(passages_of(read_tree(tmp_path).documents[0]))
+    assert before.id == after[0].id
+    assert before.revision != after[0].revision
+
+
+def test_anchors_are_those_of_mkdocs() -> None:
+    taken: dict[str, int] = {}
+    assert [anchor_of(text, taken) for text in ("Hello, World!", "Hello World", "Où ça?", "???", "NCCL_X")] == [
+        "hello-world",
+        "hello-world_1",
+        "ou-ca",
+        "_1",
+        "nccl_x",
+    ]

@@ -1,0 +1,83 @@
+"""reStructuredText of Sphinx sites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knowledge_base.blocks import Page
+from knowledge_base.rst import parse_rst
+
+
+def read(text: str, root: Path = Path("/nonexistent")) -> Page:
+    return parse_rst(text, root=root, path="page.rst")
+
+
+def blocks(page: Page) -> list[tuple[str, str]]:
+    return [(block.kind.value, block.text) for part in page.parts for block in part.blocks]
+
+
+def test_heading_levels_come_in_the_order_of_their_adornments() -> None:
+    page = read("=====\nTitle\n=====\n\nSub\n---\n\na\n\nDeeper\n~~~~~~\n\nb\n\nSub two\n-------\n\nc\n")
+    assert [(part.heading, part.anchor) for part in page.parts if part.blocks] == [
+        (("Title", "Sub"), "sub"),
+        (("Title", "Sub", "Deeper"), "deeper"),
+        (("Title", "Sub two"), "sub-two"),
+    ]
+    assert page.title == "Title"
+
+
+def test_directives() -> None:
+    page = read(
+        ".. note:: Mind the gap\n\n   and more\n\n.. code-block:: bash\n   :caption: run.sh\n\n   srun x\n\n"
+        ".. toctree::\n\n   a\n   b\n\n.. image:: x.png\n   :alt: a picture\n\n.. a comment\n   goes\n\nEnd.\n"
+    )
+    assert blocks(page) == [
+        ("text", "Note: Mind the gap:"),
+        ("text", "and more"),
+        ("text", "run.sh:"),
+        ("code", "```bash\nsrun x\n```"),
+        ("text", "a picture:"),
+        ("text", "End."),
+    ]
+
+
+def test_literal_blocks() -> None:
+    assert blocks(read("Run this::\n\n    ls -l\n\nDone.\n")) == [
+        ("text", "Run this:"),
+        ("code", "```\nls -l\n```"),
+        ("text", "Done."),
+    ]
+
+
+def test_tables() -> None:
+    grid = "+---+---+\n| a | b |\n+===+===+\n| 1 | 2 |\n+---+---+\n"
+    simple = "=====  =====\nname   value\n=====  =====\nx      1\n=====  =====\n"
+    listed = ".. list-table::\n   :header-rows: 1\n\n   * - name\n     - value\n   * - x\n     - 1\n"
+    assert blocks(read(grid)) == [("table", "| a | b |\n|---|---|\n| 1 | 2 |")]
+    assert blocks(read(simple)) == blocks(read(listed)) == [("table", "| name | value |\n|---|---|\n| x | 1 |")]
+
+
+@pytest.mark.parametrize(
+    ("markup", "plain"),
+    [
+        (":ref:`the page <target>` and :doc:`other`", "the page and other"),
+        ("`Slurm <https://x.org>`_ runs ``srun -n 2``", "Slurm runs `srun -n 2`"),
+        ("**bold** and *em*", "bold and em"),
+    ],
+)
+def test_markup_inside_lines(markup: str, plain: str) -> None:
+    assert blocks(read(markup)) == [("text", plain)]
+
+
+def test_includes(tmp_path: Path) -> None:
+    (tmp_path / "part.rst").write_text("Included.\n")
+    assert blocks(read(".. include:: part.rst\n\n.. include:: /etc/hostname\n", tmp_path)) == [("text", "Included.")]
+
+
+@given(st.text(alphabet=st.sampled_from("=-~.:`*_|+<> \n\tab1")))
+def test_any_text_is_read(text: str) -> None:
+    assert all(block.text.strip() for part in read(text).parts for block in part.blocks)
