@@ -17,7 +17,9 @@ from knowledge_base.encoder import Encoder
 MODEL_NAME = "embedded"
 
 MAX_EVIDENCE = 5
-MAX_CLAIMS = 7
+MAX_CLAIMS = 6
+MAX_ENCODED_CHARS = 400
+MAX_KEPT_PASSAGES = 5000
 MAX_CLAIM_CHARS = 2200
 MAX_QUESTION_CHARS = 1500
 SAME_THING = 0.86
@@ -29,6 +31,12 @@ ANSWERED = 0.42
 SURE, POSSIBLE = 0.6, 0.3
 """Of `answerable`: from SURE on a plain answer, from POSSIBLE on one with a caveat."""
 
+_ABOUT_ITSELF = re.compile(r"^(?:this|the) (?:article|page|guide|section)\b", re.IGNORECASE)
+_NEEDS_CONTEXT = re.compile(
+    r"^(?:it|its|they|their|these|those|this|that|both|here|there|such|then|so)\b", re.IGNORECASE
+)
+CONTEXT_PENALTY = 0.08
+"""For a sentence that leans on the one before it."""
 _WORD = re.compile(r"[\w./=#-]{3,}")
 _ASK = re.compile(r"[^.!?\n]{8,300}\?")
 
@@ -41,19 +49,45 @@ class _Candidate:
     vector: NDArray[np.float32]
 
 
+class _Units:
+    """The quotable units of evidence with their vectors; passages come up again and again, so theirs are kept."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._kept: dict[str, tuple[list[Unit], NDArray[np.float32]]] = {}
+
+    def of(
+        self, asked: Sequence[str], evidence: Sequence[Evidence]
+    ) -> tuple[NDArray[np.float32], list[tuple[list[Unit], NDArray[np.float32]]]]:
+        """Vectors of the questions, and units with vectors for each evidence; what is new is encoded in one batch."""
+        new = {item.id: _quotable(item.text) for item in evidence if item.id not in self._kept}
+        texts = [*asked, *(unit.text[:MAX_ENCODED_CHARS] for units in new.values() for unit in units)]
+        vectors = self._encoder.encode(texts)
+        position = len(asked)
+        found: dict[str, tuple[list[Unit], NDArray[np.float32]]] = {}
+        for key, units in new.items():
+            found[key] = units, vectors[position : position + len(units)]
+            position += len(units)
+        for item in evidence:
+            found.setdefault(item.id, self._kept.get(item.id, ([], vectors[:0])))
+        if len(self._kept) > MAX_KEPT_PASSAGES:
+            self._kept.clear()
+        self._kept.update({item.id: found[item.id] for item in evidence if item.kind == "passage"})
+        return vectors[: len(asked)], [found[item.id] for item in evidence]
+
+
 def embedded_composer(encoder: Encoder) -> Compose:
-    """The composer that needs neither GPU nor network."""
+    """The composer that needs neither GPU nor network. Make it once: it remembers the vectors of passages."""
+    kept = _Units(encoder)
 
     def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
-        asked = f"{question.subject}\n{question.instruction}\n{question.text[:MAX_QUESTION_CHARS]}".strip()
         asks = [ask.strip() for ask in _ASK.findall(question.text[:MAX_QUESTION_CHARS])][:5]
-        candidates, ask_vectors = _candidates(encoder, asked, asks, evidence)
-        chosen = _choose(candidates)
-        unanswered = _unanswered(question, asks, ask_vectors, chosen, answerable)
+        candidates, ask_vectors = _candidates(kept, question, asks, evidence[:MAX_EVIDENCE])
+        chosen = _choose(candidates) if answerable >= POSSIBLE else []
         return Draft(
             outcome=_outcome(chosen, answerable),
             claims=tuple(_claim(candidate) for candidate in chosen),
-            unanswered=unanswered,
+            unanswered=_unanswered(question, asks, ask_vectors, chosen, answerable),
             questions=(),
             evidence=tuple(evidence),
             answerable=answerable,
@@ -63,21 +97,26 @@ def embedded_composer(encoder: Encoder) -> Compose:
     return compose
 
 
+def _quotable(text: str) -> list[Unit]:
+    return [unit for unit in units_of(text) if not _ABOUT_ITSELF.match(unit.text)]
+
+
 def _candidates(
-    encoder: Encoder, asked: str, asks: Sequence[str], evidence: Sequence[Evidence]
+    kept: _Units, question: Question, asks: Sequence[str], evidence: Sequence[Evidence]
 ) -> tuple[list[_Candidate], NDArray[np.float32]]:
     """All quotable sentences of the evidence with their scores, and the vectors of the single questions."""
-    pairs = [(unit, item) for item in evidence[:MAX_EVIDENCE] for unit in units_of(item.text)]
-    vectors = encoder.encode([asked, *asks, *(unit.text[:400] for unit, _ in pairs)])
-    asked_vector, ask_vectors, unit_vectors = vectors[0], vectors[1 : 1 + len(asks)], vectors[1 + len(asks) :]
-    words = _rare_words(asked, [unit.text for unit, _ in pairs])
+    asked = f"{question.subject}\n{question.instruction}\n{question.text[:MAX_QUESTION_CHARS]}".strip()
+    questions, found = kept.of([asked, *asks], evidence)
+    words = _rare_words(asked, [unit.text for units, _ in found for unit in units])
     best = max((item.score for item in evidence if item.kind == "passage"), default=1.0) or 1.0
     candidates = []
-    for (unit, item), vector in zip(pairs, unit_vectors, strict=True):
-        similar = float(max(vector @ asked_vector, *(ask_vectors @ vector), -1.0))
+    for item, (units, vectors) in zip(evidence, found, strict=True):
         prior = 0.25 if item.kind == "row" else 0.15 * item.score / best
-        candidates.append(_Candidate(unit, item, similar + 0.25 * _overlap(unit.text, words) + prior, vector))
-    return candidates, ask_vectors
+        for unit, vector in zip(units, vectors, strict=True):
+            penalty = CONTEXT_PENALTY if _NEEDS_CONTEXT.match(unit.text) else 0.0
+            score = float((questions @ vector).max()) + 0.25 * _overlap(unit.text, words) + prior - penalty
+            candidates.append(_Candidate(unit, item, score, vector))
+    return candidates, questions[1:]
 
 
 def _rare_words(asked: str, texts: Sequence[str]) -> dict[str, float]:

@@ -9,10 +9,13 @@ from typing import Literal
 import structlog
 
 
+def _for_people() -> structlog.typing.Processor:
+    # Tracebacks without local variables: those would show what people wrote to us.
+    return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
+
 def configure_logs(form: Literal["text", "json"] | str) -> None:
-    render: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    render: structlog.typing.Processor = structlog.processors.JSONRenderer() if form == "json" else _for_people()
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

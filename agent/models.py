@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from ingest.mail import parse_mail
-from knowledge_base.index import Index, open_index
 
-from agent.draft import Draft, Evidence, Question
+from agent.draft import Compose, Draft, Evidence, Question
 from agent.drafting import embedded_composer
 from agent.errors import HelpdeskError
 from agent.pipeline import Ports
 from agent.settings import Settings
+from ingest.mail import parse_mail
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.errors import KnowledgeBaseError
-from triage.classifier import Classifier, load_classifier
+from knowledge_base.index import Index, open_index
+from triage.classifier import Classifier
 from triage.doctor.diagnosis import diagnose
 from triage.errors import TriageError
 from triage.language import Languages
@@ -38,6 +38,7 @@ class Loaded:
     encoder: SentenceEncoder
     index: Index
     classifier: Classifier
+    compose: Compose
 
 
 class Models:
@@ -86,7 +87,7 @@ def ports_on(models: Models) -> Ports:
         return models.get().classifier.place(request)
 
     def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
-        return embedded_composer(models.get().encoder)(question, evidence, answerable)
+        return models.get().compose(question, evidence, answerable)
 
     return Ports(
         read=parse_mail,
@@ -106,4 +107,9 @@ def check_index(settings: Settings) -> None:
 def _load(settings: Settings) -> Loaded:
     encoder = SentenceEncoder(settings.embedding_model)
     encoder.encode(["warm up"])
-    return Loaded(encoder=encoder, index=open_index(settings.index_dir), classifier=load_classifier(encoder))
+    return Loaded(
+        encoder=encoder,
+        index=open_index(settings.index_dir),
+        classifier=Classifier(encoder),
+        compose=embedded_composer(encoder),
+    )

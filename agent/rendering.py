@@ -117,15 +117,13 @@ def _intro(draft: Draft, words: Phrases) -> str:
 
 
 def claim_text(claim: Claim) -> str:
-    """Prose wrapped, code as it is, the citation numbers behind the prose."""
+    """Prose wrapped, code and tables as they are, the citation numbers behind the prose."""
     marks = " ".join(f"[{number}]" for number in dict.fromkeys(c.evidence for c in claim.citations))
-    prose, fence, code = claim.text.partition("```")
-    if not prose.strip():
+    prose, _, block = claim.text.partition("\n\n")
+    if prose.startswith(("```", "~~~", "|")):
         return f"{claim.text.rstrip()}\n{marks}"
-    if prose.lstrip().startswith("|"):
-        return f"{prose.rstrip()}\n{marks}"
     wrapped = fill(f"{prose.strip()} {marks}", WIDTH, break_long_words=False, break_on_hyphens=False)
-    return wrapped + (f"\n\n{fence}{code.rstrip()}" if fence else "")
+    return wrapped + (f"\n\n{block.rstrip()}" if block else "")
 
 
 def _listed(title: str, items: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|cf|approx|resp|vs|no|nr|fig|art|e
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unit:
-    """A sentence, a list item, a table or a code block with the line that introduces it."""
+    """A sentence or a list item, with the code block or table that follows it."""
 
     start: int
     end: int
@@ -31,20 +31,18 @@ def units_of(text: str) -> tuple[Unit, ...]:
     units: list[Unit] = []
     for start, end in _blocks(text):
         block = text[start:end]
-        if _FENCE.match(block):
-            _append_code(units, text, start, end)
-        elif block.lstrip().startswith("|"):
-            units.append(Unit(start=start, end=end, quote=block, text=block))
+        if _FENCE.match(block) or block.lstrip().startswith("|"):
+            _append_block(units, text, start, end)
         elif not _NOT_QUOTABLE.match(block):
             units += [_prose(text, start + a, start + b) for a, b in _sentences(block)]
     return tuple(unit for unit in units if len(unit.text) <= MAX_UNIT_CHARS and any(c.isalpha() for c in unit.text))
 
 
-def _append_code(units: list[Unit], text: str, start: int, end: int) -> None:
-    """A code block belongs to the sentence right above it when that one announces it."""
+def _append_block(units: list[Unit], text: str, start: int, end: int) -> None:
+    """Code and tables belong to the sentence right above them: alone they say little."""
     code = text[start:end]
     before = units[-1] if units else None
-    if before is not None and before.quote.rstrip().endswith(":") and not text[before.end : start].strip():
+    if before is not None and "\n\n" not in before.text and not text[before.end : start].strip():
         units[-1] = Unit(start=before.start, end=end, quote=text[before.start : end], text=f"{before.text}\n\n{code}")
     else:
         units.append(Unit(start=start, end=end, quote=code, text=code))
@@ -95,7 +93,8 @@ def _sentences(block: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     start = 0
     for end in _SENTENCE_END.finditer(block):
-        if _ABBREVIATION.search(block[max(0, end.start() - 8) : end.start() + 1]):
+        in_code = block.count("`", start, end.start()) % 2 == 1
+        if in_code or _ABBREVIATION.search(block[max(0, end.start() - 8) : end.start() + 1]):
             continue
         spans.append((start, end.end()))
         start = end.end() + len(block[end.end() :]) - len(block[end.end() :].lstrip())

@@ -7,6 +7,7 @@ Ids are built from the row that a workflow is about, so that starting one twice 
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +114,10 @@ class Workflows:
         DBOS.launch()
         for queue in (FILING, DRAFTING, DELIVERY):
             DBOS.register_queue(queue, worker_concurrency=self._settings.workers, polling_interval_sec=POLL_S)
+        with self._database.read() as session:
+            undrafted = drafts.undrafted(session)
+        for message_id in undrafted:
+            self.draft(message_id, attempt=1, asked=True)
         self._sweeper.start()
         log.info("workers_started", workers=self._settings.workers, mails_again=again, mails_uncertain=uncertain)
 
@@ -145,12 +150,14 @@ class Workflows:
             message = tickets.latest_request(session, ticket)
             attempt = drafts.next_attempt(session, ticket)
         if message is not None and message.id is not None:
-            self.draft(message.id, attempt=attempt, instruction=instruction)
+            self.draft(message.id, attempt=attempt, instruction=instruction, asked=True)
 
-    def draft(self, message_id: int, *, attempt: int, instruction: str = "") -> None:
+    def draft(self, message_id: int, *, attempt: int, instruction: str = "", asked: bool = False) -> None:
+        """Once for each attempt; when it is `asked` for, again even if that attempt has failed before."""
         with self._database.read() as session:
             at = tickets.by_id(session, Message, message_id).at
-        with SetWorkflowID(f"draft-{message_id}-{_stamp(at)}-{attempt}"):
+        again = f"-{uuid.uuid4()}" if asked else ""
+        with SetWorkflowID(f"draft-{message_id}-{_stamp(at)}-{attempt}{again}"):
             DBOS.enqueue_workflow(DRAFTING, self._draft_answer, message_id, attempt, instruction)
 
     def send_due(self) -> None:

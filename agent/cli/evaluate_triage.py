@@ -15,7 +15,12 @@ from triage.evaluation import judge, report
 
 
 def eval_triage(
-    file: Annotated[Path, typer.Argument(help='Labelled requests: {"id","channel","subject","body","level","type","lang","tags"} a line.')],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help='Labelled requests: {"id","channel","subject","body","level","type","lang","tags"} a line.'
+        ),
+    ],
 ) -> None:
     """Print how well triage places the labelled requests of a file."""
     try:

@@ -63,7 +63,7 @@ def _database(settings: Settings) -> str:
 def _index(settings: Settings) -> str:
     from knowledge_base.index import open_index  # noqa: PLC0415
 
-    return f"{len(open_index(settings.index_dir).passages)} passages in {settings.index_dir}"
+    return f"{len(open_index(settings.index_dir))} passages in {settings.index_dir}"
 
 
 def _smtp(settings: Settings) -> str:

@@ -22,7 +22,10 @@ BATCH = 64
 
 
 def triage(
-    files: Annotated[list[str], typer.Argument(help='Files with one request {"id","channel","subject","body"} a line; - reads standard input.')],
+    files: Annotated[
+        list[str],
+        typer.Argument(help='Files with one request {"id","channel","subject","body"} a line; - reads standard input.'),
+    ],
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line instead of readable lines.")] = False,
 ) -> None:
     """Place requests: level, type, urgency, language and route."""

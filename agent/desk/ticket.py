@@ -7,8 +7,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response, status
 from fastapi.responses import RedirectResponse
-from ingest.mail import parse_mail
-from ingest.visible import split_visible
 from markupsafe import Markup
 from sqlmodel import Session
 
@@ -20,6 +18,8 @@ from agent.desk.state import Desk
 from agent.errors import ApprovalError, NotFoundError
 from agent.store import drafts, inbound, outbox, tickets
 from agent.store.tables import Draft, DraftState, Message, StoredMail
+from ingest.mail import parse_mail
+from ingest.visible import split_visible
 
 router = APIRouter()
 

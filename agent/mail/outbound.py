@@ -12,6 +12,8 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
 MAX_REFERENCES = 20
+MAX_PLAIN_LINE = 900
+"""RFC 5322 allows 998 characters a line."""
 SENDER_NAME = "MINERVA support"
 
 
@@ -35,7 +37,7 @@ class OutboundMessage:
 
 def new_message_id(ticket_number: str, domain: str) -> str:
     """Not to be guessed: an answer that names it belongs to the ticket."""
-    return f"{ticket_number}.{secrets.token_hex(16)}@{domain}"
+    return f"{ticket_number}.{secrets.token_hex(10)}@{domain}"
 
 
 def subject_for(ticket_number: str, subject: str) -> str:
@@ -74,8 +76,13 @@ def as_bytes(message: OutboundMessage) -> bytes:
     if message.auto_submitted != "no":
         mail["Auto-Submitted"] = message.auto_submitted
         mail["X-Auto-Response-Suppress"] = "All"
-    mail.set_content(message.body)
+    # Plain ASCII stays readable as it is; the library would encode it for one line of more than 78 characters.
+    mail.set_content(message.body, cte="7bit" if _is_plain(message.body) else "quoted-printable")
     return mail.as_bytes()
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and all(len(line) < MAX_PLAIN_LINE for line in text.splitlines())
 
 
 def _address(name: str, address: str) -> Address:

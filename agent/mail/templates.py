@@ -40,7 +40,8 @@ Antwortentwurf vor. Eine Person aus dem Support prüft und verbessert ihn;
 ohne ihre Freigabe wird nichts versendet.
 
 Für Ergänzungen antworten Sie bitte auf diese Mail und lassen
-[$number] im Betreff stehen. Bitte senden Sie keine Passwörter oder privaten Schlüssel.
+[$number] im Betreff stehen. Bitte senden Sie keine
+Passwörter oder privaten Schlüssel.
 
 MINERVA-Support, europäisches Unterstützungszentrum für KI auf HPC
 """),

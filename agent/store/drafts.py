@@ -11,12 +11,14 @@ from sqlmodel import Session, col, select
 
 from agent import draft as drafted
 from agent.store.tables import Draft, DraftState, Message, Ticket, TicketStatus
-from agent.store.tickets import key_of, note_event
+from agent.store.tickets import key_of, latest_request, note_event
 
 
-def has_draft(session: Session, ticket: Ticket) -> bool:
-    """Whether the ticket's present revision has been drafted."""
-    return next_attempt(session, ticket) > 1
+def undrafted(session: Session) -> list[int]:
+    """Newest requests of the new tickets that have no draft: their drafting failed, or never began."""
+    new = session.exec(select(Ticket).where(Ticket.status == TicketStatus.NEW)).all()
+    newest = [latest_request(session, ticket) for ticket in new if next_attempt(session, ticket) == 1]
+    return [message.id for message in newest if message is not None and message.id is not None]
 
 
 def next_attempt(session: Session, ticket: Ticket) -> int:
