@@ -138,7 +138,7 @@ def open_index(index: Path) -> Index:
         folder = current_snapshot(index)
         try:
             return Index(folder)
-        except (OSError, ValueError, KeyError, RuntimeError, IndexDamagedError) as error:
+        except (OSError, EOFError, ValueError, KeyError, RuntimeError, IndexDamagedError) as error:
             replaced_meanwhile = current_snapshot(index) != folder
             if not replaced_meanwhile or attempt == ATTEMPTS - 1:
                 raise IndexDamagedError(index, str(error)) from error

@@ -10,9 +10,10 @@ import Stemmer
 
 _WORD = re.compile(r"-{0,2}[^\W_](?:[\w.:/+=@#%-]*[\w+#])?|--?\w")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_PROCESSORS = re.compile(r"^[cgnt]pus$")
 _PLURAL_ACRONYM = re.compile(r"^[A-Z]{2,}s$")
 _OPTION_VALUE = re.compile(r"^(--?[\w-]+)=(.+)$")
-_stem = Stemmer.Stemmer("english").stemWord
+_stem_word = Stemmer.Stemmer("english").stemWord
 
 _STOP = """
 a about above after again all also am an and any are as at be because been before being below between both but
@@ -34,6 +35,11 @@ def words_of(text: str) -> list[str]:
     for word in _WORD.findall(text.replace("’", "'").replace("'", " ")):
         terms.extend(_terms(word))
     return terms
+
+
+def _stem(word: str) -> str:
+    """The English stem; the stemmer takes the s of GPUs for a part of the word."""
+    return word[:-1] if _PROCESSORS.match(word) else str(_stem_word(word))
 
 
 @lru_cache(maxsize=100_000)

@@ -1,0 +1,79 @@
+"""`minerva kb` as a user runs it, with the packaged model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MINERVA = [sys.executable, "-c", "from agent.cli import main; main()"]
+ROOT = Path(__file__).parents[2]
+
+
+def minerva(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MINERVA, *arguments], input=stdin, capture_output=True, text=True, cwd=ROOT, check=False, timeout=240
+    )
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """An index of three pages, and what the build printed."""
+    folder = tmp_path_factory.mktemp("kb")
+    source = folder / "source"
+    (source / "jobs").mkdir(parents=True)
+    (source / "jobs" / "queue.md").write_text(
+        "# Queue\n\n## Cancel a job\n\nUse `scancel <jobid>` to remove a job from the queue.\n"
+    )
+    (source / "jobs" / "storage.rst").write_text(
+        "Storage\n=======\n\nQuota\n-----\n\nEach project has 50 TB of scratch space.\n"
+    )
+    (source / "binary.md").write_bytes(b"\0\1\2")
+    index = folder / "index"
+    done = minerva("kb", "build", "--source", str(source), "--index", str(index))
+    assert done.returncode == 0, done.stderr
+    return index, done.stdout
+
+
+def test_the_build_reports_what_it_did(built: tuple[Path, str]) -> None:
+    assert "2 documents, 2 passages" in built[1]
+    assert "binary.md: binary, not text" in built[1]
+
+
+def test_questions_as_json_lines(built: tuple[Path, str]) -> None:
+    questions = [{"id": "a", "question": "how can I stop my job"}, {"id": 2, "question": "disk space of my group"}]
+    lines = "".join(json.dumps(question) + "\n" for question in questions)
+    done = minerva("kb", "search", "--index", str(built[0]), "--jsonl", "-k", "1", stdin=lines)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert (first["id"], second["id"]) == ("a", 2)
+    assert 0 <= first["answerable"] <= 1
+    (hit,) = first["hits"]
+    assert (hit["rank"], hit["path"], hit["heading"]) == (1, "jobs/queue.md", "Queue > Cancel a job")
+    assert "scancel" in hit["text"]
+    assert second["hits"][0]["path"] == "jobs/storage.rst"
+
+
+def test_bad_lines_are_named_and_the_rest_is_answered(built: tuple[Path, str]) -> None:
+    lines = 'nonsense\n{"id": 1}\n\n{"id": 3, "question": "quota"}\n'
+    done = minerva("kb", "search", "--index", str(built[0]), "--jsonl", stdin=lines)
+    assert done.returncode == 1
+    assert [json.loads(line)["line"] for line in done.stderr.splitlines()] == [1, 2]
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [3]
+
+
+def test_a_missing_index_says_what_to_run(tmp_path: Path) -> None:
+    done = minerva("kb", "search", "--index", str(tmp_path), "--jsonl", stdin='{"id": 1, "question": "x"}\n')
+    assert done.returncode == 1
+    assert "minerva kb build --source" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_usage(tmp_path: Path) -> None:
+    assert minerva("kb", "search", "--index", str(tmp_path)).returncode == 2
+    assert minerva("kb", "build", "--index", str(tmp_path)).returncode == 2
+    assert minerva("kb", "build", "--source", str(tmp_path / "no"), "--index", str(tmp_path)).returncode == 1
