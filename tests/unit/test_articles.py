@@ -147,3 +147,27 @@ def test_every_named_source_is_cited(path: Path) -> None:
 @every_article
 def test_internal_support_types_stay_internal(path: Path) -> None:
     assert not SUPPORT_TYPE.search(article(path).body)
+
+
+def complete_scripts() -> Iterator[tuple[str, dict[str, str]]]:
+    """System id and directives of each whole job script on the page of one system."""
+    for path in ARTICLES:
+        systems = article(path).front["systems"]
+        for script in re.findall(r"^```bash\n(#!.*?)^```", article(path).body, re.DOTALL | re.MULTILINE):
+            if len(systems) == 1:
+                yield systems[0], dict(re.findall(r"^#SBATCH --([a-z-]+)=(\S+)", script, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("system_id", "asked"), complete_scripts())
+def test_example_scripts_obey_the_facts(system_id: str, asked: dict[str, str]) -> None:
+    system = next(s for s in facts()["systems"] if s["id"] == system_id)
+    gpus = int(re.findall(r"\d+", asked.get("gpus-per-node") or asked["gres"])[-1])
+    cores = int(asked["cpus-per-task"]) * int(asked["ntasks-per-node"]) / gpus
+    assert gpus <= (system["node"]["gpus_per_node"] or max(n["gpus_per_node"] for n in system["node_types"]))
+    assert cores <= max(int(n) for n in re.findall(r"\b\d+\b", str(system["per_gpu_limits"]["cpus"])))
+    if "partition" in asked:
+        assert asked["partition"] in {p["name"] for p in system["partitions"]}
+    account = system["directives"]["account"]
+    if account["required"]:
+        assert "<" in asked["account"] or re.fullmatch(account["regex"] or ".+", asked["account"])
+    assert "time" in asked
