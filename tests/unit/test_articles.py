@@ -158,7 +158,7 @@ def complete_scripts() -> Iterator[tuple[str, dict[str, str]]]:
                 yield systems[0], dict(re.findall(r"^#SBATCH --([a-z-]+)=(\S+)", script, re.MULTILINE))
 
 
-@pytest.mark.parametrize(("system_id", "asked"), complete_scripts())
+@pytest.mark.parametrize(("system_id", "asked"), list(complete_scripts()))
 def test_example_scripts_obey_the_facts(system_id: str, asked: dict[str, str]) -> None:
     system = next(s for s in facts()["systems"] if s["id"] == system_id)
     gpus = int(re.findall(r"\d+", asked.get("gpus-per-node") or asked["gres"])[-1])
