@@ -1,0 +1,73 @@
+"""The cue lexicon: one feature per meaning, whatever the language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from triage.errors import RulesFileError
+from triage.text import folded
+
+CUES_FILE = Path(__file__).parent / "cues.yaml"
+MAX_CHARS = 6_000
+"""Cues are looked for in the first part of the folded prose."""
+MAX_EVIDENCE = 4
+REST_OF_WORD = re.compile(r"(?:(?<!\\\w)(?<=\w)|(?<=[^ ]\)))\*")
+"""A star after a letter or after a group of words; `\\S*` and `(the )*` keep their meaning in regular expressions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cue:
+    name: str
+    pattern: re.Pattern[str]
+
+
+def load_cues(path: Path = CUES_FILE) -> tuple[Cue, ...]:
+    """Cues in file order.
+
+    Raises:
+        RulesFileError: the file cannot be read, or a phrase is no valid pattern.
+    """
+    try:
+        table = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (OSError, yaml.YAMLError) as error:
+        raise RulesFileError(path, str(error)) from error
+    if not isinstance(table, dict):
+        raise RulesFileError(path, "not a mapping of cue name to phrases by language")
+    return tuple(make_cue(path, name, languages) for name, languages in table.items())
+
+
+def make_cue(path: Path, name: str, languages: Mapping[str, list[str]]) -> Cue:
+    phrases = [phrase for listed in languages.values() for phrase in listed]
+    try:
+        return Cue(name=name, pattern=re.compile("|".join(phrase_pattern(phrase) for phrase in phrases)))
+    except re.error as error:
+        raise RulesFileError(path, f"cue '{name}': {error}") from error
+
+
+def phrase_pattern(phrase: str) -> str:
+    """The regular expression of a phrase; the small notation is described at the head of the file."""
+    pattern = phrase.replace(" .. ", r" (?:\S+ ){0,4}?")
+    pattern = pattern.replace("#", r"\d+(?:[.,]\d+)?")
+    pattern = REST_OF_WORD.sub(r"\\w*", pattern)
+    start = r"\b" if re.match(r"[\w(\\]", phrase) and not phrase.startswith(("\\.", "\\$")) else ""
+    return rf"{start}(?:{pattern})(?!\w)"
+
+
+def find_cues(cues: tuple[Cue, ...], prose: str) -> list[tuple[str, ...]]:
+    """For each cue the distinct phrases found, at most four; the empty tuple where there is none."""
+    text = re.sub(r"\s+", " ", folded(prose[:MAX_CHARS]))
+    return [evidence(cue, text) for cue in cues]
+
+
+def evidence(cue: Cue, text: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for match in cue.pattern.finditer(text):
+        found.setdefault(match.group(0).strip())
+        if len(found) == MAX_EVIDENCE:
+            break
+    return tuple(found)

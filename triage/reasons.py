@@ -1,0 +1,66 @@
+"""Why a request was placed as it was: the features that weighed most, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from triage.dataset import NONE
+from triage.features import Floats, Row
+from triage.model import Head, TriageModel
+
+SHOWN = 3
+LEAST = 0.05
+RULES = {
+    "automatic": "rule: an automatic reply or delivery report by its own words (RFC 3834)",
+    "empty": "rule: no readable text",
+    "only_link": "rule: nothing but a link",
+}
+
+
+def reasons_of(model: TriageModel, row: Row, level: str, kind: str, rules: frozenset[str]) -> tuple[str, ...]:
+    """The rule that decided, or for level and type each the strongest features in favour."""
+    if rules:
+        return tuple(RULES[name] for name in sorted(rules))
+    if level == NONE:
+        return tuple(strongest(model, model.scope, row, NONE))
+    return (*strongest(model, model.level, row, level), *strongest(model, model.type, row, kind))
+
+
+def strongest(model: TriageModel, head: Head, row: Row, label: str) -> Iterator[str]:
+    """`word 'lora' (+1.3 for L4)`: how far a feature lifts the label above the mean of the others."""
+    pulls = named_pulls(model, row, advantage(head, label))
+    for name, pull in sorted(pulls.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]:
+        if pull >= LEAST:
+            yield f"{name} (+{pull:.1f} for {'no request' if label == NONE else label})"
+
+
+def advantage(head: Head, label: str) -> Floats:
+    """Weights of the label less the mean weights of the other labels, in calibrated units."""
+    at = head.classes.index(label)
+    others = np.delete(head.weights, at, axis=0).mean(axis=0)
+    return np.asarray((head.weights[at] - others) / head.temperature, dtype=np.float32)
+
+
+def named_pulls(model: TriageModel, row: Row, weights: Floats) -> dict[str, float]:
+    space = model.space
+    dense = weights[: len(row.dense)] * row.dense
+    pulls = {"meaning of the text": float(dense[: space.dimension].sum())}
+    for column in range(space.dimension, len(row.dense)):
+        name = space.name_of(column)
+        if name is not None and row.dense[column]:
+            pulls[with_evidence(name, row, column - space.dimension)] = float(dense[column])
+    first_letter = space.dense_size + len(space.words.index)
+    words = list(space.words.index)
+    sparse = weights[row.indices] * row.values
+    for column, pull in zip(row.indices, sparse, strict=True):
+        if column < first_letter:
+            pulls[f"word '{words[column - space.dense_size]}'"] = float(pull)
+    pulls["parts of words"] = float(sparse[row.indices >= first_letter].sum())
+    return pulls
+
+
+def with_evidence(name: str, row: Row, cue: int) -> str:
+    found = row.evidence[cue] if cue < len(row.evidence) else ()
+    return f"{name}: {', '.join(repr(phrase) for phrase in found[:2])}" if found else name

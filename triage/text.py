@@ -1,0 +1,131 @@
+"""A request's text, taken apart: what the person wrote, and what a machine printed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from triage.result import Request
+
+HEAD_CHARS = 24_000
+TAIL_CHARS = 6_000
+"""Of a longer body the first and the last part are read: the ask stands at the start or the end of a long mail."""
+
+FENCE = re.compile(r"```.*?(?:```|\Z)", re.S)
+LINK = re.compile(r"(?:https?://|www\.)\S+|<?\S+@\S+\.\w+>?")
+MACHINE_LINE = re.compile(
+    r"""^\s*(?:
+      \#!|\#SBATCH|\#PBS|\#BSUB|\$\s|>>>\s|\.\.\.\s|\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|\[rank\d|\[?rank\d+\]?:|\d+:\s
+      |\[(?:INFO|WARN|WARNING|ERROR|DEBUG|[EWIF]\d*\b)|(?:INFO|WARNING|ERROR|DEBUG|FATAL|CRITICAL)\b[:\s]
+      |Traceback\b|File\s"|\s{4,}\S.*[=(\[{;]|at\s\S+\(|srun:|slurmstepd|sbatch:|salloc:|torchrun\b|srun\b|sbatch\b|module\sload|pip\sinstall
+      |conda\s(?:activate|create|install)|export\s\w+=|import\s\w+|from\s[\w.]+\simport|\w+\s?=\s?[\w.]+\(|def\s\w+\(
+      |[\w.]*(?:Error|Exception|Warning):|-\s?`?\w+`?\sversion|[-|+=]{6,}|[A-Z_]{4,}=\S|\w+:\d+:\d+\s\[\d\]
+      |.*(?:core\sdumped|Segmentation\sfault|undefined\ssymbol|No\ssuch\sfile|command\snot\sfound|CUDA\serror|NCCL\s(?:INFO|WARN))
+    )""",
+    re.X,
+)
+ERROR_LINE = re.compile(
+    r"error|exception|fail|killed|denied|not found|no such|timeout|out of memory|fault|cannot|invalid", re.I
+)
+QUOTED = re.compile(r"^\s*>(?!>>)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadText:
+    prose: str
+    """Subject and the person's sentences, without machine lines, quoted lines and links."""
+    machine: str
+    """Pasted logs, scripts and code."""
+    error: str
+    """The last machine line that reports a failure; empty when there is none."""
+    links: int
+
+    @property
+    def whole(self) -> str:
+        return f"{self.prose}\n{self.machine}" if self.machine else self.prose
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.prose.strip() or self.machine.strip())
+
+    @property
+    def only_links(self) -> bool:
+        return bool(self.links) and not self.machine and len(re.findall(r"\w{2,}", self.prose)) < 3
+
+    @property
+    def only_machine(self) -> bool:
+        return bool(self.machine) and len(re.findall(r"[^\W\d_]{2,}", self.prose)) < 4
+
+
+def read(request: Request) -> ReadText:
+    body = shortened(clean(request.body))
+    body, fenced = take_fences(body)
+    prose_lines, machine_lines = split_lines(body)
+    machine = "\n".join([*machine_lines, *fenced]).strip()
+    body_prose = "\n".join(prose_lines).strip()
+    subject = re.sub(r"^\s*(?:(?:re|fw|fwd|aw|wg|tr|rv)\s*:\s*)+", "", clean(request.subject), flags=re.I).strip()
+    prose, links = LINK.subn(" ", join_subject(subject[:500], body_prose))
+    return ReadText(prose=prose.strip(), machine=machine, error=last_error(machine), links=links)
+
+
+def clean(text: str) -> str:
+    """NFC, without control characters other than line ends and tabs."""
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f\u200b\ufeff]", " ", text)
+
+
+def shortened(text: str) -> str:
+    if len(text) <= HEAD_CHARS + TAIL_CHARS:
+        return text
+    return f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+
+
+def join_subject(subject: str, body: str) -> str:
+    if not subject:
+        return body
+    return f"{subject}\n{body}" if subject[-1] in ".?!:" else f"{subject}.\n{body}"
+
+
+def take_fences(text: str) -> tuple[str, list[str]]:
+    """The text without its ```fenced``` blocks, and the blocks."""
+    blocks = [block.strip("`\n") for block in FENCE.findall(text)]
+    return FENCE.sub("\n", text), blocks
+
+
+def split_lines(text: str) -> tuple[list[str], list[str]]:
+    prose: list[str] = []
+    machine: list[str] = []
+    for line in text.split("\n"):
+        if QUOTED.match(line):
+            continue
+        (machine if is_machine_line(line) else prose).append(line)
+    return prose, machine
+
+
+def is_machine_line(line: str) -> bool:
+    stripped = line.strip()
+    if not stripped:
+        return False
+    if MACHINE_LINE.match(line):
+        return not reads_as_sentence(stripped)
+    letters = sum(character.isalpha() or character.isspace() for character in stripped)
+    return len(stripped) > 12 and letters / len(stripped) < 0.6
+
+
+def reads_as_sentence(line: str) -> bool:
+    """Long lines of common words are prose, whatever they start with (`export did not work for me because …`)."""
+    words = line.split()
+    plain = sum(word.strip(".,;:!?()'\"").isalpha() for word in words)
+    return len(words) >= 9 and plain / len(words) > 0.8
+
+
+def last_error(machine: str) -> str:
+    lines = [line.strip() for line in machine.split("\n") if ERROR_LINE.search(line)]
+    return lines[-1][:200] if lines else ""
+
+
+def folded(text: str) -> str:
+    """Lower case without accents, for matching across spellings (`Ü` and `ü` become `u`, `ß` becomes `ss`)."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))

@@ -1,0 +1,180 @@
+"""Fitting the triage model. Needs scikit-learn; nothing that serves requests imports this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from knowledge_base.encoder import Encoder
+from triage.cues import Cue, load_cues
+from triage.dataset import LEVELS, NONE, TYPES, Labelled, data_hash
+from triage.features import Digest, FeatureSpace, Floats, Row, Scales, digest, embedded_part, fit_vocabulary, make_row
+from triage.model import Head, TriageModel, softmax
+from triage.text import read
+
+VERSION = "1"
+IN_SCOPE = "in"
+CLASSES: Mapping[str, tuple[str, ...]] = {"scope": (IN_SCOPE, NONE), "level": LEVELS, "type": TYPES}
+FOLDS = 8
+MAX_FALSE_ALARMS = 0.01
+"""Share of training requests that the threshold may turn away; half the bar of 2 %, unknown authors are harder."""
+STRENGTH = {"scope": 2.0, "level": 2.0, "type": 2.0}
+"""Inverse regularisation, chosen by cross-validation over author voices."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """Labelled requests as rows of one feature space."""
+
+    labelled: Sequence[Labelled]
+    space: FeatureSpace
+    rows: Sequence[Row]
+
+    def targets(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+        """Which rows a head learns from, their class numbers, and the classes."""
+        asked = np.asarray([at for at, row in enumerate(self.labelled) if row.in_scope or name == "scope"])
+        classes = CLASSES[name]
+        return asked, np.asarray([classes.index(label_of(self.labelled[at], name)) for at in asked]), classes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldOut:
+    """Scores of every row by heads that never saw its author."""
+
+    scope: Floats
+    level: Floats
+    type: Floats
+
+    def of(self, name: str) -> Floats:
+        return {"scope": self.scope, "level": self.level, "type": self.type}[name]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    model: TriageModel
+    held_out: HeldOut
+
+
+def label_of(row: Labelled, head: str) -> str:
+    if head == "scope":
+        return IN_SCOPE if row.in_scope else NONE
+    return row.level if head == "level" else row.type
+
+
+def train(labelled: Sequence[Labelled], encoder: Encoder, scales: Scales | None = None) -> Trained:
+    """Fits on the training voices; the frozen test voices are not looked at."""
+    prepared = prepare([row for row in labelled if not row.is_test], encoder, scales or Scales())
+    matrix = matrix_of(prepared.space, prepared.rows)
+    span, back = spanned(matrix)
+    scores = held_out(prepared, span)
+    fitted = {name: fit_head(prepared, span, name) for name in CLASSES}
+    heads = {name: calibrated(name, prepared, in_features(head, back), scores) for name, head in fitted.items()}
+    chances = softmax(scores.scope / heads["scope"].temperature)[:, 1]
+    model = TriageModel(
+        version=VERSION,
+        encoder=encoder.name,
+        data_hash=data_hash(prepared.labelled),
+        space=prepared.space,
+        none_threshold=none_threshold(chances, np.asarray([row.in_scope for row in prepared.labelled])),
+        **heads,
+    )
+    return Trained(model=model, held_out=scores)
+
+
+def prepare(labelled: Sequence[Labelled], encoder: Encoder, scales: Scales) -> Prepared:
+    cues = load_cues()
+    texts = [read(row.request) for row in labelled]
+    vectors = encoder.encode([embedded_part(text) for text in texts])
+    digests = [digest(cues, text) for text in texts]
+    space = make_space(cues, digests, scales, int(vectors.shape[1]))
+    rows = [make_row(space, digested, vector) for digested, vector in zip(digests, vectors, strict=True)]
+    return Prepared(labelled=labelled, space=space, rows=rows)
+
+
+def make_space(cues: tuple[Cue, ...], digests: Sequence[Digest], scales: Scales, dimension: int) -> FeatureSpace:
+    return FeatureSpace(
+        cues=cues,
+        words=fit_vocabulary([each.words for each in digests], min_documents=2, max_terms=20_000),
+        letters=fit_vocabulary([each.letters for each in digests], min_documents=3, max_terms=30_000),
+        scales=scales,
+        dimension=dimension,
+    )
+
+
+def matrix_of(space: FeatureSpace, rows: Sequence[Row]) -> csr_matrix:
+    """Shape (rows, features)."""
+    dense = np.arange(space.dense_size)
+    columns = [np.concatenate([dense, row.indices]) for row in rows]
+    values = [np.concatenate([row.dense, row.values]) for row in rows]
+    starts = np.cumsum([0, *(len(found) for found in columns)])
+    return csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=(len(rows), space.size))
+
+
+def spanned(matrix: csr_matrix) -> tuple[Doubles, Doubles]:
+    """The rows in coordinates of the space that they span, and the way back to features.
+
+    A penalised linear model's weights lie in that space, so fitting there gives the same model, much faster:
+    there are far fewer requests than features.
+    Shapes (rows, rank) and (features, rank): weights of features are `back @ weights`.
+    """
+    values, vectors = np.linalg.eigh((matrix @ matrix.T).toarray().astype(np.float64))
+    kept = values > values[-1] * 1e-7
+    roots = np.sqrt(values[kept])
+    return vectors[:, kept] * roots, np.asarray(matrix.T @ (vectors[:, kept] / roots))
+
+
+def fit_head(prepared: Prepared, span: Doubles, name: str, only: NDArray[np.bool_] | None = None) -> Head:
+    """A multinomial logistic regression on the rows of `only` (all by default); deterministic."""
+    asked, truth, classes = prepared.targets(name)
+    if only is not None:
+        asked, truth = asked[only[asked]], truth[only[asked]]
+    fitted = LogisticRegression(C=STRENGTH[name], max_iter=500, class_weight="balanced" if name == "scope" else None)
+    fitted.fit(span[asked], truth)
+    weights, bias = fitted.coef_, fitted.intercept_
+    if len(classes) == 2:
+        weights, bias = np.vstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    return Head(classes=classes, weights=weights, bias=bias, temperature=1.0)
+
+
+def in_features(head: Head, back: Doubles) -> Head:
+    """The head with weights for features instead of span coordinates."""
+    return replace(head, weights=(head.weights @ back.T).astype(np.float32), bias=head.bias.astype(np.float32))
+
+
+def held_out(prepared: Prepared, span: Doubles) -> HeldOut:
+    """Cross-validation by author voice."""
+    voices = [row.voice for row in prepared.labelled]
+    scores: Mapping[str, Doubles] = {name: np.zeros((len(voices), len(names))) for name, names in CLASSES.items()}
+    for _, unseen in GroupKFold(n_splits=min(FOLDS, len(set(voices)))).split(voices, groups=voices):
+        seen = np.ones(len(voices), dtype=np.bool_)
+        seen[unseen] = False
+        for name, found in scores.items():
+            head = fit_head(prepared, span, name, seen)
+            found[unseen] = span[unseen] @ head.weights.T + head.bias
+    return HeldOut(**{name: found.astype(np.float32) for name, found in scores.items()})
+
+
+def calibrated(name: str, prepared: Prepared, head: Head, scores: HeldOut) -> Head:
+    asked, truth, _ = prepared.targets(name)
+    return replace(head, temperature=best_temperature(scores.of(name)[asked], truth))
+
+
+def best_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
+    """The divisor of the scores that makes the held-out log loss least; a fixed grid, so always the same answer."""
+    grid = np.exp(np.linspace(np.log(0.2), np.log(5.0), 129))
+    losses = [-np.log(softmax(scores / divisor)[np.arange(len(truth)), truth] + 1e-12).mean() for divisor in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
+def none_threshold(chance_of_none: Doubles, in_scope: NDArray[np.bool_]) -> float:
+    """The lowest threshold that turns away at most MAX_FALSE_ALARMS of the requests, never below one half."""
+    allowed = float(np.quantile(chance_of_none[in_scope], 1 - MAX_FALSE_ALARMS))
+    return round(min(max(0.5, allowed + 1e-6), 0.95), 4)
