@@ -1,0 +1,141 @@
+"""The readable text and the attachments of a parsed structure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from ingest.charset import decode_text
+from ingest.encoded_words import decode_words
+from ingest.file_names import declared_name, located_name, made_up_name, name_from_subject
+from ingest.flowed import join_flowed
+from ingest.headers import message_ids, read_headers
+from ingest.html_text import MAX_HTML_CHARACTERS, declared_html_charset, html_to_text
+from ingest.message import Attachment
+from ingest.structure import Part
+from ingest.transfer import decode_transfer
+
+# Copies of the text for other devices; no reader shows them beside the text.
+_SHADOWS = {"text/x-amp-html", "text/watch-html"}
+_NEVER_TEXT = {"text/calendar", "text/rfc822-headers", "text/csv", "text/vcard", "text/x-vcard", "text/directory"}
+
+
+@dataclass(slots=True)
+class Contents:
+    texts: list[str] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
+    leaves: int = 0
+    """Leaves seen so far, for made-up names."""
+
+
+def read_contents(raw: bytes, root: Part) -> Contents:
+    contents = Contents()
+    _collect(memoryview(raw), root, contents, wants_text=True)
+    if not contents.texts:
+        _read_named_text(memoryview(raw), root, contents)
+    return contents
+
+
+def _collect(raw: memoryview, part: Part, contents: Contents, *, wants_text: bool) -> None:
+    if part.content_type == "multipart/alternative" and part.is_multipart:
+        _collect_alternative(raw, part, contents, wants_text=wants_text)
+    elif part.is_multipart:
+        for child in part.children:
+            _collect(raw, child, contents, wants_text=wants_text)
+    else:
+        _collect_leaf(raw, part, contents, wants_text=wants_text)
+
+
+def _collect_alternative(raw: memoryview, part: Part, contents: Contents, *, wants_text: bool) -> None:
+    """Plain text before HTML; of the other forms only their attachments."""
+    by_preference = sorted(part.children, key=lambda child: child.content_type != "text/plain")
+    for child in by_preference:
+        before = len(contents.texts)
+        _collect(raw, child, contents, wants_text=wants_text)
+        wants_text = wants_text and len(contents.texts) == before
+
+
+def _collect_leaf(raw: memoryview, part: Part, contents: Contents, *, wants_text: bool) -> None:
+    contents.leaves += 1
+    if not _is_body_text(part):
+        contents.attachments.append(_attachment(raw, part, contents))
+    elif wants_text and part.content_type not in _SHADOWS:
+        text = _text(raw, part, contents)
+        if text.strip():
+            contents.texts.append(text.strip("\n"))
+
+
+def _is_body_text(part: Part) -> bool:
+    if not part.content_type.startswith("text/") or part.content_type in _NEVER_TEXT:
+        return False
+    return part.disposition.value != "attachment" and not declared_name(part)
+
+
+def _read_named_text(raw: memoryview, part: Part, contents: Contents) -> None:
+    """A mail whose only text has a file name but is not marked as an attachment is shown as text too."""
+    if part.is_multipart:
+        for child in part.children:
+            _read_named_text(raw, child, contents)
+    elif not contents.texts and part.content_type in {"text/plain", "text/html"} and _is_shown(part):
+        text = _text(raw, part, contents)
+        if text.strip():
+            contents.texts.append(text.strip("\n"))
+
+
+def _is_shown(part: Part) -> bool:
+    return part.disposition.value != "attachment"
+
+
+def _text(raw: memoryview, part: Part, contents: Contents) -> str:
+    data, complaint = decode_transfer(raw[part.start : part.end], part.headers.first("content-transfer-encoding"))
+    _note(contents, complaint)
+    is_html = part.content_type in {"text/html", "application/xhtml+xml"}
+    declared = part.type_header.parameters.get("charset") or (declared_html_charset(data) if is_html else None)
+    text, complaint = decode_text(data, declared)
+    _note(contents, complaint)
+    text = _unix_lines(text, contents)
+    if is_html:
+        if len(text) > MAX_HTML_CHARACTERS:
+            contents.defects.append(f"HTML longer than {MAX_HTML_CHARACTERS} characters was cut")
+        return html_to_text(text)
+    if part.type_header.parameters.get("format", "").lower() == "flowed":
+        return join_flowed(text, delsp=part.type_header.parameters.get("delsp", "").lower() == "yes")
+    return text
+
+
+def _unix_lines(text: str, contents: Contents) -> str:
+    if "\0" in text:
+        contents.defects.append("NUL characters in the text were left out")
+        text = text.replace("\0", "")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _attachment(raw: memoryview, part: Part, contents: Contents) -> Attachment:
+    content, complaint = decode_transfer(raw[part.start : part.end], part.headers.first("content-transfer-encoding"))
+    name = declared_name(part) or located_name(part) or _name_of_mail(part, content)
+    if complaint:
+        contents.defects.append(f"attachment {contents.leaves}: {complaint}")
+    content_ids = message_ids(part.headers.first("content-id"))
+    content_id = content_ids[0] if content_ids else (part.headers.first("content-id") or "").strip("<> ") or None
+    is_attached = part.disposition.value == "attachment"
+    return Attachment(
+        filename=name or made_up_name(part.content_type, contents.leaves),
+        content_type=part.content_type,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        inline=not is_attached and (part.disposition.value == "inline" or content_id is not None),
+        content_id=content_id,
+    )
+
+
+def _name_of_mail(part: Part, content: bytes) -> str:
+    if part.content_type not in {"message/rfc822", "message/global"}:
+        return ""
+    headers, _, _ = read_headers(content, 0, len(content))
+    return name_from_subject(decode_words(headers.first("subject") or ""))
+
+
+def _note(contents: Contents, complaint: str | None) -> None:
+    if complaint:
+        contents.defects.append(complaint)

@@ -1,0 +1,43 @@
+"""The JSON form of a parsed mail, as `minerva parse-mail --jsonl` prints it."""
+
+from __future__ import annotations
+
+from ingest.message import Address, Attachment, InboundMessage
+
+JsonValue = str | int | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+def message_as_dict(file: str, message: InboundMessage) -> dict[str, JsonValue]:
+    """Keys in the documented order; `from` and `date` are None when the mail has none that can be read."""
+    return {
+        "file": file,
+        "message_id": message.message_id,
+        "in_reply_to": message.in_reply_to,
+        "references": list(message.references),
+        "from": _address(message.sender) if message.sender else None,
+        "to": [_address(address) for address in message.to],
+        "cc": [_address(address) for address in message.cc],
+        "reply_to": [_address(address) for address in message.reply_to],
+        "subject": message.subject,
+        "date": message.date.isoformat() if message.date else None,
+        "auto_generated": message.auto_generated,
+        "bounce": message.bounce,
+        "text": message.text,
+        "visible_text": message.visible_text,
+        "attachments": [_attachment(attachment) for attachment in message.attachments],
+        "defects": list(message.defects),
+    }
+
+
+def _address(address: Address) -> JsonValue:
+    return {"name": address.name, "address": address.address}
+
+
+def _attachment(attachment: Attachment) -> JsonValue:
+    return {
+        "filename": attachment.filename,
+        "content_type": attachment.content_type,
+        "size": attachment.size,
+        "sha256": attachment.sha256,
+        "inline": attachment.inline,
+    }

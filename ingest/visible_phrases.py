@@ -1,0 +1,164 @@
+"""The words by which mail clients mark quotes and signatures, by language."""
+
+from __future__ import annotations
+
+import re
+
+_I = re.IGNORECASE
+
+
+def _any_of(*phrases: str) -> str:
+    return "(?:" + "|".join(phrases) + ")"
+
+
+# English, French, German, Italian, Spanish, Portuguese, Dutch, Polish; then neighbours that cost nothing.
+ATTRIBUTION_START = re.compile(
+    r"\s*[>*_ ]*(?:On|Le|Am|Il(?: giorno)?|El|Em|A|No dia|Op|W dniu|Dnia|Den|På|Dne|Vào|In (?:a )?(?:message|article)"
+    r"|[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un|(?:pon|wt|śr|czw|pt|sob|niedz)\.|\d{1,4}[-./]\d|\d{1,2} \w{3}"
+    r"|\d{4}年)(?=[\s,.\d年/])",
+)
+ATTRIBUTION_END = re.compile(
+    _any_of(
+        r"wrote",
+        r"writes",
+        r"sent(?: the following)?",
+        r"a [ée]crit",
+        r"schrieb",
+        r"ha scritto",
+        r"escribi[óo]",
+        r"escreveu",
+        r"schreef",
+        r"napisał\(a\)",
+        r"napisała?",
+        r"pisze",
+        r"napsala?(?:\(a\))?",
+        r"skrev",
+        r"kirjoitti",
+        r"写道",
+    )
+    + r"(?:\s*:|\s+[^:\n]{1,120}:)[\s*_]*$",
+    _I,
+)
+# "schrieb Anna Muster <anna@example.org>:" ends with the name; "Anna wrote:" with the verb.
+NAMED_ATTRIBUTION = re.compile(
+    r"\S.{0,120}\s(?:wrote|writes|schrieb|a [ée]crit|ha scritto|escribió|escreveu|schreef):\s*$", _I
+)
+# Gmail in some languages says no verb: "2026-11-23 9:12 GMT+01:00 Anna Muster <anna@example.org>:"
+DATED_ADDRESS = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}.{0,120}<[^<>\s]{1,100}@[^<>\s]{1,100}>\s*:\s*$")
+MOMENT = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}\b|@|\d{1,2}/\d{1,2}/\d{2}")
+
+ORIGINAL_MESSAGE = re.compile(
+    r"[\s>*]*[-_]{2,}\s*"
+    + _any_of(
+        r"original (?:message|appointment|e-?mail)",
+        r"reply message",
+        r"message d['’]origine",
+        r"message original",
+        r"urspr(?:ü|ue)ngliche (?:nachricht|e-?mail)",
+        r"messaggio originale",
+        r"mensaje original",
+        r"mensagem original",
+        r"oorspronkelijk(?:e)? bericht",
+        r"(?:oryginalna wiadomość|wiadomość oryginalna|oryginał)",
+        r"ursprungligt meddelande",
+        r"oprindelig meddelelse",
+        r"původní (?:zpráva|e-mail)",
+    )
+    + r"\s*[-_]{2,}[\s*]*$",
+    _I,
+)
+HEADER_KEYS = {
+    "from": "from de von da od van från fra",
+    "sent": "sent date envoyé gesendet datum inviato data enviado enviada enviado el fecha data de envio verzonden "
+    "wysłano wysłane skickat sendt",
+    "to": "to à an a para aan do till til",
+    "subject": "subject objet betreff oggetto asunto assunto onderwerp temat ämne emne",
+    "cc": "cc bcc copie kopie kopia dw importance reply-to organization attachments",
+}
+_KEY_OF = {word: key for key, words in HEADER_KEYS.items() for word in words.split()}
+_KEY_OF |= {"enviado el": "sent", "envoyé le": "sent", "data de envio": "sent", "gesendet am": "sent"}
+_HEADER_LINE = re.compile(r"[\s>]*\*?([A-Za-zÀ-ž][A-Za-zÀ-ž -]{0,13}?)\s?\*?:\*?(?:\s|$)")
+
+SIGNATURE_MARK = re.compile(r"\s?(?:--|—|––) ?$")
+LIST_RULE = re.compile(r"[_-]{20,}\s*$")
+LIST_FOOTER = re.compile(
+    r"mailing list|unsubscribe|mailman|listinfo|listserv|désinscri|abmelden|cancella|darse de baja", _I
+)
+MOBILE = re.compile(
+    r"\s*\W{0,2}"
+    + _any_of(
+        r"sent from (?:my|a|an|the) \w[\w'’ -]{1,45}",
+        r"sent (?:from|via|with|using) "
+        r"(?:outlook|yahoo|mail|gmail|samsung|proton ?mail|mailspring|airmail|spark|bluemail|k-9)\b[^.!?]{0,60}",
+        r"get outlook for \w+",
+        r"sent from \w+ for (?:ios|android|windows|mac)",
+        r"envoy[ée] (?:de|depuis|à partir de) (?:mon|ma|un|outlook|yahoo|l['’]application)\b[^.!?]{0,60}",
+        r"t[ée]l[ée]charge[rz] outlook pour \w+",
+        r"von mein(?:em|er) [^.!?]{2,40} gesendet",
+        r"gesendet (?:von|mit|aus|vom|über) [^.!?]{2,60}",
+        r"(?:diese nachricht wurde )?von meinem? \w+ aus gesendet",
+        r"(?:holen sie sich|laden sie) outlook für \w+[^.!?]{0,20}",
+        r"(?:inviat[oa]|scaricato) (?:da|dal|dalla|con) [^.!?]{2,60}",
+        r"(?:scarica|ottieni) outlook per \w+",
+        r"enviad[oa] (?:desde|do|da|pelo|a partir d[oe]|con) [^.!?]{2,60}",
+        r"obt(?:ener|enha|ém) (?:o )?outlook (?:para|pra) \w+",
+        r"(?:verstuurd|verzonden) (?:vanaf|met|via|vanuit) [^.!?]{2,60}",
+        r"outlook voor \w+ downloaden",
+        r"wysłan[eo] (?:z|przy użyciu|za pomocą) [^.!?]{2,60}",
+        r"pobierz program outlook dla [^.!?]{2,40}",
+        r"(?:skickat|sendt) fr(?:å|a) (?:n )?min \w+",
+    )
+    + r"(?: ?<\s?https?://\S{1,200}>?| ?\(https?://\S{1,200}\))?[.\s]*$",
+    _I,
+)
+MAX_MOBILE_CHARACTERS = 220
+CLOSING = re.compile(
+    r"\s*"
+    + _any_of(
+        r"(?:(?:with )?(?:best|kind|kindest|warm|warmest|many)(?: (?:and )?\w+)? )?regards",
+        r"all the best",
+        r"best wishes",
+        r"(?:yours )?(?:sincerely|faithfully)(?: yours)?",
+        r"(?:(?:bien|très|trop) )?(?:cordialement|amicalement|sincèrement)(?: vôtre)?",
+        r"(?:meilleures|sincères) salutations",
+        r"bien à (?:vous|toi)",
+        r"mit (?:freundlichen|besten|herzlichen|lieben|vielen) gr(?:ü|ue)(?:ß|ss)en",
+        r"(?:(?:freundliche|beste|viele|liebe|herzliche|schöne) )?gr(?:ü|ue)(?:ß|ss)e?(?: aus [\w ]{2,20})?",
+        r"mfg|vg|lg",
+        r"(?:cordiali|distinti|cari|un cordiale) saluti?",
+        r"cordialmente",
+        r"(?:un cordial |saludos |muchos )?saludos?(?: cordiales)?",
+        r"un saludo",
+        r"atentamente|atenciosamente",
+        r"(?:com os )?(?:melhores|meus) cumprimentos|cumprimentos",
+        r"met (?:vriendelijke|hartelijke) groet(?:en)?",
+        r"(?:vriendelijke|hartelijke) groet(?:en)?",
+        r"z (?:poważaniem|wyrazami szacunku)|pozdrawiam(?: serdecznie)?|pozdrowienia",
+    )
+    + r"[\s,.!]*$",
+    _I,
+)
+WEAK_CLOSING = re.compile(r"\s*(?:many thanks|thanks(?: again| a lot| in advance)?|thank you(?: very much)?|"
+                          r"cheers|best|merci|danke|grazie|gracias|obrigad[oa]|bedankt|dziękuję)[\s,.!]*$", _I)  # fmt: skip
+CONTACT = re.compile(
+    r"@|https?://|www\.|\+\d|\btel\b|phone|mobile|fax|\(\d|university|universit|institut|professor|ph\.?d\b| \| ", _I
+)
+POSTSCRIPT = re.compile(r"\s*(?:p\.?\s?s\.?|n\.?b\.?)[:\s]", _I)
+DASHED_NAME = re.compile(r"[-–—][A-ZÀ-Ž][\w.'’-]{0,30}(?: [A-ZÀ-Ž][\w.'’-]{0,30}){0,3}\s*$")
+
+CODE = re.compile(
+    r"\s*(?:#!|#SBATCH|#PBS|#BSUB|\$ |[%$]\w|export |module |srun|sbatch|mpirun|import "
+    r"|from \w[\w.]* import |def |class |return\b"
+    r"|if |for |while |do$|done$|fi$|echo |cd |source |python3? |torchrun |Traceback|File \""
+    r"|slurmstepd|\[\d|\d{4}-\d\d-\d\d[ T]"
+    r"|\w+Error\b|(?:INFO|WARN|WARNING|ERROR|DEBUG)\b|[\w.-]+@[\w.-]+:\S*[$#]|\w+=\S|\w[\w.]*\(.*\)\s*$|[{}\[\]]|</?\w)"
+    r"|.*(?:<-|;\s*$|\\\s*$|\|\||&&|2>&1|\{\s*$|==|\+=|->)",
+)
+
+
+def header_key(line: str) -> str | None:
+    """`from`, `sent`, `to`, `subject` or `cc` for a line like `Gesendet: ...`; None for another line."""
+    if ":" not in line[:24]:
+        return None
+    found = _HEADER_LINE.match(line)
+    return _KEY_OF.get(found[1].strip().lower()) if found else None
