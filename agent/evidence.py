@@ -36,13 +36,13 @@ def _of_log_finding(finding: LogFinding) -> Evidence:
     if finding.causes:
         lines.append("Likely causes: " + "; ".join(finding.causes[:3]) + ".")
     lines += [f"- {_sentence(fix)}" for fix in finding.fixes[:4]]
-    return _row(f"signature:{finding.id}", "Error signatures", finding.excerpt, "\n".join(lines), finding.source)
+    return _row(f"signature:{finding.id}", "Error signatures", finding.id, "\n".join(lines), finding.source)
 
 
 def _of_finding(finding: Finding) -> Evidence:
     text = f"Line {finding.line} of {finding.where}: {_sentence(finding.what)} {_sentence(finding.why)}\n"
     return _row(
-        f"rule:{finding.id}", "Job script rules", finding.evidence, f"{text}- {_sentence(finding.fix)}", finding.source
+        f"rule:{finding.id}", "Job script rules", finding.id, f"{text}- {_sentence(finding.fix)}", finding.source
     )
 
 
@@ -52,7 +52,7 @@ def _row(key: str, title: str, heading: str, text: str, sources: tuple[Source, .
         kind="row",
         id=key,
         title=title,
-        heading=(" ".join(heading.split())[:80],),
+        heading=(heading,),
         path="",
         anchor="",
         url=next((source.url for source in sources if source.url), None),

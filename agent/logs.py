@@ -14,7 +14,7 @@ def _for_people() -> structlog.typing.Processor:
     return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 
 
-def configure_logs(form: Literal["text", "json"] | str) -> None:
+def configure_logs(form: Literal["text", "json"] | str, level: int = logging.INFO) -> None:
     render: structlog.typing.Processor = structlog.processors.JSONRenderer() if form == "json" else _for_people()
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -25,9 +25,9 @@ def configure_logs(form: Literal["text", "json"] | str) -> None:
         before.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*before, render],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     # Libraries speak through the standard logger; only what needs a person is worth a line.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import typer
 
 from agent.cli.ask import ask
-from agent.cli.check_job import check_job
 from agent.cli.kb import kb_app
 from agent.cli.parse_mail import parse_mail
 from agent.cli.serve import serve
@@ -15,6 +15,7 @@ from agent.cli.status import status
 from agent.cli.triage import triage
 from agent.cli.user import user_app
 from agent.errors import HelpdeskError, SettingsError
+from agent.logs import configure_logs
 from knowledge_base.errors import KnowledgeBaseError
 from triage.errors import TriageError
 
@@ -29,7 +30,6 @@ app.command("serve")(serve)
 app.command("ask")(ask)
 app.command("triage")(triage)
 app.command("parse-mail")(parse_mail)
-app.command("check-job")(check_job)
 app.command("status")(status)
 app.add_typer(kb_app, name="kb")
 app.add_typer(user_app, name="user")
@@ -37,6 +37,7 @@ app.add_typer(user_app, name="user")
 
 def main() -> None:
     """Runs the command; what went wrong is said in one message, never as a traceback."""
+    configure_logs("text", logging.WARNING)
     try:
         app()
     except SettingsError as error:

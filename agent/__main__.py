@@ -1,0 +1,5 @@
+"""`python -m agent` is `minerva`."""
+
+from agent.cli import main
+
+main()

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from knowledge_base.encoder import SentenceEncoder
+from knowledge_base.index import build_index
+
+ARTICLES = Path(__file__).parents[2] / "knowledge_base" / "articles"
+
+
+@pytest.fixture(scope="session")
+def small_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index over the articles about jobs, built with the packaged model."""
+    index = tmp_path_factory.mktemp("index")
+    build_index(ARTICLES / "jobs", index, SentenceEncoder())
+    return index
