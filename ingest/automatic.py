@@ -34,7 +34,8 @@ _OUT_OF_OFFICE = re.compile(
     re.IGNORECASE,
 )
 _UNDELIVERED = re.compile(
-    r"undeliver|non-?delivery|delivery (?:status|fail|report|problem|error|warning|has failed|unsuccessful)|returned mail|"
+    r"undeliver|non-?delivery|delivery (?:status|fail|report|problem|error|warning|has failed|unsuccessful)|"
+    r"returned mail|"
     r"(?:mail|message) (?:delivery|could not|system error|not delivered|undeliverable|returned)|failure notice|"
     r"non ?remis|unzustellbar|nicht zugestellt|mancato recapito|no se (?:ha )?(?:pudo )?entreg|"
     r"não entregue|onbestelbaar|"
@@ -52,7 +53,7 @@ def is_auto_generated(root: Part, sender: Address | None, subject: str, *, envel
     """Never to be acknowledged. Out-of-office subjects count only as the last resort, at the start of the subject."""
     return (
         _says_so(root.headers)
-        or root.content_type == "multipart/report"
+        or root.type_header.value == "multipart/report"
         or _has_type(root, _RECEIPT_TYPES)
         or _has_null_sender(root.headers, envelope_from)
         or _is_robot(sender)

@@ -77,14 +77,14 @@ def _read_named_text(raw: memoryview, part: Part, contents: Contents) -> None:
     if part.is_multipart:
         for child in part.children:
             _read_named_text(raw, child, contents)
-    elif not contents.texts and part.content_type in {"text/plain", "text/html"} and _is_shown(part):
+    elif not contents.texts and part.content_type in {"text/plain", "text/html"} and _is_named_but_shown(part):
         text = _text(raw, part, contents)
         if text.strip():
             contents.texts.append(text.strip("\n"))
 
 
-def _is_shown(part: Part) -> bool:
-    return part.disposition.value != "attachment"
+def _is_named_but_shown(part: Part) -> bool:
+    return part.disposition.value != "attachment" and bool(declared_name(part))
 
 
 def _text(raw: memoryview, part: Part, contents: Contents) -> str:
@@ -93,6 +93,7 @@ def _text(raw: memoryview, part: Part, contents: Contents) -> str:
     is_html = part.content_type in {"text/html", "application/xhtml+xml"}
     declared = part.type_header.parameters.get("charset") or (declared_html_charset(data) if is_html else None)
     text, complaint = decode_text(data, declared)
+    del data  # a log of 25 MB in the text is held once less
     _note(contents, complaint)
     text = _unix_lines(text, contents)
     if is_html:

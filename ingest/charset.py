@@ -36,6 +36,7 @@ _MEANT = {
 # Python codecs that are no mail charsets; some of them take quadratic time.
 _NO_CHARSET = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
 _MAX_DAMAGED_SHARE = 0.2
+_EIGHT_BIT = bytes(range(128, 256))
 
 
 def decode_text(data: bytes, declared: str | None) -> tuple[str, str | None]:
@@ -101,7 +102,7 @@ def _damaged(data: bytes, codec: str) -> str | None:
         return None
     text = data.decode(codec, "replace")
     damaged = text.count("\ufffd")
-    foreign = sum(1 for byte in data if byte > 127) if damaged else 0
+    foreign = len(data) - len(data.translate(None, _EIGHT_BIT))
     return without_surrogates(text.removeprefix("\ufeff")) if damaged <= _MAX_DAMAGED_SHARE * foreign / 2 else None
 
 

@@ -52,7 +52,7 @@ def made_up_name(content_type: str, number: int) -> str:
 
 def name_from_subject(subject: str) -> str:
     """For an attached mail."""
-    stem = safe_name(re.sub(r"[/\\:*?\"<>|]+", " ", subject).strip(" ."))
+    stem = safe_name(re.sub(r"[\s/\\:*?\"<>|]+", " ", subject).strip(" ."))
     return f"{_shortened(stem, _MAX_BYTES - 4)}.eml" if stem else "message.eml"
 
 

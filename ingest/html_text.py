@@ -10,9 +10,9 @@ from itertools import islice
 from ingest.html_tokens import Tag, tokens
 
 MAX_HTML_CHARACTERS = 2_000_000
-_MAX_TOKENS = 200_000
+_MAX_TOKENS = 150_000
 _MAX_QUOTE_DEPTH = 20
-_MAX_TABLE_DEPTH = 20
+_MAX_TABLE_DEPTH = 10
 _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "pre", "table", "blockquote", "figure"}
 _LINES = {
     "div", "section", "article", "header", "footer", "main", "nav", "aside", "address", "center", "form", "fieldset",
@@ -29,12 +29,14 @@ _WEB = ("http://", "https://", "ftp://")
 def html_to_text(html: str) -> str:
     """Links as `text (url)`, list items as `- `, cells as `a | b`, quotes behind `> `; hidden text is left out."""
     writer = _Writer()
-    for token in islice(tokens(html[:MAX_HTML_CHARACTERS]), _MAX_TOKENS):
+    stream = tokens(html[:MAX_HTML_CHARACTERS])
+    for token in islice(stream, _MAX_TOKENS):
         if isinstance(token, str):
             writer.text(token)
         else:
             writer.tag(token)
-    return writer.finish()
+    is_cut = len(html) > MAX_HTML_CHARACTERS or next(stream, None) is not None
+    return writer.finish() + ("\n[the rest of this HTML was not read]" if is_cut else "")
 
 
 def declared_html_charset(data: bytes) -> str | None:
@@ -89,7 +91,7 @@ class _Writer:
             return
         sheet = self._sheets[-1]
         if "\xa0" in text and not text.strip() and not sheet.current:
-            sheet.wants_gap = True  # a paragraph of one non-breaking space is a blank line
+            self._add_line("")  # a paragraph of one non-breaking space is a blank line
         flat = _SPACES.sub(" ", text.replace("\xa0", " "))
         self._put(flat.lstrip(" ") if sheet.ends_with_space() else flat)
 

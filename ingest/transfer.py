@@ -5,9 +5,10 @@ from __future__ import annotations
 import binascii
 import re
 
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*\Z")
 _BROKEN_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t]*\Z)")
+_MAX_PIECES = 1_000
 _PLAIN = {"", "7bit", "8bit", "binary", "none", "plain"}
 _UUENCODE = {"uuencode", "xuuencode", "uue", "xuue"}
 
@@ -32,7 +33,7 @@ def _quoted_printable(data: memoryview) -> tuple[bytes, str | None]:
 
 def _base64(data: memoryview) -> tuple[bytes, str | None]:
     sample = bytes(data[:4096])
-    if len(_NOT_BASE64.findall(sample)) > len(sample) // 20:
+    if len(_NOT_BASE64.findall(sample)) > len(sample) // 8:
         return bytes(data), "declared as base64 but is not"
     padding = re.search(rb"=[=\s]*", data)
     if padding is not None and padding.end() < len(data):
@@ -49,6 +50,8 @@ def _base64_in_pieces(data: memoryview) -> tuple[bytes, str | None]:
     for run in re.finditer(rb"[^=]+=*[=\s]*", data):
         if pieces and _ONLY_BASE64.match(run[0]) is None:
             return b"".join(pieces) + b"\n" + bytes(data[run.start() :]), "clear text follows the base64"
+        if len(pieces) == _MAX_PIECES:
+            return b"".join([*pieces, _cut_base64(bytes(data[run.start() :]))]), "base64 in far too many pieces"
         pieces.append(_cut_base64(run[0]))
     return b"".join(pieces), "base64 in several padded pieces"
 

@@ -43,7 +43,10 @@ def split_visible(text: str) -> tuple[TextPart, ...]:
 
 def visible_text(text: str) -> str:
     """The visible parts joined, without blank lines at the ends."""
-    joined = "".join(part.text for part in split_visible(text) if part.kind == "visible")
+    parts = split_visible(text)
+    if all(part.kind == "visible" for part in parts):
+        return text.strip("\n").rstrip()  # the text itself, not a copy, where there is nothing to fold
+    joined = "".join(part.text for part in parts if part.kind == "visible")
     return joined.strip("\n").rstrip()
 
 

@@ -69,7 +69,7 @@ ORIGINAL_MESSAGE = re.compile(
 )
 HEADER_KEYS = {
     "from": "from de von da od van från fra",
-    "sent": "sent date envoyé gesendet datum inviato data enviado enviada enviado el fecha data de envio verzonden "
+    "sent": "sent date envoyé gesendet datum inviato data enviado enviada fecha verzonden "
     "wysłano wysłane skickat sendt",
     "to": "to à an a para aan do till til",
     "subject": "subject objet betreff oggetto asunto assunto onderwerp temat ämne emne",
@@ -139,7 +139,8 @@ CLOSING = re.compile(
     _I,
 )
 WEAK_CLOSING = re.compile(r"\s*(?:many thanks|thanks(?: again| a lot| in advance)?|thank you(?: very much)?|"
-                          r"cheers|best|merci|danke|grazie|gracias|obrigad[oa]|bedankt|dziękuję)[\s,.!]*$", _I)  # fmt: skip
+                          r"cheers|best|merci|danke|grazie|"
+                          r"gracias|obrigad[oa]|bedankt|dziękuję)[\s,.!]*$", _I)  # fmt: skip
 CONTACT = re.compile(
     r"@|https?://|www\.|\+\d|\btel\b|phone|mobile|fax|\(\d|university|universit|institut|professor|ph\.?d\b| \| ", _I
 )
