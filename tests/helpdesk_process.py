@@ -25,7 +25,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def mail(number: int, text: str = "My job stays pending with AssocGrpGRES. What does it mean?", **headers: str) -> EmailMessage:
+def mail(
+    number: int, text: str = "My job stays pending with AssocGrpGRES. What does it mean?", **headers: str
+) -> EmailMessage:
     message = EmailMessage()
     message["From"] = headers.pop("From", f"Ada {number} <ada{number}@example.org>")
     message["To"] = SUPPORT
