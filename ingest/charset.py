@@ -35,6 +35,7 @@ _MEANT = {
 }
 # Python codecs that are no mail charsets; some of them take quadratic time.
 _NO_CHARSET = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
+_NEVER_SURROGATES = {"utf-8", "cp1252", "iso8859-1"}  # the check costs three times the text in memory
 _MAX_DAMAGED_SHARE = 0.2
 _EIGHT_BIT = bytes(range(128, 256))
 
@@ -93,7 +94,8 @@ def _strict(data: bytes, codec: str) -> str | None:
         text = data.decode(codec)
     except (UnicodeError, ValueError):
         return None
-    return without_surrogates(text.removeprefix("\ufeff"))
+    text = text.removeprefix("\ufeff")
+    return text if codec in _NEVER_SURROGATES else without_surrogates(text)
 
 
 def _damaged(data: bytes, codec: str) -> str | None:
