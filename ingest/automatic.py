@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from email import message_from_bytes
 from email.errors import MessageError
@@ -47,6 +48,9 @@ _RECEIPT_TYPES = {"message/disposition-notification", "message/global-dispositio
 _MARKS = ("list-id", "list-unsubscribe", "x-autoreply", "x-autorespond", "x-auto-reply", "x-auto-response-suppress",
           "x-autoresponder", "x-mail-autoreply")  # fmt: skip
 _MAX_SCANNED_BYTES = 300_000
+_ASCII = bytes(range(128)) + b"?" * 128  # its detectors stumble over 8-bit headers
+# It logs a traceback for each detector that stumbles over a broken mail; that is no news to an operator.
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 
 
 def is_auto_generated(root: Part, sender: Address | None, subject: str, *, envelope_from: str | None = None) -> bool:
@@ -103,7 +107,7 @@ def _has_type(part: Part, types: set[str]) -> bool:
 def _names_failure(raw: bytes) -> bool:
     """flufl.bounce reads hundreds of forms; on broken mail it stumbles in the ways listed here."""
     try:
-        temporary, permanent = all_failures(message_from_bytes(raw))
+        temporary, permanent = all_failures(message_from_bytes(raw.translate(_ASCII)))
     except (MessageError, ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError):
         return False
     return bool(temporary or permanent)
