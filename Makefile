@@ -1,11 +1,13 @@
 # make run    sets everything up and starts the helpdesk in the foreground
 # make test   sets everything up and runs all tests
 # make check  what CI checks besides the tests
+# make bench  measures speed and memory and prints them
+# make docs   writes docs/settings.md and docs/cli.md anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench index docs clean
+.PHONY: run test check bench docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -22,7 +24,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench.py
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/generate.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	PYTHON="$(PYTHON)" sh deploy/setup.sh $(VENV)

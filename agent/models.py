@@ -60,7 +60,7 @@ class Models:
             log.info("models_loaded", seconds=round(time.monotonic() - begun, 1))
         except (KnowledgeBaseError, TriageError) as error:
             self._problem = str(error)
-            log.exception("models_not_loaded", problem=self._problem)
+            log.error("models_not_loaded", problem=self._problem)  # noqa: TRY400  # it says what to run
         finally:
             self._done.set()
 
