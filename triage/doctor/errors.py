@@ -12,3 +12,15 @@ class FactsError(TriageError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"facts table {path}: {problem}; reinstall the package or correct the file")
+
+
+class InputFileError(TriageError):
+    """A script or log cannot be read."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; give the name of a readable file")
+
+
+class UnknownSystemError(TriageError):
+    def __init__(self, system: str, known: list[str]) -> None:
+        super().__init__(f"no system {system!r} on record; known are {', '.join(known)}")

@@ -12,7 +12,7 @@ OTHER_NAMES = (".py", ".yaml", ".yml", ".json", ".md", ".toml", ".cfg", ".ini", 
 MAX_PIECE_CHARS = 4_000_000
 
 DIRECTIVE = re.compile(r"^\s{0,8}#{1,2} {0,2}(?:SBATCH|sbatch|PBS|BSUB|OAR|MSUB|COBALT)\b|^#\$ -[a-zA-Z]")
-SHEBANG = re.compile(r"^\W{0,3}#! ?/?[\w./]*(?:sh|python\d?|env)\b")
+SHEBANG = re.compile(r"^\W{0,3}(?:#!|!#|#(?=/)|#!(?=\w)) ?/?[\w./]*(?:sh|python\d?|env|bin/\w{2,6})\b")
 _QUOTE = re.compile(r"^(?:> ?)+")
 _FENCE = re.compile(r"^(?:> ?)*\s{0,3}(?:```|~~~)")
 _SIGNATURE = re.compile(r"^-- ?$")
@@ -62,6 +62,12 @@ def pieces_of_file(name: str, content: str) -> Iterator[Piece]:
         yield _piece("log", name, lines, 1)
 
 
+def pieces_of_script_file(name: str, content: str) -> Iterator[Piece]:
+    """A file that is said to hold a script: the script itself, or a mail around it."""
+    found = list(_pieces_of_mail(content[:MAX_PIECE_CHARS], name=name, script_name=True))
+    yield from found
+
+
 def looks_like_script(lines: Sequence[str]) -> bool:
     head = [line for line in lines[:400] if line.strip()]
     return any(DIRECTIVE.match(_QUOTE.sub("", line)) for line in head) or bool(head and SHEBANG.match(head[0]))
@@ -100,9 +106,20 @@ def _script_blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
         if not (SHEBANG.match(bare) or DIRECTIVE.match(bare)):
             at += 1
             continue
-        start, end = at, _end_of_script(lines, at)
+        start, end = _start_of_script(lines, at), _end_of_script(lines, at)
         yield start, end
         at = end
+
+
+def _start_of_script(lines: Sequence[str], at: int) -> int:
+    """Up over comment lines that belong to the script."""
+    start = at
+    while start and not SHEBANG.match(_QUOTE.sub("", lines[at])):
+        above = _QUOTE.sub("", lines[start - 1])
+        if not above.startswith("#") or _FENCE.match(lines[start - 1]):
+            break
+        start -= 1
+    return start
 
 
 def _end_of_script(lines: Sequence[str], start: int) -> int:

@@ -2,39 +2,81 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from triage.doctor.check import Checked, check_script
 from triage.doctor.diagnosis import Diagnosis, LogFinding
 from triage.doctor.loglines import with_reason_in_parentheses
 from triage.doctor.logs import diagnose_log_text
 from triage.doctor.pieces import Piece, pieces_of
+from triage.doctor.questions import next_commands, questions_for
 from triage.doctor.systems import named_systems
 
-MAX_QUESTIONS = 3
+_FOREIGN = (
+    ("pbs", r"^#PBS\b"),
+    ("lsf", r"^#BSUB\b"),
+    ("oar", r"^#OAR\b"),
+    ("sge", r"^#\$ -"),
+    ("cobalt", r"^#COBALT\b"),
+    ("htcondor", r"^\s*executable\s*=.*\n(?:.*\n)*queue\b"),
+    ("flux", r"^#\s?flux:"),
+)
 
 
 def diagnose_request(text: str, attachments: Sequence[tuple[str, str]] = ()) -> Diagnosis:
     """Diagnose a mail's visible text and its attachments (file name, text)."""
     pieces = list(pieces_of(text, attachments))
-    log_findings = tuple(found for piece in pieces if piece.kind == "log" for found in _log_findings(piece))
-    everything = "\n".join((text, *(content for _, content in attachments)))
-    systems = named_systems(everything)
+    return diagnose_pieces(pieces, named_systems(text))
+
+
+def diagnose_pieces(
+    pieces: Sequence[Piece], systems: tuple[str, ...], *, stated: str = "", logs: Sequence[LogFinding] = ()
+) -> Diagnosis:
+    """`stated`: the system as the user gave it; `logs`: findings of logs read elsewhere."""
+    scripts = [piece for piece in pieces if piece.kind == "script"]
+    hint = stated or (systems[0] if len(systems) == 1 else "")
+    checked = [check_script(piece, hint=hint, mailed=piece.where == "text") for piece in scripts]
+    log_findings = (*logs, *(found for piece in pieces if piece.kind == "log" for found in log_findings_of(piece)))
+    main = checked[0] if checked else None
+    system, confidence = _system(main, systems, stated)
+    findings = tuple(finding for item in checked for finding in item.findings)
     return Diagnosis(
-        system=systems[0] if systems else None,
-        system_confidence=0.6 if systems else 0.0,
-        scheduler=None,
-        findings=(),
+        system=system,
+        system_confidence=confidence,
+        scheduler=_scheduler(scripts),
+        findings=findings,
         log_findings=log_findings,
-        systems=systems,
-        corrected_script=None,
-        diff=None,
-        questions=_questions(log_findings),
-        next_commands=(),
+        systems=tuple(dict.fromkeys((*systems, *([system] if system else [])))),
+        corrected_script=main.corrected if main else None,
+        diff=main.diff if main else None,
+        questions=questions_for(findings, log_findings, system=system, has_script=bool(scripts)),
+        next_commands=next_commands(findings, log_findings, has_script=bool(scripts)),
     )
 
 
-def _log_findings(piece: Piece) -> tuple[LogFinding, ...]:
+def _system(main: Checked | None, systems: tuple[str, ...], stated: str) -> tuple[str | None, float]:
+    if stated:
+        return stated, 1.0
+    if main is not None and main.job.guess.system:
+        return main.job.guess.system, main.job.guess.confidence
+    return (systems[0], 0.7 if len(systems) == 1 else 0.4) if systems else (None, 0.0)
+
+
+def _scheduler(scripts: Iterable[Piece]) -> str | None:
+    for piece in scripts:
+        text = "\n".join(piece.lines)
+        if re.search(r"^\W{0,4}#?\s*#?SBATCH\b", text, re.MULTILINE):
+            return "slurm"
+        for name, pattern in _FOREIGN:
+            if re.search(pattern, text, re.MULTILINE):
+                return name
+        return "slurm" if re.search(r"\bsrun\b|SLURM_", text) else None
+    return None
+
+
+def log_findings_of(piece: Piece) -> tuple[LogFinding, ...]:
     if piece.where != "text":
         return diagnose_log_text("\n".join(piece.lines), piece.where)
     lines = [with_reason_in_parentheses(line, pending=True) for line in piece.lines]
@@ -44,8 +86,3 @@ def _log_findings(piece: Piece) -> tuple[LogFinding, ...]:
 
 def _as_written(finding: LogFinding, piece: Piece) -> str:
     return piece.lines[finding.line - piece.numbers[0]].strip()[:300] if "(" in finding.excerpt else finding.excerpt
-
-
-def _questions(findings: Iterable[LogFinding]) -> tuple[str, ...]:
-    asked = dict.fromkeys(finding.ask for finding in findings if finding.ask)
-    return tuple(asked)[:MAX_QUESTIONS]

@@ -1,0 +1,73 @@
+"""Every rule of script_rules.yaml on its own example: it names the bad form at its line, and not the good one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from triage.doctor.check import CHECKS, Checked, check_script
+from triage.doctor.facts import facts
+from triage.doctor.pieces import pieces_of_script_file
+
+TABLE = facts("script_rules")
+SURROUNDINGS = yaml.safe_load(
+    (Path(__file__).parents[1] / "evals/doctor/rule_examples.yaml").read_text(encoding="utf-8")
+)
+
+
+def check(text: str, system: str) -> Checked:
+    script = next(piece for piece in pieces_of_script_file("job.sh", text) if piece.kind == "script")
+    return check_script(script, hint=system)
+
+
+def head_of(rule: dict[str, Any], around: dict[str, Any]) -> str:
+    head = str(around.get("head", ""))
+    return head if rule["id"].startswith("form-") or head.startswith("#!") else f"#!/bin/bash\n{head}"
+
+
+@pytest.mark.parametrize("rule", TABLE["rules"], ids=lambda rule: rule["id"])
+def test_rule_on_its_own_example(rule: dict[str, Any]) -> None:
+    around = SURROUNDINGS.get(rule["id"], {})
+    head, tail, system = head_of(rule, around), around.get("tail", ""), around.get("system", "")
+    bad = around.get("bad", rule["example_bad"]).replace("<CR>", "\r").rstrip("\n")
+    good = around.get("good", rule["example_good"]).rstrip("\n")
+    on_bad = check(f"{head}{bad}\n{tail}", system)
+    on_good = check(f"{head}{good}\n{tail}", system)
+    allowed = {finding.id for finding in on_good.findings}
+    new = {
+        finding.id for finding in on_bad.findings if finding.severity != "hint" or finding.id == rule["id"]
+    } - allowed
+    assert new == {rule["id"]}
+    assert (rule["id"], head.count("\n") + around.get("line", 1)) in [(item.id, item.line) for item in on_bad.findings]
+
+
+@pytest.mark.parametrize("rule", TABLE["rules"], ids=lambda rule: rule["id"])
+def test_autofix_class_is_kept(rule: dict[str, Any]) -> None:
+    """What must be asked is not changed; what is changed no longer has the finding."""
+    around = SURROUNDINGS.get(rule["id"], {})
+    bad = around.get("bad", rule["example_bad"]).replace("<CR>", "\r").rstrip("\n")
+    checked = check(f"{head_of(rule, around)}{bad}\n{around.get('tail', '')}", around.get("system", ""))
+    finding = next(item for item in checked.findings if item.id == rule["id"])
+    assert finding.autofix == rule["autofix"]
+    if rule["autofix"] == "safe" and not rule["id"].startswith(("launch-world", "env-omp")):
+        assert checked.corrected is not None
+        again = check(checked.corrected, around.get("system", ""))
+        assert rule["id"] not in {item.id for item in again.findings}
+
+
+def test_counts_are_right() -> None:
+    counts = TABLE["meta"]["counts"]
+    rules = TABLE["rules"]
+    assert counts["rules"] == len(rules) == len({rule["id"] for rule in rules})
+    assert counts["by_severity"] == Counter(rule["severity"] for rule in rules)
+    assert counts["by_status"] == Counter(rule["status"] for rule in rules)
+    assert counts["by_autofix"] == Counter(rule["autofix"] for rule in rules)
+    assert counts["by_group"] == Counter(rule["id"].split("-")[0] for rule in rules)
+
+
+def test_checks_are_there() -> None:
+    assert len(CHECKS) >= 60

@@ -1,0 +1,166 @@
+"""Checks one script: every rule on the mended text, findings at the lines of the source, and a corrected script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from triage.doctor.correct import apply_edits, unified_diff
+from triage.doctor.diagnosis import Autofix, Finding, Severity, Source
+from triage.doctor.facts import facts
+from triage.doctor.job import Job
+from triage.doctor.pieces import Piece
+from triage.doctor.rules import (
+    container,
+    directive,
+    environment,
+    form,
+    launching,
+    placement,
+    resource,
+    robust,
+    serving,
+    site_resource,
+)
+from triage.doctor.rules.found import Found
+from triage.doctor.shell import parse_shell
+
+CHECKS = (
+    *directive.CHECKS,
+    *site_resource.CHECKS,
+    *resource.CHECKS,
+    *launching.CHECKS,
+    *placement.CHECKS,
+    *environment.CHECKS,
+    *container.CHECKS,
+    *robust.CHECKS,
+    *serving.CHECKS,
+)
+MAX_PASSES = 4
+MAX_SCRIPT_LINES = 2000
+_ORDER: Mapping[Severity, int] = {"error": 0, "warning": 1, "hint": 2}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    job: Job
+    findings: tuple[Finding, ...]
+    corrected: str | None
+    """None when there is nothing to correct."""
+    diff: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    id: str
+    severity: Severity
+    autofix: Autofix
+    wrong: str
+    fix: str
+    source: tuple[Source, ...]
+
+
+@cache
+def rules() -> Mapping[str, Rule]:
+    table = facts("script_rules")
+    sources = {key: Source(title=row["title"], url=row["url"]) for key, row in table["sources"].items()}
+    return {
+        row["id"]: Rule(
+            id=row["id"],
+            severity=row["severity"],
+            autofix=row["autofix"],
+            wrong=row["wrong"],
+            fix=row["fix"],
+            source=tuple(sources[key] for key in row["source"]),
+        )
+        for row in table["rules"]
+    }
+
+
+def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Checked:
+    """`hint`: a system id, or text around the script that may name the system."""
+    limited = (
+        piece
+        if len(piece.lines) <= MAX_SCRIPT_LINES
+        else Piece(
+            kind="script",
+            where=piece.where,
+            lines=piece.lines[:MAX_SCRIPT_LINES],
+            numbers=piece.numbers[:MAX_SCRIPT_LINES],
+            whole=piece.whole,
+        )
+    )
+    mended = form.mend(limited, mailed=mailed)
+    job = Job(
+        lines=tuple(mended.lines),
+        hint=hint,
+        fragment=not piece.whole and not (mended.lines and mended.lines[0].startswith("#!")),
+    )
+    found = found_in(job)
+    findings = [_finding(item, piece, item.line) for item in mended.found]
+    findings += [_finding(item, piece, _origin(item.line, mended.origins)) for item in found]
+    corrected = _corrected(job, found, changed=bool(mended.found))
+    original = "\n".join(limited.lines).rstrip("\n") + "\n"
+    return Checked(
+        job=job,
+        findings=tuple(
+            sorted(_without_doubles(findings), key=lambda item: (item.line, _ORDER[item.severity], item.id))
+        ),
+        corrected=corrected,
+        diff=unified_diff(original, corrected, piece.where) if corrected is not None else None,
+    )
+
+
+def found_in(job: Job) -> list[Found]:
+    return [item for check in CHECKS for item in check(job)]
+
+
+def _origin(line: int, origins: list[int]) -> int:
+    return origins[min(max(line, 1), len(origins)) - 1] if origins else 1
+
+
+def _finding(item: Found, piece: Piece, line: int) -> Finding:
+    rule = rules()[item.rule]
+    at = line - (piece.numbers[0] if piece.numbers else 1)
+    return Finding(
+        id=item.rule,
+        severity=item.severity or rule.severity,
+        line=line,
+        column=item.column,
+        what=item.what,
+        why=rule.wrong,
+        fix=item.fix or rule.fix,
+        evidence=piece.lines[at].rstrip("\r") if 0 <= at < len(piece.lines) else "",
+        source=rule.source,
+        autofix=rule.autofix,
+        where=piece.where,
+    )
+
+
+def _without_doubles(findings: list[Finding]) -> list[Finding]:
+    best: dict[tuple[str, int], Finding] = {}
+    for finding in findings:
+        key = (finding.id, finding.line)
+        if key not in best or _ORDER[finding.severity] < _ORDER[best[key].severity]:
+            best[key] = finding
+    return list(best.values())
+
+
+def _corrected(job: Job, found: list[Found], *, changed: bool) -> str | None:
+    """The script with all changes that need no answer of the user; checked again after each pass."""
+    before = _grammar_errors(job)
+    for _ in range(MAX_PASSES):
+        edits = [edit for item in found if item.edits and rules()[item.rule].autofix != "ask" for edit in item.edits]
+        lines = apply_edits(job.lines, edits)
+        if lines == job.lines:
+            break
+        candidate = Job(lines=lines, hint=job.hint if not job.site else job.site.id, fragment=job.fragment)
+        if _grammar_errors(candidate) > before:
+            break
+        job, changed, found = candidate, True, found_in(candidate)
+    return "\n".join(job.lines) + "\n" if changed else None
+
+
+def _grammar_errors(job: Job) -> int:
+    return len(parse_shell(job.text).errors)

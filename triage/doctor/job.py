@@ -1,0 +1,454 @@
+"""A job script as the rules see it: directives, commands, launch lines, and the numbers that follow from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from triage.doctor import units
+from triage.doctor.directives import Directive, Option, directives_of
+from triage.doctor.launch import Launch, launches_of
+from triage.doctor.shell import Around, Command, inner_commands, parse_shell
+from triage.doctor.sites import Partition, Site, SystemGuess, guess_system, site
+from triage.doctor.systems import named_systems
+
+GPU_OPTIONS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Lines are numbered from 1 in `lines`, the text after form faults were mended."""
+
+    lines: tuple[str, ...]
+    hint: str
+    """System id that the user stated, or text around the script that may name one."""
+    fragment: bool
+    """Pasted without its head: what is missing may stand elsewhere."""
+
+    @cached_property
+    def _parsed(self) -> tuple[tuple[Directive, ...], int]:
+        return directives_of(self.lines)
+
+    @property
+    def directives(self) -> tuple[Directive, ...]:
+        return self._parsed[0]
+
+    @property
+    def block_end(self) -> int:
+        """Line after the directive block."""
+        return self._parsed[1]
+
+    @cached_property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @cached_property
+    def code(self) -> str:
+        """The text without comment lines."""
+        return "\n".join("" if line.lstrip().startswith("#") else line for line in self.lines)
+
+    @cached_property
+    def options(self) -> tuple[Option, ...]:
+        """All options that are meant, also those that sbatch does not see as they stand."""
+        given = [option for directive in self.directives for option in directive.options]
+        active = {option.name for option in given if option.active}
+        return tuple(option for option in given if option.active or not _switched_off(option, self, active))
+
+    @cached_property
+    def effective(self) -> Mapping[str, Option]:
+        """The last occurrence of each option."""
+        ordered = sorted(self.options, key=lambda option: option.active)
+        return {option.name: option for option in ordered if option.name}
+
+    def value(self, name: str) -> str:
+        option = self.effective.get(name)
+        return option.value if option else ""
+
+    def has(self, *names: str) -> bool:
+        return any(name in self.effective for name in names)
+
+    def line_of(self, *names: str) -> int:
+        """Line of the first of these options that is given, else of the directive block's first directive."""
+        for name in names:
+            if name in self.effective:
+                return self.effective[name].line
+        return self.directives[0].line if self.directives else 1
+
+    @cached_property
+    def het(self) -> bool:
+        return any(option.name in ("hetjob", "packjob") for option in self.options)
+
+    @cached_property
+    def commands(self) -> tuple[Command, ...]:
+        """All commands, those inside bash -c too."""
+        found: list[Command] = []
+        for command in self.outer_commands:
+            found.append(command)
+            found.extend(inner_commands(command))
+        return tuple(found)
+
+    @cached_property
+    def outer_commands(self) -> tuple[Command, ...]:
+        return parse_shell(self.text, around=Around()).commands
+
+    @cached_property
+    def assigned(self) -> Mapping[str, list[tuple[Command, str]]]:
+        """Every assignment of each variable, in order."""
+        found: dict[str, list[tuple[Command, str]]] = {}
+        for command in self.commands:
+            for name, word in command.assignments:
+                found.setdefault(name, []).append((command, word.text))
+        return found
+
+    @cached_property
+    def variables(self) -> Mapping[str, str]:
+        """First value of each variable of the script."""
+        return {name: values[0][1] for name, values in self.assigned.items()}
+
+    def sets(self, *names: str) -> bool:
+        return any(name in self.assigned for name in names) or any(
+            re.search(rf"--env[ =]\S*{name}=|(?:APPTAINERENV|SINGULARITYENV)_{name}=", self.code) for name in names
+        )
+
+    @cached_property
+    def launches(self) -> tuple[Launch, ...]:
+        return tuple(launches_of(self.outer_commands, self.variables))
+
+    @cached_property
+    def main_launches(self) -> tuple[Launch, ...]:
+        """Starts of the real work: no probes, installs or other preparation."""
+        return tuple(launch for launch in self.launches if not _is_side_work(launch))
+
+    @cached_property
+    def guess(self) -> SystemGuess:
+        if site(self.hint) or self.hint in ("discoverer",):
+            return SystemGuess(system=self.hint, confidence=1.0)
+        gpu_type = self.gpu_type
+        return guess_system(
+            partitions=[part for part in re.split(r"[,\s]+", self.value("partition")) if part],
+            qos=self.value("qos"),
+            account=self.value("account"),
+            constraint=self.value("constraint"),
+            text=self.text,
+            named=named_systems(f"{self.text}\n{self.hint}"),
+            gres_type=gpu_type,
+        )
+
+    @cached_property
+    def site(self) -> Site | None:
+        return site(self.guess.system) if self.guess.system else None
+
+    @cached_property
+    def partition(self) -> Partition | None:
+        """Partition (with the QoS that fits best) on record, None when unknown or several are named."""
+        if self.site is None:
+            return None
+        name, qos = self.value("partition"), self.value("qos")
+        if not name and not self.site.required("partition") and len({part.name for part in self.site.partitions}) == 1:
+            name = self.site.partitions[0].name
+        fitting = [part for part in self.site.partitions if part.name == name]
+        by_qos = [part for part in fitting if part.qos == qos] if qos else []
+        default = [part for part in fitting if part.qos in (None, "normal", "default")]
+        if qos and not by_qos and any(part.qos for part in fitting):
+            return None
+        chosen = by_qos or default or (fitting if len(fitting) == 1 else [])
+        return chosen[0] if chosen else None
+
+    # ---------------------------------------------------------------- numbers
+    @cached_property
+    def nodes(self) -> int:
+        given = units.node_range(self.value("nodes"))
+        if given:
+            return given[0]
+        total, per_node = self.ntasks, units.gpus(self.value("ntasks-per-node"))
+        if total and per_node and per_node.count:
+            return -(-total // per_node.count)
+        gpus, each = units.gpus(self.value("gpus")), self._gpus_given_per_node
+        return -(-gpus.count // each) if gpus and each else 1
+
+    @cached_property
+    def ntasks(self) -> int | None:
+        value = self.value("ntasks")
+        return int(value) if value.isdigit() else None
+
+    @cached_property
+    def tasks_per_node(self) -> int:
+        value = self.value("ntasks-per-node")
+        if self.ntasks is not None and self.nodes:
+            return max(1, -(-self.ntasks // self.nodes))
+        if value.isdigit():
+            return int(value)
+        per_task = units.gpus(self.value("gpus-per-task"))
+        if per_task and per_task.count and self._gpus_given_per_node:
+            return max(1, self._gpus_given_per_node // per_task.count)
+        each = self.value("ntasks-per-gpu")
+        if each.isdigit() and self.gpus_per_node:
+            return int(each) * self.gpus_per_node
+        return 1
+
+    @cached_property
+    def tasks_total(self) -> int:
+        return self.ntasks if self.ntasks is not None else self.nodes * self.tasks_per_node
+
+    @cached_property
+    def _gpus_given_per_node(self) -> int:
+        per_node = units.gpus(self.value("gpus-per-node"))
+        if per_node:
+            return per_node.count
+        gres = units.gres_gpus(self.value("gres"))
+        return gres.count if gres else 0
+
+    @cached_property
+    def gpus_per_node(self) -> int:
+        """0 when no GPU is asked for."""
+        if self._gpus_given_per_node:
+            return self._gpus_given_per_node
+        total = units.gpus(self.value("gpus"))
+        if total:
+            return max(1, total.count // max(1, self.nodes)) if total.count else 0
+        per_task = units.gpus(self.value("gpus-per-task"))
+        if per_task:
+            tasks = self.value("ntasks-per-node")
+            return per_task.count * (int(tasks) if tasks.isdigit() else self.tasks_per_node)
+        return 0
+
+    @cached_property
+    def gpu_type(self) -> str:
+        for name in ("gpus-per-node", "gpus", "gpus-per-task"):
+            found = units.gpus(self.value(name))
+            if found and found.type:
+                return found.type
+        gres = units.gres_gpus(self.value("gres"))
+        return gres.type if gres else ""
+
+    @cached_property
+    def asks_for_gpus(self) -> bool:
+        gres = "gpu" in self.value("gres") or "gpu" in self.value("tres-per-task")
+        return gres or self.has("gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
+
+    @cached_property
+    def cpus_per_task(self) -> int:
+        value = self.value("cpus-per-task")
+        if value.isdigit():
+            return int(value)
+        each = self.value("cpus-per-gpu")
+        return max(1, int(each) * self.gpus_per_node // max(1, self.tasks_per_node)) if each.isdigit() else 1
+
+    @cached_property
+    def minutes(self) -> int | None:
+        return units.minutes_of(self.value("time"))
+
+    @cached_property
+    def mem_gib(self) -> float | None:
+        """Memory per node; None when not given or the whole node."""
+        for name, times in (
+            ("mem", 1),
+            ("mem-per-cpu", self.cpus_per_task * self.tasks_per_node),
+            ("mem-per-gpu", self.gpus_per_node),
+        ):
+            amount = units.gib_of(self.value(name))
+            if amount:
+                return amount * times
+        return None
+
+    @cached_property
+    def node_gpus(self) -> int | None:
+        """GPUs of a node of the system, by node type where there are several."""
+        kind = self.node_type
+        if kind:
+            return int(kind["gpus_per_node"])
+        return self.site.gpus_per_node if self.site else None
+
+    @cached_property
+    def node_type(self) -> Mapping[str, Any] | None:
+        if self.site is None or self.site.id != "jean-zay":
+            return None
+        constraint, partition = self.value("constraint"), self.value("partition")
+        kinds: dict[str, Mapping[str, Any]] = {str(kind["id"]): kind for kind in self.site.facts["node_types"]}
+        if partition in ("gpu_p2", "gpu_p2s", "gpu_p2l"):
+            return kinds["v100x8"]
+        if "h100" in constraint or partition == "gpu_p6" or "h100" in self.value("qos"):
+            return kinds["h100"]
+        if "a100" in constraint or partition == "gpu_p5" or "a100" in self.value("qos"):
+            return kinds["a100"]
+        return None if partition in ("prepost", "archive", "compil", "visu", "compil_h100") else kinds["v100"]
+
+    @cached_property
+    def cpus_per_gpu(self) -> int | None:
+        kind = self.node_type
+        if kind:
+            return None if kind["cpus_per_gpu"] is None else int(kind["cpus_per_gpu"])
+        return self.site.cpus_per_gpu if self.site else None
+
+    @cached_property
+    def exclusive(self) -> bool:
+        return self.has("exclusive") or self.whole_nodes
+
+    @cached_property
+    def whole_nodes(self) -> bool:
+        if self.site is None:
+            return False
+        return self.site.whole_node or bool(self.partition and not self.partition.shared)
+
+    @cached_property
+    def owns_node(self) -> bool:
+        """Nobody else can be on the job's nodes."""
+        return self.exclusive or bool(self.node_gpus and self.gpus_per_node >= self.node_gpus)
+
+    def number(self, text: str) -> int | None:
+        """Value of a literal, a script or Slurm variable, or simple arithmetic of them; None when unknown."""
+        return _number(text.strip().strip('"'), self, 0)
+
+    def tasks_of(self, launch: Launch) -> int:
+        """Tasks that this srun starts in all; 1 without srun."""
+        if launch.srun is None:
+            return 1
+        total = self.number(launch.srun.get("ntasks", ""))
+        if total:
+            return total
+        nodes = self.number(launch.srun.get("nodes", "").split("-")[0]) or self.nodes
+        per_node = self.number(launch.srun.get("ntasks-per-node", ""))
+        return (
+            nodes * per_node if per_node else self.tasks_total if nodes == self.nodes else nodes * self.tasks_per_node
+        )
+
+    def tasks_per_node_of(self, launch: Launch) -> int:
+        if launch.srun is None:
+            return 1
+        per_node = self.number(launch.srun.get("ntasks-per-node", ""))
+        if per_node:
+            return per_node
+        nodes = self.number(launch.srun.get("nodes", "").split("-")[0]) or self.nodes
+        return max(1, -(-self.tasks_of(launch) // nodes))
+
+    def before(self, command: Command) -> Iterator[Command]:
+        return (other for other in self.commands if (other.line, other.column) < (command.line, command.column))
+
+
+_SLURM_NUMBERS = {
+    "SLURM_NNODES": "nodes",
+    "SLURM_JOB_NUM_NODES": "nodes",
+    "SLURM_NTASKS": "tasks_total",
+    "SLURM_NPROCS": "tasks_total",
+    "SLURM_GPUS_ON_NODE": "gpus_per_node",
+    "SLURM_GPUS_PER_NODE": "gpus_per_node",
+    "SLURM_CPUS_PER_TASK": "cpus_per_task",
+    "SLURM_NTASKS_PER_NODE": "tasks_per_node",
+    "SLURM_TASKS_PER_NODE": "tasks_per_node",
+}
+_NAME = re.compile(r"\$\{?(\w+)(?::?[-=][^}]*)?\}?")
+
+
+def _number(text: str, job: Job, depth: int) -> int | None:
+    if text.isdigit():
+        return int(text) if len(text) < 10 else None
+    if depth > 4 or not text or len(text) > 200:
+        return None
+    match = _NAME.fullmatch(text)
+    if match:
+        return _variable(match.group(1), job, depth)
+    if text.startswith("$((") and text.endswith("))"):
+        return _arithmetic(text[3:-2], job, depth)
+    return None
+
+
+def _variable(name: str, job: Job, depth: int) -> int | None:
+    if name in job.variables:
+        return _number(job.variables[name].strip('"'), job, depth + 1)
+    if name in _SLURM_NUMBERS:
+        value = getattr(job, _SLURM_NUMBERS[name])
+        return int(value) if value else None
+    if name == "SLURM_GPUS":
+        return job.nodes * job.gpus_per_node or None
+    return None
+
+
+def _arithmetic(text: str, job: Job, depth: int) -> int | None:
+    total: int | None = None
+    operator = ""
+    for part in re.findall(r"\$?\{?\w+\}?|[-+*/%]", text):
+        if part in "+-*/%":
+            operator = part
+            continue
+        plain = part.strip("${}")
+        value = int(plain) if plain.isdigit() and len(plain) < 10 else _variable(plain, job, depth + 1)
+        if value is None:
+            return None
+        total = value if total is None else _apply(total, operator, value)
+        if total is None:
+            return None
+    return total
+
+
+def _apply(one: int, operator: str, other: int) -> int | None:
+    if operator in "/%":
+        if not other:
+            return None
+        return one // other if operator == "/" else one % other
+    return {"+": one + other, "-": one - other, "*": one * other}.get(operator)
+
+
+_SIDE = re.compile(
+    r"(?i)(?:^|/)(?:download|prepare|preprocess|tokeni[sz]e|convert|check|test_env|setup|build|make_|merge|export|plot|print|monitor|collect|"
+    r"get_|gather_|stage|copy|clean|consolidat|summar|report)"
+)
+
+
+def _is_side_work(launch: Launch) -> bool:
+    if launch.launcher == "python":
+        if launch.program in ("-c", "") or launch.options.get("m") in (
+            "pip",
+            "venv",
+            "compileall",
+            "http.server",
+            "timeit",
+        ):
+            return True
+        return bool(_SIDE.search(launch.program)) and launch.srun is None
+    if launch.launcher == "other":
+        name = launch.program.rsplit("/", 1)[-1]
+        return name in _PROBES or (
+            launch.container is not None and launch.container.verb in ("build", "pull", "inspect")
+        )
+    return False
+
+
+_PROBES = frozenset(
+    [
+        "hostname",
+        "nvidia-smi",
+        "rocm-smi",
+        "rocminfo",
+        "echo",
+        "date",
+        "env",
+        "printenv",
+        "ls",
+        "cat",
+        "mkdir",
+        "cp",
+        "rsync",
+        "tar",
+        "rm",
+        "pwd",
+        "module",
+        "ulimit",
+        "sleep",
+        "lscpu",
+        "df",
+        "which",
+        "bash",
+        "true",
+        "ibstat",
+        "numactl",
+    ]
+)
+
+
+def _switched_off(option: Option, job: Job, active: set[str]) -> bool:
+    """A directive behind ## or # whose option is given elsewhere is taken as switched off on purpose."""
+    directive = next(item for item in job.directives if item.line == option.line)
+    return directive.state == "marker" and (option.name in active or directive.marker.startswith("##"))

@@ -1,0 +1,1 @@
+"""One check for each rule of script_rules.yaml."""

@@ -1,0 +1,60 @@
+"""What a check returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from triage.doctor.diagnosis import Severity
+from triage.doctor.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the lines `first` to `last` (from 1) by `lines`; `last` = `first` - 1 inserts in front of `first`."""
+
+    first: int
+    last: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    rule: str
+    line: int
+    """In the job's lines."""
+    what: str
+    column: int = 1
+    fix: str = ""
+    """The rule's own words when empty."""
+    severity: Severity | None = None
+    """The rule's own severity when None."""
+    edits: tuple[Edit, ...] = ()
+
+
+Check = Callable[[Job], Iterable[Found]]
+
+
+def change(job: Job, line: int, old: str, new: str) -> tuple[Edit, ...]:
+    """Replace the first `old` on a line."""
+    text = job.lines[line - 1]
+    return (Edit(line, line, (text.replace(old, new, 1),)),) if old in text else ()
+
+
+def insert_after(line: int, *texts: str) -> tuple[Edit, ...]:
+    return (Edit(line + 1, line, texts),)
+
+
+def delete(line: int) -> tuple[Edit, ...]:
+    return (Edit(line, line, ()),)
+
+
+def last_directive(job: Job) -> int:
+    """Line of the last directive that sbatch reads, else of the interpreter line, else 0."""
+    active = [directive.line for directive in job.directives if directive.state == "active"]
+    first = 1 if job.lines and job.lines[0].startswith("#!") else 0
+    return max(active, default=first)
+
+
+def add_directive(job: Job, option: str) -> tuple[Edit, ...]:
+    return insert_after(last_directive(job), f"#SBATCH {option}")

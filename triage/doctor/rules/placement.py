@@ -1,0 +1,439 @@
+"""launch-* and res-over-asking: which process gets which GPU and core, and whether all that is held is used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from triage.doctor.job import Job
+from triage.doctor.launch import Launch
+from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.launching import PER_NODE, _line_with, processes
+
+_USES_ALL = re.compile(
+    r"(?i)device_map|tensor[-_]parallel|\s-tp\s|vllm|jax|mirrored|megatron|mii|lightning|ray\b|llama-server|llama\.cpp|sglang|deepspeed|spawn|"
+    r"--devices|--num[-_]?gpus|--gpus\b|--n[-_]?gpus?\b|accelerate|nproc|submitit|data[-_]parallel|multi[-_]?gpu|ddp|fsdp|distributed|tensorflow|keras"
+)
+
+
+def one_visible_gpu(job: Job) -> Iterator[Found]:
+    each = job.value("gpus-per-task")
+    for launch in job.main_launches:
+        srun = launch.srun or {}
+        own = srun.get("gpus-per-task", "") or each
+        bind = srun.get("gpu-bind", "") or job.value("gpu-bind")
+        narrowed = own == "1" or re.match(r"(?:single:1|closest|map_gpu|per_task|mask_gpu)", bind)
+        count = processes(job, launch)
+        line = (
+            job.line_of("gpus-per-task", "gpu-bind") if not {"gpus-per-task", "gpu-bind"} & set(srun) else launch.line
+        )
+        if launch.launcher in PER_NODE and own.isdigit() and count and count > int(own) and launch.srun is not None:
+            yield Found(
+                rule="launch-one-visible-gpu",
+                line=line,
+                what=f"{launch.launcher} starts {count} processes, but its task is given {own} GPU(s)",
+                fix="--gpus-per-node instead of --gpus-per-task",
+            )
+        elif (
+            narrowed
+            and launch.launcher == "python"
+            and launch.srun is not None
+            and re.search(r"LOCAL_RANK=\\?\$\{?SLURM_LOCALID", launch.outer.text)
+        ):
+            yield Found(
+                rule="launch-one-visible-gpu",
+                line=line,
+                what="each task sees one GPU, as device 0, but LOCAL_RANK counts 0, 1, 2 ...",
+                fix="--gpus-per-node with srun --gpu-bind=none, or device 0 in the program",
+            )
+
+
+def visible_devices(job: Job) -> Iterator[Found]:
+    names = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+    for name in names:
+        for command, value in job.assigned.get(name, ()):
+            if (
+                command.around.in_step
+                or command.around.loop
+                or command.around.function
+                or (command.words and command.name not in ("export", "declare"))
+            ):
+                continue
+            if not re.fullmatch(r"[\d,]*", value) or (not value and not job.asks_for_gpus):
+                continue
+            listed = [int(part) for part in value.split(",") if part]
+            whole = bool(job.node_gpus and job.gpus_per_node >= job.node_gpus)
+            if listed and listed == list(range(job.gpus_per_node)) and (whole or job.node_gpus is None):
+                continue
+            if not job.gpus_per_node and listed:
+                continue
+            what = (
+                f"`{name}={value}` by hand, but Slurm gives the job {job.gpus_per_node} GPU(s) and sets it"
+                if listed
+                else f"`{name}` is emptied on a GPU job"
+            )
+            yield Found(
+                rule="launch-visible-devices-hardcoded",
+                line=command.line,
+                what=what,
+                fix="remove it; Slurm sets it",
+                edits=_removed(job, command.line, name),
+            )
+    if "ROCR_VISIBLE_DEVICES" in job.assigned and any(name in job.assigned for name in names[:2]):
+        command = next(job.assigned[name][0][0] for name in names[:2] if name in job.assigned)
+        yield Found(
+            rule="launch-visible-devices-hardcoded",
+            line=command.line,
+            what="ROCR_VISIBLE_DEVICES and HIP/CUDA_VISIBLE_DEVICES filter twice: the second counts within the first",
+            fix="keep ROCR_VISIBLE_DEVICES only",
+        )
+
+
+def _removed(job: Job, line: int, name: str) -> tuple[Edit, ...]:
+    text = job.lines[line - 1]
+    if re.fullmatch(rf"\s*(?:export\s+)?{name}=[\d,\"']*\s*(?:#.*)?", text):
+        return (Edit(line, line, ()),)
+    return (Edit(line, line, (re.sub(rf"\s*\b{name}=[\d,\"']*", "", text, count=1),)),)
+
+
+def mpirun(job: Job) -> Iterator[Found]:
+    for command in job.outer_commands:
+        names = [word.text.rsplit("/", 1)[-1] for word in command.words]
+        if not names or command.around.substitution:
+            continue
+        if names[0] in ("jsrun", "aprun"):
+            yield _mpi(job, command.line, names[0], f"`{names[0]}` belongs to another batch system", "error")
+    for launch in job.launches:
+        if not launch.mpi_name or launch.mpi_name in ("jsrun", "aprun"):
+            continue
+        line = _line_with(job, launch, launch.mpi_name)
+        if launch.srun is not None:
+            yield _mpi(
+                job,
+                line,
+                launch.mpi_name,
+                f"{launch.mpi_name} under srun starts everything once per task",
+                "error",
+                nested=True,
+            )
+        elif job.site and job.site.id == "jupiter-booster":
+            yield _mpi(job, line, launch.mpi_name, f"{launch.mpi_name} is not supported on JUPITER", "error")
+        else:
+            count = job.number((launch.mpi or {}).get("np", "") or (launch.mpi or {}).get("n", ""))
+            if count and count != job.tasks_total and job.has("ntasks", "ntasks-per-node", "nodes"):
+                yield _mpi(
+                    job, line, launch.mpi_name, f"-np {count}, but the job has {job.tasks_total} task(s)", "warning"
+                )
+
+
+def _mpi(job: Job, line: int, name: str, what: str, severity: str, *, nested: bool = False) -> Found:
+    text = job.lines[line - 1]
+    options = r"(?:\s+(?:-np|-n|--np|-ppn)\s+\S+|\s+--(?:map-by|bind-to)[= ]\S+|\s+-x\s+\S+)*"
+    fixed = (
+        re.sub(rf"\bsrun\b(.*?)\s+{re.escape(name)}{options}\s", r"srun\1 ", text, count=1)
+        if nested
+        else re.sub(rf"\b{re.escape(name)}\b{options}", "srun", text, count=1)
+    )
+    return Found(
+        rule="launch-mpirun",
+        line=line,
+        what=what,
+        fix="start with srun",
+        severity="error" if severity == "error" else "warning",
+        edits=(Edit(line, line, (fixed,)),) if fixed != text else (),
+    )
+
+
+def deepspeed_accelerate(job: Job) -> Iterator[Found]:
+    if job.nodes <= 1:
+        return
+    for launch in job.main_launches:
+        options = {name.replace("-", "_"): value for name, value in launch.options.items()}
+        if launch.launcher == "deepspeed":
+            if "hostfile" in options:
+                yield _ssh(
+                    job, launch, "--hostfile", "the deepspeed launcher reaches the other nodes by ssh and a host file"
+                )
+            elif (
+                "no_ssh" not in options
+                and options.get("launcher", "") not in ("slurm", "openmpi", "mpich", "impi", "mvapich")
+                and launch.srun is None
+            ):
+                yield _ssh(
+                    job, launch, "deepspeed", "the deepspeed launcher needs ssh or a host file for several nodes"
+                )
+            elif options.get("launcher") == "pdsh":
+                yield _ssh(job, launch, "--launcher", "the pdsh launcher needs ssh between the nodes")
+        elif launch.launcher == "accelerate" and launch.srun is not None:
+            rank, address = options.get("machine_rank", ""), options.get("main_process_ip", "")
+            rdzv = options.get("rdzv_backend") == "c10d"
+            if rank.isdigit() or (not rank and not rdzv):
+                yield _ssh(
+                    job,
+                    launch,
+                    "--machine_rank" if rank else "accelerate",
+                    "accelerate needs --machine_rank evaluated in the step on several nodes"
+                    if not rank
+                    else f"--machine_rank {rank} is the same on every node",
+                )
+            elif not address:
+                yield _ssh(job, launch, "accelerate", "accelerate on several nodes needs --main_process_ip")
+
+
+def _ssh(job: Job, launch: Launch, text: str, what: str) -> Found:
+    return Found(
+        rule="launch-deepspeed-accelerate",
+        line=_line_with(job, launch, text),
+        what=what,
+        fix='one launcher per node: srun torchrun --nnodes="$SLURM_JOB_NUM_NODES" --nproc_per_node="$SLURM_GPUS_ON_NODE" --rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT" ...; with accelerate --machine_rank=$SLURM_NODEID inside bash -c',
+    )
+
+
+def parallel_steps(job: Job) -> Iterator[Found]:
+    steps = [launch for launch in job.launches if launch.srun is not None and launch.outer.around.background]
+    looped = [launch for launch in steps if launch.outer.around.loop]
+    if len(steps) < 2 and not looped:
+        return
+    for launch in steps:
+        srun = launch.srun or {}
+        if {"exact", "overlap", "exclusive", "nodelist", "relative"} & set(srun) or (
+            "cpus-per-task" in srun and "ntasks" in srun and "mem" in srun
+        ):
+            continue
+        text = job.lines[launch.line - 1]
+        yield Found(
+            rule="launch-parallel-steps",
+            line=launch.line,
+            what="this step takes the whole allocation: the steps run one after the other",
+            fix='srun --exact -n1 -c "$SLURM_CPUS_PER_TASK" --gpus=1 --mem=<share> ... &',
+            edits=(Edit(launch.line, launch.line, (re.sub(r"\bsrun\b", "srun --exact", text, count=1),)),),
+        )
+        if not looped and launch is steps[-1]:
+            return
+
+
+def background_no_wait(job: Job) -> Iterator[Found]:
+    waits = [
+        command.line
+        for command in job.outer_commands
+        if command.name == "wait" or (command.name in ("until", "while") and "kill -0" in command.text)
+    ]
+    waits += [
+        number
+        for number, line in enumerate(job.lines, start=1)
+        if re.search(r"(?:^|[\s;&|!])wait(?:\s|$|;)", line) and not line.lstrip().startswith("#")
+    ]
+    work = [
+        launch
+        for launch in job.main_launches
+        if (launch.outer.around.background and launch.launcher not in ("vllm", "server", "ray"))
+        or launch.outer.name in ("nohup", "setsid", "screen", "tmux")
+    ]
+    background = [launch for launch in work if launch.outer.around.background]
+    if not background:
+        return
+    last = max(background, key=lambda launch: launch.outer.end_line)
+    after = [
+        launch
+        for launch in job.main_launches
+        if launch.line > last.outer.end_line and not launch.outer.around.background
+    ]
+    if (
+        any(line >= last.outer.line for line in waits)
+        or after
+        or last.launcher == "other"
+        or re.search(r"(?i)monitor|watch|smi", last.outer.text)
+    ):
+        return
+    end = len(job.lines)
+    while end and not job.lines[end - 1].strip():
+        end -= 1
+    after_line = last.outer.end_line
+    if last.outer.around.loop:
+        after_line = next(
+            (n for n in range(after_line, len(job.lines) + 1) if re.match(r"\s*done\b", job.lines[n - 1])), after_line
+        )
+    yield Found(
+        rule="launch-background-no-wait",
+        line=last.line,
+        what="the work is put into the background and the script ends; the job ends with it",
+        fix="add `wait` after it",
+        edits=(Edit(after_line + 1, after_line, ("wait",)),),
+    )
+
+
+def binding(job: Job) -> Iterator[Found]:
+    if job.site is None:
+        return
+    for launch in job.launches:
+        bind = (launch.srun or {}).get("cpu-bind", "")
+        if bind.startswith("$"):
+            name = bind.strip('${}"')
+            bind = job.variables.get(name, bind).strip('"').removeprefix("--cpu-bind=")
+        line = _line_with(job, launch, "--cpu-bind") if "cpu-bind" in (launch.srun or {}) else launch.line
+        masks = re.match(r"(?:v(?:erbose)?,)?(map_cpu|mask_cpu):(\S+)", bind)
+        if masks:
+            yield from _masks(job, launch, line, masks)
+        elif (
+            job.site.id == "lumi-g"
+            and launch.srun is not None
+            and not bind
+            and launch.launcher in ("python", "other")
+            and job.exclusive
+            and job.tasks_per_node_of(launch) == 8
+            and "NUMA" not in job.code
+            and "select_gpu" not in job.code
+        ):
+            if "numa" not in job.code:
+                yield Found(
+                    rule="launch-binding",
+                    line=line,
+                    what="8 tasks on a full LUMI-G node without --cpu-bind: tasks and GPUs may sit on different NUMA domains",
+                    fix="--cpu-bind=map_cpu:49,57,17,25,1,9,33,41 or the masks of the LUMI documentation",
+                )
+
+
+def _masks(job: Job, launch: Launch, line: int, masks: re.Match[str]) -> Iterator[Found]:
+    values = masks.group(2).strip('"').split(",")
+    text = job.lines[line - 1]
+    fixed = re.sub(r"\s--cpu-bind[= ]\S+", "", text, count=1)
+    removed = (Edit(line, line, (fixed,)),) if fixed != text and job.lines[line - 1].count("srun") else ()
+    lumi = masks.group(2).startswith(("49,57,17,25", "0x00fe", "0xfe0000", "0x7e", "0xfe", "7e00"))
+    if job.site and lumi and job.site.id != "lumi-g":
+        yield Found(
+            rule="launch-binding",
+            line=line,
+            severity="error",
+            what=f"the CPU map of LUMI-G does not fit {job.site.name}",
+            fix="remove it",
+            edits=removed,
+        )
+    elif (not job.exclusive and not job.owns_node and job.site and job.site.id == "lumi-g") or (
+        job.site and job.site.id == "lumi-g" and not job.exclusive and job.value("partition") in ("small-g", "dev-g")
+    ):
+        yield Found(
+            rule="launch-binding",
+            line=line,
+            severity="error",
+            what="a full-node CPU map on a shared node: these cores are not in the allocation",
+            fix="remove it, or take whole nodes",
+            edits=removed,
+        )
+    elif len(values) > 1 and len(values) != job.tasks_per_node_of(launch) and "$" not in masks.group(2):
+        yield Found(
+            rule="launch-binding",
+            line=line,
+            severity="warning",
+            what=f"{len(values)} masks for {job.tasks_per_node_of(launch)} task(s) per node",
+            fix="one mask per task",
+        )
+
+
+def over_asking(job: Job) -> Iterator[Found]:
+    if not job.gpus_per_node or not job.main_launches:
+        return
+    total = job.gpus_per_node * job.nodes
+    line = job.line_of("gpus-per-node", "gres", "gpus", "gpus-per-task", "partition")
+    used = _used(job)
+    if used is not None and used < total:
+        shared = f"; {job.site.name} charges the whole node" if job.site and job.site.whole_node else ""
+        yield Found(
+            rule="res-over-asking",
+            line=line,
+            what=f"{total} GPU(s) are held, but the script uses {used}{shared}",
+            fix=f"ask for {used}, or start a process for each GPU",
+            edits=_fewer(job, used) if used and job.nodes == 1 and not job.exclusive else (),
+        )
+    elif used is not None and job.whole_nodes and job.node_gpus and job.gpus_per_node < job.node_gpus:
+        where = "partition" if not (job.site and job.site.whole_node) else "gres"
+        yield Found(
+            rule="res-over-asking",
+            line=job.line_of(where, "gpus-per-node", "gpus", "partition"),
+            what=f"a whole node with {job.node_gpus} GPUs is taken and billed for {job.gpus_per_node}",
+            fix="use all GPUs of the node, or a partition that shares nodes",
+        )
+    elif (
+        used is not None
+        and job.has("exclusive")
+        and job.node_gpus
+        and job.gpus_per_node < job.node_gpus
+        and not job.whole_nodes
+        and job.nodes == 1
+    ):
+        yield Found(
+            rule="res-over-asking",
+            line=job.line_of("exclusive"),
+            what=f"--exclusive takes the whole node with {job.node_gpus} GPUs for {job.gpus_per_node}",
+            fix="drop --exclusive",
+        )
+
+
+def _fewer(job: Job, used: int) -> tuple[Edit, ...]:
+    for name in ("gpus-per-node", "gres", "gpus"):
+        option = job.effective.get(name)
+        if option:
+            return (
+                change(job, option.line, option.raw, re.sub(r"\d+$", str(used), option.raw))
+                if re.search(r"\d+$", option.raw)
+                else ()
+            )
+    return ()
+
+
+def _used(job: Job) -> int | None:
+    """GPUs that the script's processes can use at the same time; None when it cannot be told."""
+    most = 0
+    together = 0
+    for launch in job.main_launches:
+        count = _used_by(job, launch)
+        if count is None:
+            return None
+        if launch.outer.around.background or launch.outer.around.loop:
+            together += count
+            if launch.outer.around.loop:
+                return None
+        most = max(most, count)
+    return max(most, together) or None
+
+
+def _used_by(job: Job, launch: Launch) -> int | None:
+    if launch.launcher in ("torchrun", "torch.distributed.launch"):
+        count = processes(job, launch)
+        return count * job.nodes if count else None
+    if launch.launcher == "vllm":
+        return _serving(job, launch)
+    if launch.launcher != "python" or not launch.program.endswith(".py"):
+        return None
+    if launch.srun is not None and job.tasks_of(launch) > 1:
+        return job.tasks_of(launch)
+    if _USES_ALL.search(" ".join((launch.outer.text, *launch.args, launch.program))) or re.search(
+        r"(?i)deepspeed|lightning|jax|device_map|vllm|mpirun", job.code
+    ):
+        return None
+    return 1
+
+
+def _serving(job: Job, launch: Launch) -> int | None:
+    if launch.program not in ("serve", ""):
+        return None
+    options = {name.replace("-", "_"): value for name, value in launch.options.items()}
+    product = 1
+    for names in (("tensor_parallel_size", "tp"), ("pipeline_parallel_size", "pp"), ("data_parallel_size", "dp")):
+        given = next((options[name] for name in names if name in options), "1")
+        number = job.number(given)
+        if number is None:
+            return None
+        product *= number
+    return product
+
+
+CHECKS: tuple[Check, ...] = (
+    one_visible_gpu,
+    visible_devices,
+    mpirun,
+    deepspeed_accelerate,
+    parallel_steps,
+    background_no_wait,
+    binding,
+    over_asking,
+)

@@ -1,0 +1,92 @@
+"""What a script gives away about the kind of work it does."""
+
+from __future__ import annotations
+
+import re
+
+from triage.doctor.job import Job
+
+_TRAIN = re.compile(
+    r"(?i)train|finetun|fine_tun|sft|dpo|grpo|lora|pretrain|run_clm|megatron|nanotron|axolotl|llamafactory|torchtune|trl|ddp|fsdp"
+)
+_PREP = re.compile(
+    r"(?i)download|tokeni[sz]e|preprocess|prepare|convert|snapshot|\bpip\d? install|singularity (?:build|pull)|apptainer (?:build|pull)|cotainr|rsync|\btar\b|wget"
+)
+_HUB = re.compile(
+    r"(?i)transformers|datasets|huggingface|\bhf\b|vllm|accelerate|lm_eval|lm-eval|sglang|--model(?:_name(?:_or_path)?)?[ =]\"?[\w\-]+/[\w.\-]+|"
+    r"\btrl\b|peft|axolotl|llamafactory|llama-factory|sentence[-_]transformers|diffusers|run_clm|run_glue|text-generation|--dataset(?:_name)?[ =]"
+)
+_HUB_MODEL = re.compile(
+    r"(?<![\w/$}.~\-])(?:meta-llama|mistralai|Qwen|google|EleutherAI|bigscience|facebook|microsoft|deepseek-ai|openai|tiiuae|HuggingFaceTB|HuggingFaceH4|"
+    r"BAAI|intfloat|utter-project|BSC-LT|openGPT-X|swiss-ai|LumiOpen|CohereForAI|allenai|stabilityai|NousResearch|sentence-transformers|Salesforce|"
+    r"bigcode|01-ai|upstage|ibm-granite|nvidia|Unbabel|almanach|croissantllm|occiglot|OpenLLM-France|TildeAI|speakleash|PORTULAN|Helsinki-NLP|FacebookAI|distilbert|google-bert)/[\w.\-]+"
+)
+
+
+def is_training(job: Job) -> bool:
+    return any(_TRAIN.search(f"{launch.program} {launch.command.text}") for launch in job.main_launches)
+
+
+def is_preparation(job: Job) -> bool:
+    """Downloads, tokenisation, builds: no GPU is meant."""
+    if any(launch.launcher in ("torchrun", "accelerate", "deepspeed", "vllm", "server") for launch in job.launches):
+        return False
+    return bool(_PREP.search(job.code)) and not is_training(job)
+
+
+def uses_hub(job: Job) -> bool:
+    """Hugging Face libraries are at work, as far as the script shows."""
+    return bool(_HUB.search(job.code)) or bool(hub_models(job))
+
+
+def hub_models(job: Job) -> list[tuple[int, str]]:
+    """Lines and names of models or data sets named as on the hub."""
+    found = []
+    for number, line in enumerate(job.lines, start=1):
+        if line.lstrip().startswith(("#", "echo")):
+            continue
+        match = _HUB_MODEL.search(line)
+        if match:
+            found.append((number, match.group()))
+    return found
+
+
+def gpu_sign(job: Job) -> str:
+    """What shows that a GPU is needed; empty when nothing does."""
+    for launch in job.launches:
+        procs = job.number(launch.options.get("nproc_per_node", "")) or 0
+        if (launch.launcher == "vllm" and launch.program in ("serve", "bench", "")) or launch.launcher == "server":
+            return f"`{launch.launcher}` on line {launch.line} runs on GPUs"
+        if launch.launcher == "deepspeed" or procs > 1 or "multi_gpu" in launch.options:
+            return f"`{launch.launcher}` on line {launch.line} starts GPU processes"
+        if launch.container and {"--nv", "--rocm"} & set(launch.container.options):
+            return f"the container on line {launch.line} is given GPUs"
+    match = re.search(
+        r"^\s*(?:module|ml)\s+(?:load\s+|add\s+)?[^#\n]*?\b((?:cuda|rocm|cudnn|nccl|pytorch-gpu|CUDA)[\w./\-]*)",
+        job.code,
+        re.MULTILINE,
+    )
+    if match:
+        return f"the module {match.group(1)} is loaded"
+    if re.search(r"^\s*(?:srun\s+)?(?:nvidia-smi|rocm-smi)\b|--device[ =]cuda|device=cuda", job.code, re.MULTILINE):
+        return "the script uses GPU tools"
+    return ""
+
+
+def submitted_with(job: Job, *names: str) -> bool:
+    """Whether the script itself says that the option is given on the command line or by the environment."""
+    for name in names:
+        dashes = "--" if len(name) > 1 else "-"
+        if name.isupper() and len(name) > 1:
+            if name in job.text:
+                return True
+        elif re.search(
+            rf"sbatch\b[^\n]*\s{dashes}{name}\b",
+            "\n".join(line for line in job.lines if "#" in line and not line.startswith("#SBATCH")),
+        ):
+            return True
+    return False
+
+
+def sets_export(job: Job, name: str) -> bool:
+    return job.sets(name) or bool(re.search(rf"\b{name}=", job.value("export")))
