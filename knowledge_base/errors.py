@@ -62,3 +62,7 @@ class EncoderMismatchError(KnowledgeBaseError):
 
 class FactsError(KnowledgeBaseError):
     """A facts file is missing or not in the form described by its README."""
+
+
+class QuestionsError(KnowledgeBaseError):
+    """A file of labelled questions cannot be used; the message names the line."""

@@ -51,7 +51,7 @@ class Index:
         self.passages = PassageFile(folder)
         self._file_of: NDArray[np.int32] = np.load(folder / "file_of.npy")
         self._vectors = faiss.read_index(str(folder / "vectors.faiss"))
-        self._fields: Fields = load_fields(folder)
+        self.fields: Fields = load_fields(folder)
         self._file_vectors = _means(self._vectors, self._file_of)
 
     def __len__(self) -> int:
@@ -80,6 +80,10 @@ class Index:
             self._result(question, vector, k, one_per_file) for question, vector in zip(questions, vectors, strict=True)
         ]
 
+    def cosines(self, vector: NDArray[np.float32]) -> Scores:
+        """Cosine of `vector` and every passage, in the order of the rows."""
+        return np.asarray(self._vectors.reconstruct_n(0, len(self)) @ vector, dtype=np.float32)
+
     def rank(self, question: str, vector: NDArray[np.float32]) -> Ranked:
         """All candidates in order; `vector` is the question's embedding."""
         terms = words_of(question)
@@ -97,8 +101,8 @@ class Index:
         return encoder.encode([question.strip() or "?" for question in questions])
 
     def _lexical(self, terms: Sequence[str]) -> LexicalScores:
-        asked = self._fields.scores(terms)
-        added = self._fields.scores(other_words(list(terms)), WEIGHTS.synonyms)
+        asked = self.fields.scores(terms)
+        added = self.fields.scores(other_words(list(terms)), WEIGHTS.synonyms)
         return LexicalScores(asked.body + added.body, asked.place + added.place, asked.file + added.file)
 
     def _candidates(self, vector: NDArray[np.float32], lexical: LexicalScores) -> Rows:
@@ -123,7 +127,7 @@ class Index:
             )
             for rank, place in enumerate(chosen[:k], start=1)
         )
-        return SearchResult(hits=hits, answerable=answerable_of(ranked.signals, ranked.terms, self._fields))
+        return SearchResult(hits=hits, answerable=answerable_of(ranked.signals, ranked.terms, self.fields))
 
 
 def open_index(index: Path) -> Index:

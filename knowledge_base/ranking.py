@@ -18,11 +18,11 @@ class Weights:
     """Chosen on the development questions in tests/evals; each signal is scaled to at most 1 before."""
 
     dense: float = 1.0
-    body: float = 0.5
-    place: float = 0.25
-    file: float = 0.25
-    file_dense: float = 0.25
-    synonyms: float = 0.3
+    body: float = 0.4
+    place: float = 0.12
+    file: float = 0.5
+    file_dense: float = 0.8
+    synonyms: float = 0.15
     """Of a term that the glossary adds, against one of the question."""
 
 
