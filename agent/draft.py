@@ -55,6 +55,8 @@ class Draft:
     answerable: float
     model: str
     prompt_hash: str | None = None
+    corrected_script: str | None = None
+    """The requester's job script with what the diagnosis found mended."""
 
     @property
     def cited(self) -> tuple[Evidence, ...]:

@@ -16,7 +16,7 @@ from knowledge_base.encoder import Encoder
 
 MODEL_NAME = "embedded"
 
-MAX_EVIDENCE = 5
+MAX_PASSAGES = 5
 MAX_CLAIMS = 6
 MAX_ENCODED_CHARS = 400
 MAX_KEPT_PASSAGES = 5000
@@ -28,6 +28,7 @@ RELEVANT = 0.38
 """Score under which a sentence does not help."""
 ANSWERED = 0.42
 """Similarity that a single question needs to one of the claims."""
+SHORT_ASK_WORDS = 6
 SURE, POSSIBLE = 0.6, 0.3
 """Of `answerable`: from SURE on a plain answer, from POSSIBLE on one with a caveat."""
 
@@ -41,7 +42,7 @@ _WORD = re.compile(r"[\w./=#-]{3,}")
 _ASK = re.compile(r"[^.!?\n]{8,300}\?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
     unit: Unit
     evidence: Evidence
@@ -82,7 +83,7 @@ def embedded_composer(encoder: Encoder) -> Compose:
 
     def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
         asks = [ask.strip() for ask in _ASK.findall(question.text[:MAX_QUESTION_CHARS])][:5]
-        candidates, ask_vectors = _candidates(kept, question, asks, evidence[:MAX_EVIDENCE])
+        candidates, ask_vectors = _candidates(kept, question, asks, _considered(evidence))
         chosen = _choose(candidates) if answerable >= POSSIBLE else []
         return Draft(
             outcome=_outcome(chosen, answerable),
@@ -95,6 +96,12 @@ def embedded_composer(encoder: Encoder) -> Compose:
         )
 
     return compose
+
+
+def _considered(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """All rows, and the best passages."""
+    passages = [item for item in evidence if item.kind == "passage"]
+    return [*(item for item in evidence if item.kind == "row"), *passages[:MAX_PASSAGES]]
 
 
 def _quotable(text: str) -> list[Unit]:
@@ -134,17 +141,23 @@ def _overlap(text: str, words: dict[str, float]) -> float:
 
 
 def _choose(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """The best sentences, no two that say the same, in the order of the evidence and then of its text."""
+    """The best sentences, no two that say the same, in the order of the evidence and then of its text.
+
+    What the diagnosis found is always among them: it is about the requester's own script or log.
+    """
+    first_of_rows = {c.evidence.id: c for c in reversed(candidates) if c.evidence.kind == "row"}
+    diagnosed = sorted(first_of_rows.values(), key=lambda c: c.evidence.number)
+    others = sorted((c for c in candidates if c.score >= RELEVANT), key=lambda c: -c.score)
     chosen: list[_Candidate] = []
     size = 0
-    for candidate in sorted(candidates, key=lambda c: -c.score):
-        if len(chosen) == MAX_CLAIMS or candidate.score < RELEVANT:
-            break
-        repeats = any(float(candidate.vector @ other.vector) > SAME_THING for other in chosen)
+    for candidate in [*diagnosed, *others]:
+        repeats = candidate in chosen or any(float(candidate.vector @ o.vector) > SAME_THING for o in chosen)
         if repeats or size + len(candidate.unit.text) > MAX_CLAIM_CHARS:
             continue
         chosen.append(candidate)
         size += len(candidate.unit.text)
+        if len(chosen) >= max(MAX_CLAIMS, len(diagnosed)):
+            break
     return sorted(chosen, key=lambda c: (c.evidence.number, c.unit.start))
 
 

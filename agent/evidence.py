@@ -27,7 +27,8 @@ def evidence_of_passage(hit: RetrievedPassage) -> Evidence:
 def evidence_of_diagnosis(diagnosis: Diagnosis, limit: int) -> list[Evidence]:
     """Rows of the facts that the diagnosis rests on: what explains the failure, then what is wrong in the script."""
     in_log = [_of_log_finding(finding) for finding in diagnosis.log_findings if finding.role != "consequence"]
-    in_script = [_of_finding(finding) for finding in diagnosis.findings if finding.severity != "hint"]
+    faults = sorted(diagnosis.findings, key=lambda f: f.severity != "error")
+    in_script = [_of_finding(finding) for finding in faults if finding.severity != "hint"]
     return [*in_log, *in_script][:limit]
 
 
@@ -40,10 +41,10 @@ def _of_log_finding(finding: LogFinding) -> Evidence:
 
 
 def _of_finding(finding: Finding) -> Evidence:
-    text = f"Line {finding.line} of {finding.where}: {_sentence(finding.what)} {_sentence(finding.why)}\n"
-    return _row(
-        f"rule:{finding.id}", "Job script rules", finding.id, f"{text}- {_sentence(finding.fix)}", finding.source
-    )
+    """One sentence, so that fault and mending are quoted together."""
+    place = f"Line {finding.line} of {finding.where}, " if finding.where not in {"text", "script"} else ""
+    text = f"{place}`{finding.evidence.strip()}`: {finding.what.rstrip('.')}; {finding.fix.rstrip('.')}."
+    return _row(f"rule:{finding.id}:{finding.line}", "Job script rules", finding.id, text, finding.source)
 
 
 def _row(key: str, title: str, heading: str, text: str, sources: tuple[Source, ...]) -> Evidence:

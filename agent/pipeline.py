@@ -33,7 +33,7 @@ from triage.result import Request, TriageResult
 log = structlog.get_logger()
 
 MAX_EVIDENCE = 8
-MAX_ROWS = 3
+MAX_ROWS = 6
 MAX_QUERY_CHARS = 800
 ROW_ANSWERS = 0.7
 """How likely a recognised error is what the request is about."""
@@ -106,9 +106,9 @@ def answer(
     evidence, answerable = _retrieve(ports, request, diagnosis, instruction)
     question = Question(subject=request.subject, text=request.body, language=placed.language, instruction=instruction)
     draft = renumbered(ports.compose(question, evidence, answerable))
-    return Answered(
-        triage=placed, diagnosis=diagnosis, draft=replace(draft, questions=(*draft.questions, *diagnosis.questions))
-    )
+    questions = (*draft.questions, *diagnosis.questions)
+    draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script)
+    return Answered(triage=placed, diagnosis=diagnosis, draft=draft)
 
 
 def _retrieve(

@@ -21,6 +21,7 @@ class Phrases:
     questions: str
     sources: str
     closing: str
+    script: str
 
 
 PHRASES = {
@@ -34,6 +35,7 @@ PHRASES = {
         questions="To help you further, we would need:",
         sources="Sources",
         closing="Kind regards,\nMINERVA support",
+        script="Your script with these changes; please read it before you submit it:",
     ),
     "fr": Phrases(
         greeting="Bonjour {name},",
@@ -45,6 +47,7 @@ PHRASES = {
         questions="Pour vous aider davantage, il nous faudrait :",
         sources="Sources",
         closing="Cordialement,\nL'équipe MINERVA",
+        script="Votre script avec ces corrections ; à relire avant de le soumettre :",
     ),
     "de": Phrases(
         greeting="Guten Tag {name},",
@@ -57,6 +60,7 @@ PHRASES = {
         questions="Um weiterzuhelfen, benötigen wir:",
         sources="Quellen",
         closing="Mit freundlichen Grüßen\nIhr MINERVA-Support",
+        script="Ihr Skript mit diesen Änderungen; bitte lesen Sie es vor dem Absenden durch:",
     ),
     "it": Phrases(
         greeting="Buongiorno {name},",
@@ -68,6 +72,7 @@ PHRASES = {
         questions="Per aiutarla meglio ci servirebbe:",
         sources="Fonti",
         closing="Cordiali saluti,\nIl supporto MINERVA",
+        script="Il suo script con queste modifiche; da rileggere prima di sottometterlo:",
     ),
     "es": Phrases(
         greeting="Hola {name}:",
@@ -79,6 +84,7 @@ PHRASES = {
         questions="Para ayudarle mejor necesitaríamos:",
         sources="Fuentes",
         closing="Un cordial saludo,\nSoporte de MINERVA",
+        script="Su script con estos cambios; léalo antes de enviarlo:",
     ),
 }
 
@@ -94,6 +100,8 @@ def answer_body(draft: Draft, *, name: str, language: str) -> str:
     parts = [words.greeting.format(name=name) if name else words.greeting_unknown]
     parts.append(fill(_intro(draft, words), WIDTH))
     parts += [claim_text(claim) for claim in draft.claims]
+    if draft.corrected_script:
+        parts.append(f"{words.script}\n\n```bash\n{draft.corrected_script.rstrip()}\n```")
     if draft.unanswered and draft.claims:
         parts.append(_listed(words.unanswered, draft.unanswered))
     if draft.questions:
@@ -113,7 +121,7 @@ def source_line(item: Evidence) -> str:
 def _intro(draft: Draft, words: Phrases) -> str:
     if not draft.claims:
         return words.nothing
-    return words.intro if draft.outcome == "answer" else words.caveat
+    return words.caveat if draft.outcome == "caveat" else words.intro
 
 
 def claim_text(claim: Claim) -> str:
