@@ -6,13 +6,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INDEX := $(or $(MINERVA_DATA_DIR),var)/index/.built
 
 .PHONY: run test check bench docs clean
 .DELETE_ON_ERROR:
 
-run: $(VENV)/.installed
-	$(BIN)/minerva kb build --source knowledge_base/articles --index $${MINERVA_DATA_DIR:-var}/index
+run: $(VENV)/.installed $(INDEX)
 	exec $(BIN)/minerva serve
+
+# Built again when an article changes; only what changed is embedded anew.
+$(INDEX): $(VENV)/.installed $(shell find knowledge_base/articles)
+	$(BIN)/minerva kb build --source knowledge_base/articles --index $(@D)
+	touch $@
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

@@ -8,8 +8,10 @@ import sys
 import typer
 
 from agent.cli.ask import ask
+from agent.cli.check_job import check_job
 from agent.cli.kb import kb_app
 from agent.cli.parse_mail import parse_mail
+from agent.cli.receive import PipeCommand, receive
 from agent.cli.serve import serve
 from agent.cli.status import status
 from agent.cli.triage import triage
@@ -30,6 +32,8 @@ app.command("serve")(serve)
 app.command("ask")(ask)
 app.command("triage")(triage)
 app.command("parse-mail")(parse_mail)
+app.command("receive", cls=PipeCommand)(receive)
+app.command("check-job")(check_job)
 app.command("status")(status)
 app.add_typer(kb_app, name="kb")
 app.add_typer(user_app, name="user")
