@@ -21,7 +21,7 @@ from knowledge_base.index import Index, open_index
 from triage.classifier import Classifier
 from triage.doctor.diagnosis import diagnose
 from triage.errors import TriageError
-from triage.language import Languages
+from triage.language import DEFAULT, Languages
 from triage.result import Request, TriageResult
 
 log = structlog.get_logger()
@@ -36,19 +36,28 @@ class ModelsNotReadyError(HelpdeskError):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
     encoder: SentenceEncoder
-    index: Index
     classifier: Classifier
     compose: Compose
 
 
 class Models:
-    """Loads on `start`; whoever needs a model before that waits."""
+    """Made with what is quick to check; `start` loads the rest in the background, and whoever needs it waits.
+
+    Raises:
+        KnowledgeBaseError: no usable index or no model; the message says what to run.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._encoder = SentenceEncoder(settings.embedding_model)
+        self._encoder.check()
+        self._index_dir = settings.index_dir
+        self._index = open_index(settings.index_dir)
+        self._reopening = threading.Lock()
+        self._languages_ready = threading.Event()
+        self._languages: Languages | None = None
         self._done = threading.Event()
         self._loaded: Loaded | None = None
-        self._problem = "the models are still being loaded"
+        self._problem = "the models could not be loaded, see the log"
 
     def start(self) -> None:
         threading.Thread(target=self.load, name="models", daemon=True).start()
@@ -56,12 +65,19 @@ class Models:
     def load(self) -> None:
         begun = time.monotonic()
         try:
-            self._loaded = _load(self._settings)
+            self._languages = Languages()
+            self._languages_ready.set()
+            self._encoder.load()
+            classifier = Classifier(self._encoder, languages=self._languages)
+            self._loaded = Loaded(
+                encoder=self._encoder, classifier=classifier, compose=embedded_composer(self._encoder)
+            )
             log.info("models_loaded", seconds=round(time.monotonic() - begun, 1))
         except (KnowledgeBaseError, TriageError) as error:
             self._problem = str(error)
             log.error("models_not_loaded", problem=self._problem)  # noqa: TRY400  # it says what to run
         finally:
+            self._languages_ready.set()
             self._done.set()
 
     def get(self) -> Loaded:
@@ -70,6 +86,17 @@ class Models:
         if self._loaded is None:
             raise ModelsNotReadyError(self._problem)
         return self._loaded
+
+    def index(self) -> Index:
+        """The newest snapshot: one that was built meanwhile is opened, and the old one let go."""
+        with self._reopening:
+            if not self._index.is_current():
+                self._index = open_index(self._index_dir)
+            return self._index
+
+    def language_of(self, text: str) -> str:
+        self._languages_ready.wait(WAIT_S)
+        return self._languages.of(text) if self._languages is not None else DEFAULT
 
     @property
     def state(self) -> str:
@@ -81,7 +108,6 @@ class Models:
 
 def ports_on(models: Models) -> Ports:
     """The product's own parts behind the pipeline's ports."""
-    languages = Languages()
 
     def place(request: Request) -> TriageResult:
         return models.get().classifier.place(request)
@@ -91,25 +117,9 @@ def ports_on(models: Models) -> Ports:
 
     return Ports(
         read=parse_mail,
-        language=languages.of,
+        language=models.language_of,
         place=place,
         diagnose=lambda text, attachments: diagnose(text, attachments=attachments),
-        search=lambda question, k: models.get().index.search(question, models.get().encoder, k=k),
+        search=lambda question, k: models.index().search(question, models.get().encoder, k=k),
         compose=compose,
-    )
-
-
-def check_index(settings: Settings) -> None:
-    """Raises KnowledgeBaseError, which says what to run, when there is no usable index."""
-    open_index(settings.index_dir)
-
-
-def _load(settings: Settings) -> Loaded:
-    encoder = SentenceEncoder(settings.embedding_model)
-    encoder.encode(["warm up"])
-    return Loaded(
-        encoder=encoder,
-        index=open_index(settings.index_dir),
-        classifier=Classifier(encoder),
-        compose=embedded_composer(encoder),
     )

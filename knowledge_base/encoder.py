@@ -37,16 +37,16 @@ class SentenceEncoder:
         self._loading = threading.Lock()
         self._model: SentenceTransformer | None = None
 
-    def load(self) -> SentenceTransformer:
-        """The model itself; safe to call from several threads.
+    def check(self) -> None:
+        """Raises ModelMissingError when the model folder does not exist; loads nothing."""
+        if not (self._folder / "config.json").is_file():
+            raise ModelMissingError(self._folder)
 
-        Raises:
-            ModelMissingError: the model folder does not exist.
-        """
+    def load(self) -> SentenceTransformer:
+        """The model itself; safe to call from several threads. Raises ModelMissingError."""
         with self._loading:
             if self._model is None:
-                if not self._folder.is_dir():
-                    raise ModelMissingError(self._folder)
+                self.check()
                 from sentence_transformers import SentenceTransformer  # noqa: PLC0415  # seconds to import
                 from transformers.utils import logging  # noqa: PLC0415
 

@@ -47,6 +47,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self._index = folder.parent.parent
+        self._folder = folder
         self.manifest: Manifest = read_manifest(folder)
         self.passages = PassageFile(folder)
         self._file_of: NDArray[np.int32] = np.load(folder / "file_of.npy")
@@ -56,6 +57,10 @@ class Index:
 
     def __len__(self) -> int:
         return len(self.passages)
+
+    def is_current(self) -> bool:
+        """False when a newer snapshot has been built since this one was opened."""
+        return current_snapshot(self._index) == self._folder
 
     def passage(self, passage_id: str) -> Passage | None:
         row = self.passages.row_of(passage_id)

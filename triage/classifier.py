@@ -23,15 +23,18 @@ CERTAIN = frozenset({"automatic", "empty", "only_link"})
 
 
 class Classifier:
-    """Loads the model, the language identifier and the policy once; `place` may be called from several threads."""
+    """Loads the model and the policy once; `place` may be called from several threads."""
 
-    def __init__(self, encoder: Encoder, model_folder: Path = MODEL_FOLDER) -> None:
+    def __init__(
+        self, encoder: Encoder, model_folder: Path = MODEL_FOLDER, *, languages: Languages | None = None
+    ) -> None:
+        """`languages` is shared with whoever has loaded it already; loading it takes a second."""
         self.model = load_model(model_folder, encoder_name=encoder.name)
         self._encoder = encoder
         self._policy = load_policy()
         self._rules = load_rules()
         self._urgency = load_urgency()
-        self._languages = Languages()
+        self._languages = languages or Languages()
 
     def place(self, request: Request) -> TriageResult:
         return self.place_many([request])[0]

@@ -25,12 +25,11 @@ def ask(
 
 def _answer(question: str) -> Answered:
     from agent import pipeline  # noqa: PLC0415  # seconds to import, not needed for `--help`
-    from agent.models import Models, check_index, ports_on  # noqa: PLC0415
+    from agent.models import Models, ports_on  # noqa: PLC0415
     from agent.settings import load_settings  # noqa: PLC0415
     from triage.result import Request  # noqa: PLC0415
 
     settings = load_settings()
-    check_index(settings)
     models = Models(settings)
     models.load()
     return pipeline.answer(ports_on(models), Request(id="ask", channel="slack", subject="", body=question))
