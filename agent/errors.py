@@ -36,3 +36,7 @@ class SendError(HelpdeskError):
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+class MailboxError(HelpdeskError):
+    """Mail cannot be fetched from a mailbox; another try follows by itself."""

@@ -10,9 +10,9 @@ import uvicorn
 
 from agent.desk.app import desk_app
 from agent.errors import PortTakenError
-from agent.mail.listener import start_listener
+from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
-from agent.models import Models, check_index, ports_on
+from agent.models import Models, ports_on
 from agent.settings import Settings
 from agent.store import people
 from agent.store.database import Database, open_database
@@ -35,24 +35,16 @@ class Places:
 
 def serve(settings: Settings) -> None:
     """Runs until it is interrupted. Raises HelpdeskError or KnowledgeBaseError when it cannot start."""
-    check_index(settings)
+    models = Models(settings)
     desk_socket = _bind(settings.desk_host, settings.desk_port)
     desk_url = settings.desk_url or f"http://{settings.desk_host}:{desk_socket.getsockname()[1]}"
     database = open_database(settings.database_path)
-    models = Models(settings)
     workflows = Workflows(database, settings, ports_on(models), sender_for(settings))
     workflows.start()
-    recipients = [settings.support_address, *(a.strip() for a in settings.extra_recipients.split(",") if a.strip())]
-    listener, smtp_port = start_listener(
-        workflows.accept,
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        recipients=recipients,
-        max_bytes=settings.smtp_max_bytes,
-    )
+    intake = start_intake(database, settings, workflows.accept)
     models.start()
     places = Places(
-        smtp=f"{settings.smtp_host}:{smtp_port}",
+        smtp=f"{settings.smtp_host}:{intake.smtp_port}",
         desk=desk_url,
         outbox=f"relay {settings.relay_host}:{settings.relay_port}"
         if settings.relay_host
@@ -65,7 +57,7 @@ def serve(settings: Settings) -> None:
     try:
         server.run(sockets=[desk_socket])
     finally:
-        listener.stop()
+        intake.stop()
         workflows.stop()
         database.close()
 

@@ -7,13 +7,15 @@ A secret may be given as `MINERVA_<NAME>_FILE`, the path of a file that holds it
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from agent.errors import SettingsError
+from agent.mail.rate_limit import networks
 
 PREFIX = "MINERVA_"
 CONFIG_VARIABLE = "MINERVA_CONFIG"
@@ -40,11 +42,53 @@ class Settings(BaseSettings):
         30 * 1024 * 1024, ge=1024, description="Largest mail taken, in bytes; larger ones are refused with 552."
     )
     support_address: str = Field(
-        "support@minerva.localhost",
+        "support@minerva4ai.eu",
         description="Our own mail address: sender of answers, and the recipient that the listener accepts.",
     )
     extra_recipients: str = Field(
-        "", description="Further addresses that the listener accepts, separated by commas; `*` accepts every recipient."
+        "support@localhost",
+        description="Further addresses that the listener accepts, separated by commas; `*` accepts every recipient.",
+    )
+
+    smtp_tls_cert: Path | None = Field(None, description="Certificate (PEM) for STARTTLS at the SMTP listener.")
+    smtp_tls_key: Path | None = Field(None, description="Private key (PEM) of that certificate.")
+    smtp_mails_per_minute: int = Field(
+        120, ge=1, description="Mails, and connections, a minute from one client address; more are asked to wait (4xx)."
+    )
+    smtp_unlimited_clients: str = Field(
+        "127.0.0.0/8, ::1",
+        description="Networks that this limit does not apply to, separated by commas: our own mail servers.",
+    )
+    lmtp_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port for LMTP on the same address, for a mail server of ours; 0 takes a free one.",
+    )
+
+    imap_host: str | None = Field(None, description="IMAP server of a mailbox that mails are fetched from.")
+    imap_port: int = Field(993, ge=1, le=65535, description="Port of the IMAP server.")
+    imap_security: Literal["tls", "starttls", "none"] = Field(
+        "tls", description="How the connection is protected; certificates are checked. `none` only on this machine."
+    )
+    imap_folders: str = Field("INBOX", description="Folders of the mailbox that are read, separated by commas.")
+    imap_poll_s: float = Field(
+        60, gt=0, le=1740, description="The folder is looked at this often even if the server reports nothing new."
+    )
+    imap_first_days: int = Field(
+        7, ge=0, description="Days back from the first connection: mails that are older than that are left alone."
+    )
+    imap_auth: Literal["password", "xoauth2", "oauthbearer"] = Field(
+        "password", description="How to sign in; Microsoft 365 and Google want `xoauth2`."
+    )
+    imap_user: str | None = Field(None, description="User name at the IMAP server, often the address.")
+    imap_password: SecretStr | None = Field(None, description="Password at the IMAP server (or `_FILE`).")
+    oauth_token_url: str | None = Field(None, description="Where access tokens for the mailbox are fetched.")
+    oauth_client_id: str | None = Field(None, description="Client id of our registration at the mail provider.")
+    oauth_client_secret: SecretStr | None = Field(None, description="Client secret (or `_FILE`).")
+    oauth_scope: str | None = Field(None, description="Scope that is asked for, see docs/mail.md.")
+    oauth_refresh_token: SecretStr | None = Field(
+        None, description="Refresh token (or `_FILE`); without one the client signs in as itself (client credentials)."
     )
 
     relay_host: str | None = Field(
@@ -71,6 +115,27 @@ class Settings(BaseSettings):
         local, at, domain = value.partition("@")
         if not (local and at and domain) or any(c.isspace() for c in value):
             raise ValueError("must look like support@example.org")
+        return value
+
+    @field_validator("smtp_unlimited_clients")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks(value)
+        return value
+
+    @field_validator("smtp_tls_key")
+    @classmethod
+    def _certificate_is_whole(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "smtp_tls_cert" in info.data and (info.data["smtp_tls_cert"] is None) != (value is None):
+            raise ValueError("MINERVA_SMTP_TLS_CERT and MINERVA_SMTP_TLS_KEY are set together or not at all")
+        return value
+
+    @field_validator("imap_user", "imap_password", "oauth_token_url", "oauth_client_id", "oauth_refresh_token")
+    @classmethod
+    def _sign_in_is_whole(cls, value: object, info: ValidationInfo) -> object:
+        problem = imap_sign_in_problem(info.field_name or "", value, info.data)
+        if problem:
+            raise ValueError(problem)
         return value
 
     @field_validator("relay_password")
@@ -107,6 +172,24 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
         return init_settings, env_settings, _SecretFiles(settings_cls), toml
+
+
+def imap_sign_in_problem(name: str, value: object, before: Mapping[str, object]) -> str | None:
+    """What is missing for signing in to the mailbox. `before` are the settings above this one."""
+    if value is not None or before.get("imap_host") is None:
+        return None
+    if name == "imap_user":
+        return "MINERVA_IMAP_HOST needs a user name"
+    by_password = before.get("imap_auth") == "password"
+    if name == "imap_password":
+        return "MINERVA_IMAP_HOST needs a password (or another MINERVA_IMAP_AUTH)" if by_password else None
+    if by_password:
+        return None
+    if name == "oauth_refresh_token":
+        return (
+            None if before.get("oauth_client_secret") else "needed as long as there is no MINERVA_OAUTH_CLIENT_SECRET"
+        )
+    return f"MINERVA_IMAP_AUTH={before.get('imap_auth')} needs it"
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
@@ -177,5 +260,5 @@ def _unknown_variables() -> list[str]:
 def _problem(item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"])
     name = f"{PREFIX}{where.upper()}" if where else "settings"
-    given = f" (given: {item['input']!r})" if where and "password" not in where else ""
+    given = f" (given: {item['input']!r})" if where and where not in _secrets() else ""
     return f"{name}: {item['msg'].removeprefix('Value error, ')}{given}"

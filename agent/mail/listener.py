@@ -1,4 +1,4 @@
-"""The SMTP listener: a mail is committed to the store before the sending server hears 250.
+"""The SMTP and LMTP listener: a mail is committed to the store before the sending server hears 250.
 
 Trouble of our own is always 451, so that the sending server keeps the mail and tries again.
 """
@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import AnyStr
 
 import structlog
 from aiosmtpd.controller import Controller
+from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from agent.errors import PortTakenError
+from agent.errors import PortTakenError, SettingsError
+from agent.mail.envelope import null_or_address
+from agent.mail.rate_limit import Network, RateLimit, networks
 
 log = structlog.get_logger()
 
@@ -21,17 +29,64 @@ MAX_RECIPIENTS = 100
 COMMAND_TIMEOUT_S = 300
 
 TRY_AGAIN = "451 4.3.0 Temporary trouble on our side, please try again later"
+TOO_BIG = "552 5.3.4 The mail is larger than we take"
+TOO_MANY_MAILS = "451 4.7.1 Too many mails from your address, please try again in a minute"
+TOO_MANY_CONNECTIONS = "421 4.7.0 Too many connections from your address, please try again in a minute"
+
+_TOO_BIG_ANSWERS = ("500 Line too long", "552 Error:")
+"""How aiosmtpd begins what it says when the size limit is passed, within one line or with many."""
 
 Accept = Callable[..., None]
 """accept(raw, peer=, envelope_from=, envelope_to=): returns only when the mail is safely stored."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """`per_minute` counts the mails, and apart from them the connections, of one client address."""
+
+    per_minute: int
+    unlimited: Sequence[Network] = ()
+
+    def counter(self) -> RateLimit:
+        return RateLimit(self.per_minute, self.unlimited)
+
+
+NO_LIMIT = Limits(per_minute=1, unlimited=networks("0.0.0.0/0, ::/0"))
+
+
 class Handler:
     """What aiosmtpd calls; holds no state of a conversation."""
 
-    def __init__(self, accept: Accept, recipients: Sequence[str]) -> None:
+    def __init__(self, accept: Accept, recipients: Sequence[str], limits: Limits) -> None:
         self._accept = accept
         self._recipients = {address.casefold() for address in recipients}
+        self._mails = limits.counter()
+        self._connections = limits.counter()
+
+    async def handle_HELO(self, server: SMTP, session: Session, _envelope: Envelope, hostname: str) -> str:
+        if not self._connections.allows(_client(session), time.monotonic()):
+            return _hang_up(server)
+        session.host_name = hostname
+        return f"250 {server.hostname}"
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Nobody signs in here; commands may come ahead of their answers (RFC 2920)."""
+        if not self._connections.allows(_client(session), time.monotonic()):
+            return [_hang_up(server)]
+        session.host_name = hostname
+        return [*(line for line in responses[:-1] if "-AUTH" not in line), "250-PIPELINING", responses[-1]]
+
+    async def handle_MAIL(
+        self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if not self._mails.allows(_client(session), time.monotonic()):
+            log.warning("client_slowed_down")
+            return TOO_MANY_MAILS
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -50,8 +105,8 @@ class Handler:
         await asyncio.to_thread(
             self._accept,
             bytes(raw),
-            peer=str(session.peer[0]) if session.peer else "",
-            envelope_from=envelope.mail_from or "",
+            peer=_client(session),
+            envelope_from=null_or_address(envelope.mail_from or ""),
             envelope_to=envelope.rcpt_tos,
         )
         return "250 2.0.0 Accepted"
@@ -69,8 +124,21 @@ class Handler:
         return f"{local.partition('+')[0]}@{domain}" in self._recipients or f"{local}@{domain}" in self._recipients
 
 
-class _Server(SMTP):
-    def __init__(self, handler: Handler, max_bytes: int) -> None:
+def _client(session: Session) -> str:
+    """The address; empty for a socket of this machine."""
+    return str(session.peer[0]) if session.peer else ""
+
+
+def _hang_up(server: SMTP) -> str:
+    """Closes the connection once the answer is on its way."""
+    log.warning("client_slowed_down")
+    if server.transport is not None:
+        asyncio.get_running_loop().call_soon(server.transport.close)
+    return TOO_MANY_CONNECTIONS
+
+
+class _Smtp(SMTP):
+    def __init__(self, handler: Handler, max_bytes: int, tls: ssl.SSLContext | None) -> None:
         # RFC 5321 allows 1,000 octets a line; real mail has longer ones, and refusing them would lose it.
         self.line_length_limit = max_bytes
         super().__init__(
@@ -80,28 +148,61 @@ class _Server(SMTP):
             ident="minerva-helpdesk",
             timeout=COMMAND_TIMEOUT_S,
             hostname=socket.gethostname(),
+            tls_context=tls,
         )
+
+    async def push(self, status: AnyStr) -> None:
+        text = _text(status)
+        await super().push(TOO_BIG if text.startswith(_TOO_BIG_ANSWERS) else text)
+
+
+class _Lmtp(_Smtp, LMTP):
+    """After the data comes one answer for each recipient (RFC 2033, 4.2).
+
+    A mail is stored once for all its recipients, so they all hear the same.
+    """
+
+    _owed = 1
+
+    async def push(self, status: AnyStr) -> None:
+        owed, self._owed = self._owed, 1
+        if _text(status).startswith("354") and self.envelope is not None:
+            self._owed = len(self.envelope.rcpt_tos)
+        for _ in range(owed):
+            await super().push(status)
+
+
+def _text(status: str | bytes) -> str:
+    return status.decode() if isinstance(status, bytes) else status
 
 
 class _Controller(Controller):
     """Listens on a socket that is bound already: a taken port is known at once, and port 0 works."""
 
-    def __init__(self, handler: Handler, bound: socket.socket, max_bytes: int) -> None:
+    def __init__(self, bound: socket.socket, new_protocol: Callable[[], SMTP]) -> None:
         host, port = bound.getsockname()[:2]
-        super().__init__(handler, hostname=host, port=port, ready_timeout=10)
+        super().__init__(None, hostname=host, port=port, ready_timeout=10)
         self._bound = bound
-        self._max_bytes = max_bytes
+        self._new_protocol = new_protocol
 
     def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
         server: Awaitable[asyncio.AbstractServer] = self.loop.create_server(self._factory_invoker, sock=self._bound)
         return server
 
     def factory(self) -> SMTP:
-        return _Server(self.handler, self._max_bytes)
+        return self._new_protocol()
 
 
 def start_listener(
-    accept: Accept, *, host: str, port: int, recipients: Sequence[str], max_bytes: int
+    accept: Accept,
+    *,
+    host: str,
+    port: int,
+    recipients: Sequence[str],
+    max_bytes: int,
+    limits: Limits = NO_LIMIT,
+    tls: ssl.SSLContext | None = None,
+    lmtp: bool = False,
 ) -> tuple[Controller, int]:
     """Listening when it returns; the controller's `stop()` ends it. Also returns the bound port.
 
@@ -113,8 +214,23 @@ def start_listener(
     except OSError as error:
         raise PortTakenError(
             f"cannot listen for mail on {host}:{port}: {error.strerror or error}. "
-            "Stop what uses it, or set MINERVA_SMTP_PORT."
+            f"Stop what uses it, or set {'MINERVA_LMTP_PORT' if lmtp else 'MINERVA_SMTP_PORT'}."
         ) from error
-    controller = _Controller(Handler(accept, recipients), bound, max_bytes)
+    handler = Handler(accept, recipients, limits)
+    protocol = _Lmtp if lmtp else _Smtp
+    controller = _Controller(bound, lambda: protocol(handler, max_bytes, tls))
     controller.start()
     return controller, bound.getsockname()[1]
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """For STARTTLS. Raises SettingsError when the files cannot be used."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:  # also what is no certificate
+        raise SettingsError(
+            f"MINERVA_SMTP_TLS_CERT {certificate} and MINERVA_SMTP_TLS_KEY {key} cannot be used: {error}. "
+            "Both are PEM files that belong together and that this user may read."
+        ) from error
+    return context

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, LargeBinary, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, DateTime, LargeBinary, String, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -110,7 +110,7 @@ class StoredMail(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     identity: str = Field(unique=True)
     """Same for a redelivery of the same mail, see `store.inbound.identity_of`."""
-    sha256: str
+    sha256: str = Field(index=True)
     size: int
     channel: str
     peer: str
@@ -128,6 +128,35 @@ class RawMail(SQLModel, table=True):
     __tablename__ = "raw_mail"
     stored_mail_id: int = Field(primary_key=True, foreign_key="stored_mail.id")
     raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class MailFolder(SQLModel, table=True):
+    """How far we are in a folder of an IMAP mailbox."""
+
+    __tablename__ = "mail_folder"
+    __table_args__ = (UniqueConstraint("account", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    """`user@server`."""
+    name: str
+    uid_validity: int = Field(sa_type=BigInteger)
+    """RFC 3501, 2.3.1.1: UIDs mean the same mails as long as this stays the same."""
+    floor_uid: int = Field(sa_type=BigInteger)
+    """UIDs up to here were there before us and are left alone."""
+    last_uid: int = Field(sa_type=BigInteger)
+    """UIDs up to here have been dealt with."""
+    since: datetime = Field(sa_type=UtcDateTime)
+    """Mails that the server got before are left alone."""
+
+
+class FolderMail(SQLModel, table=True):
+    """A mail of a folder that we have; written in the transaction that stores it."""
+
+    __tablename__ = "folder_mail"
+    folder_id: int = Field(primary_key=True, foreign_key="mail_folder.id")
+    uid_validity: int = Field(primary_key=True, sa_type=BigInteger)
+    uid: int = Field(primary_key=True, sa_type=BigInteger)
+    stored_mail_id: int = Field(foreign_key="stored_mail.id", index=True)
 
 
 class TicketCounter(SQLModel, table=True):
