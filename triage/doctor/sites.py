@@ -183,6 +183,8 @@ def _score(
         if any(part.strip() in (detect.get("constraints") or ()) for part in re.split(r"[&|,]", constraint))
         else 0
     )
+    if name == "leonardo-booster" and re.match(r"(?i)(?:iscr[abc]_|euhpc_|aifac_)", account):
+        score += _DETECT_WEIGHTS["account"]
     regex = ((row["directives"] or {}).get("account") or {}).get("regex")
     if account and regex and re.match(regex, account):
         score += _DETECT_WEIGHTS["account"] if name != "roihu" or not re.match(r"^project_465\d{6}$", account) else 0

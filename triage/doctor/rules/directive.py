@@ -230,14 +230,16 @@ def duplicate(job: Job) -> Iterator[Found]:
         if first is None or not (option.active or first.active):
             continue
         same = first.value == option.value
-        yield Found(
-            rule="dir-duplicate",
-            line=option.line,
-            column=option.column,
-            severity="hint" if same else None,
-            what=f"--{option.name} is given twice: {first.value!r} on line {first.line}, {option.value!r} here; the last one wins",
-            fix=f"keep one --{option.name}; in force is {option.value!r}",
-        )
+        said = f"--{option.name} is given twice: {first.value!r} on line {first.line}, {option.value!r} on line {option.line}"
+        for place in dict.fromkeys((first.line, option.line)):
+            yield Found(
+                rule="dir-duplicate",
+                line=place,
+                column=option.column if place == option.line else first.column,
+                severity="hint" if same else None,
+                what=f"{said}; the last one wins",
+                fix=f"keep one --{option.name}; in force is {option.value!r}",
+            )
 
 
 def placeholder(job: Job) -> Iterator[Found]:

@@ -9,7 +9,7 @@ from triage.doctor.diagnosis import Severity
 from triage.doctor.facts import facts
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.signs import hub_models, is_training, sets_export, uses_hub
+from triage.doctor.rules.signs import hub_models, is_language_work, is_training, sets_export, uses_hub
 from triage.doctor.shell import Command
 
 _LOGIN = re.compile(r"^#!.*(?:bash|sh)\s+-\w*l")
@@ -378,6 +378,7 @@ _HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|~)/|(?:^|[\s=\"'])/(?:users|home|homes
 _DATA_OPTION = re.compile(
     r"--(?:output[-_]?dir|out(?:put)?|save[-_]?(?:dir|path)?|checkpoint[-_]?dir|ckpt[-_]?(?:dir|path)?|data(?:[-_](?:dir|path|root))?|logging[-_]dir|results?[-_]?dir|cache[-_]dir|download[-_]dir|log[-_]?dir)[= ]\"?(\S+)"
 )
+_LARGE = ("SCRATCH", "WORK", "CINECA_SCRATCH", "SCRATCHDIR", "WORKDIR")
 _CACHES = (
     "HF_HOME",
     "HF_HUB_CACHE",
@@ -431,6 +432,7 @@ def cache_in_home(job: Job) -> Iterator[Found]:
                     line=command.line,
                     what=f"`{name}` points into the home directory, whose quota is small",
                     fix=_elsewhere(job),
+                    edits=_out_of_home(job, command.line),
                 )
     for command in job.outer_commands:
         for match in _DATA_OPTION.finditer(command.text):
@@ -441,6 +443,7 @@ def cache_in_home(job: Job) -> Iterator[Found]:
                     line=command.line + command.text[: match.start()].count("\n"),
                     what=f"`{match.group(1)}` is in the home directory, whose quota is small",
                     fix=_elsewhere(job),
+                    edits=_out_of_home(job, command.line + command.text[: match.start()].count("\n")),
                 )
         if (
             re.match(r"(?:python\d? -m )?pip\d?$", command.name)
@@ -478,23 +481,33 @@ def cache_in_home(job: Job) -> Iterator[Found]:
 
 
 def _cache_edit(job: Job, line: int) -> tuple[Edit, ...]:
-    area = next(
-        (
-            str(item["env"])
-            for item in (job.site.filesystems if job.site else ())
-            if item.get("env") in ("WORK", "SCRATCH", "CINECA_SCRATCH", "WORKDIR")
-        ),
-        "",
-    )
-    first = next(
-        (
-            command.line
-            for command in job.outer_commands
-            if command.line <= line and command.end_line >= line and not command.around.substitution
-        ),
-        line,
-    )
-    return (Edit(first, first - 1, (f'export HF_HOME="${area}/hf"',)),) if area else ()
+    area = _large_area(job)
+    first = next((item.line for item in job.outer_commands if item.line <= line <= item.end_line and item.words), line)
+    return (Edit(first, first - 1, (f'export HF_HOME="{area}/hf"',)),) if area else ()
+
+
+def _large_area(job: Job) -> str:
+    """A place for big files that is known by name on the system; empty when none is."""
+    if job.site is None:
+        return ""
+    variables = [str(area["env"]) for area in job.site.filesystems if area.get("env") in _LARGE]
+    if variables:
+        return f"${variables[0]}"
+    account = job.value("account")
+    by_account = {"lumi-g": "/scratch/", "roihu": "/scratch/", "meluxina": "/project/scratch/", "discoverer-plus": "/valhalla/projects/"}
+    if job.site.id in by_account and re.fullmatch(r"[\w\-]+", account):
+        return by_account[job.site.id] + account
+    if job.site.id in ("mn5-acc", "karolina") and re.fullmatch(r"[\w\-]+", account):
+        return f"/gpfs/scratch/{account}" if job.site.id == "mn5-acc" else f"/scratch/project/{account.lower()}"
+    return ""
+
+
+def _out_of_home(job: Job, line: int) -> tuple[Edit, ...]:
+    area, text = _large_area(job), job.lines[line - 1]
+    if not area:
+        return ()
+    moved = re.sub(r"(?:\$HOME|\$\{HOME\}|~|/(?:users|home|homes)/[\w.\-]+)(?=/)", area, text)
+    return (Edit(line, line, (moved,)),) if moved != text else ()
 
 
 def _offline_local(job: Job) -> bool:
@@ -619,7 +632,7 @@ def offline_flags(job: Job) -> Iterator[Found]:
         or job.value("partition") in ("prepost", "lrd_all_serial", "dev-x86", "dev-arm")
     ):
         return
-    hub = uses_hub(job) and (
+    hub = (uses_hub(job) or is_language_work(job)) and (
         is_training(job)
         or any(launch.launcher in ("vllm", "server") for launch in job.launches)
         or re.search(r"(?i)lm[-_]eval|infer|generat|eval", job.code)

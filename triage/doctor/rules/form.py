@@ -315,6 +315,8 @@ def _code_line(mended: Mended, index: int) -> int:
 
 def _is_torn(line: str, after: str) -> bool:
     """A line that a mail client cut at a blank: what follows is no command."""
+    if re.search(r"\s--[a-z][\w\-]*$", line.rstrip()) and re.match(r"^[\"']?\$\{?\w+\}?[/\w.\-]*", after):
+        return True
     if (_COMMANDS.match(after) and not re.match(r"^/[\w./\-]+(?:\s|$)", after)) or re.match(r"^\s{2,}", after):
         return False
     if line.rstrip().endswith((";", "{", "}", "then", "do", "fi", "done", ")", "&")):

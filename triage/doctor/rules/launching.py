@@ -199,84 +199,6 @@ def srun_cpus(job: Job) -> Iterator[Found]:
         )
 
 
-_EARLY = re.compile(r"(?<!\\)\$\{?(SLURM_PROCID|SLURM_LOCALID|SLURM_NODEID|SLURMD_NODENAME|SLURM_TASK_PID)\b")
-_HOSTNAME = re.compile(r"(?<!\\)\$\(hostname[^)]*\)|`hostname[^`]*`")
-
-
-def early_expansion(job: Job) -> Iterator[Found]:
-    several = job.tasks_total > 1 or job.nodes > 1
-    if not several:
-        return
-    for command in job.outer_commands:
-        if command.name in ("echo", "printf", "date") or command.around.function or command.around.substitution:
-            continue
-        for name, word in command.assignments:
-            match = _EARLY.search(word.raw) if not word.literal else None
-            if (
-                match
-                and command.name in ("", "export", "srun", "declare")
-                and not (job.nodes == 1 and match.group(1) == "SLURM_NODEID")
-            ):
-                if re.search(r"(?i)log|out|dir|file|port|seed|tag|name", name) and not re.search(r"(?i)rank", name):
-                    continue
-                yield _early(
-                    job,
-                    word.line,
-                    match.group(1),
-                    f"`{name}` is set in the batch shell, where {match.group(1)} is 0 for everybody",
-                )
-        if command.name == "srun" and command.words:
-            yield from _early_words(job, command)
-        elif command.words and command.name not in ("export", "declare") and not command.around.in_step:
-            yield from _early_rank_option(job, command)
-
-
-def _early_words(job: Job, command: object) -> Iterator[Found]:
-    from triage.doctor.shell import Command  # noqa: PLC0415
-
-    if not isinstance(command, Command):
-        return
-    for word in command.words:
-        match = _EARLY.search(word.raw)
-        if word.literal and match is None:
-            continue
-        if word.literal:
-            if " " not in word.text and not any(other.text == "-c" for other in command.words):
-                yield _early(job, word.line, word.text, f"{word.raw} in single quotes is never expanded")
-            continue
-        if match and not re.search(
-            r"(?i)log|out(?:put)?|\.txt|prof",
-            word.raw.split("$")[0].split()[-1] if word.raw.split("$")[0].split() else "",
-        ):
-            offset = word.raw[: match.start()].count("\n")
-            yield _early(
-                job,
-                word.line + offset,
-                match.group(1),
-                f"${match.group(1)} is expanded before srun starts, so every task gets the same value",
-            )
-
-
-def _early_rank_option(job: Job, command: object) -> Iterator[Found]:
-    from triage.doctor.shell import Command  # noqa: PLC0415
-
-    if isinstance(command, Command):
-        match = re.search(r"--(?:node[-_]rank|machine[-_]rank)[= ]\"?\$\{?(SLURM_NODEID|SLURM_PROCID)", command.text)
-        if match and job.nodes > 1:
-            line = command.line + command.text[: match.start()].count("\n")
-            yield _early(job, line, match.group(1), f"{match.group()} is expanded outside the step")
-
-
-def _early(job: Job, line: int, variable: str, what: str) -> Found:
-    del job
-    return Found(
-        rule="launch-early-expansion",
-        line=line,
-        what=what,
-        fix=f"expand it in the step: srun bash -c '... ${variable.strip('$')} ...' in single quotes",
-    )
-
-
 _LOCAL = re.compile(r"^\"?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|::1)?(?::|\"?$)")
 
 
@@ -697,7 +619,6 @@ CHECKS: tuple[Check, ...] = (
     single_task,
     missing_srun,
     srun_cpus,
-    early_expansion,
     rendezvous_local,
     port_fixed,
     world_size,

@@ -293,7 +293,7 @@ def gpus_total_uneven(job: Job) -> Iterator[Found]:
     if total and job.nodes > 1 and not job.has("gpus-per-node", "gpus-per-task", "gres", "ntasks-per-gpu"):
         if job.node_gpus and total.count == job.nodes * job.node_gpus:
             return
-        if job.whole_nodes or job.has("exclusive"):
+        if (job.whole_nodes or job.has("exclusive")) and total.count % job.nodes == 0:
             return
         each = total.count // job.nodes
         edits = (

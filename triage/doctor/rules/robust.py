@@ -174,7 +174,7 @@ def walltime_checkpoint(job: Job) -> Iterator[Found]:
     long = (
         job.minutes >= 720
         or job.nodes >= 8
-        or bool(limit and limit > 60 and job.minutes >= 0.8 * limit and job.minutes >= 180)
+        or bool(limit and limit > 300 and job.minutes >= 0.8 * limit and job.minutes >= 180)
     )
     if long and not array.endswith("%1"):
         yield Found(
@@ -588,20 +588,18 @@ def python_buffering(job: Job) -> Iterator[Found]:
     if re.search(r"PYTHONUNBUFFERED", job.text):
         return
     for launch in job.main_launches:
-        if (
-            launch.launcher != "python"
-            or "u" in launch.options
-            or (launch.srun and "unbuffered" in launch.srun)
-            or not re.search(r"\.py$|\$", launch.program)
-        ):
+        if launch.launcher != "python" or "u" in launch.options or (launch.srun and "unbuffered" in launch.srun):
             continue
-        first = launch.outer.line
+        if not re.search(r"\.py$|\$", launch.program):
+            continue
+        nested = launch.outer.around.loop or launch.outer.around.function or launch.outer.around.branch
+        first = job.block_end if nested else launch.outer.line
         yield Found(
             rule="io-python-buffering",
             line=launch.line,
             what="python's output is buffered when it goes to a file: nothing is seen for long",
             fix="export PYTHONUNBUFFERED=1",
-            edits=(Edit(first, first - 1, ("export PYTHONUNBUFFERED=1",)),) if not launch.outer.around.loop else (),
+            edits=(Edit(first, first - 1, ("export PYTHONUNBUFFERED=1",)),),
         )
         return
 

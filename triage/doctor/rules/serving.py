@@ -11,6 +11,11 @@ from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import _line_with
 
 _CLIENT = re.compile(r"(?i)client|bench|curl|query|eval|request|ask|send|load_?test|generate|lm_eval|guidellm|infer")
+_CLIENTS = ("python", "python3", "curl", "srun", "vllm", "lm_eval")
+_HOUSEKEEPING = ("echo", "wait", "kill", "trap", "exit", "date", "sleep", "cp", "rsync", "rm")
+_POLLED = re.compile(
+    r"/health|/v1/models|/ping|wait_for|nc -z|/dev/tcp/|until\s+curl|while ! curl|--retry|localhost\S*/\S*\s*(?:;|\|\|)"
+)
 _PARALLEL = (("tensor_parallel_size", "tp"), ("pipeline_parallel_size", "pp"), ("data_parallel_size", "dp"))
 
 
@@ -97,41 +102,29 @@ def readiness(job: Job) -> Iterator[Found]:
             for command in job.outer_commands
             if command.line > outer.end_line and command.words and not command.around.substitution
         ]
-        work = [
-            command
-            for command in after
-            if command.name not in ("echo", "wait", "kill", "trap", "exit", "date", "sleep", "cp", "rsync", "rm")
-        ]
+        work = [command for command in after if command.name not in _HOUSEKEEPING]
         if outer.around.function:
             continue
         if not outer.around.background:
-            if work and (outer.text.find("&") < 0 or not re.search(r"&\s*$", job.lines[outer.end_line - 1])):
+            if work and not re.search(r"&\s*(?:\w+=\$!)?\s*$", job.lines[outer.end_line - 1]):
                 yield Found(
                     rule="serve-readiness",
                     line=launch.line,
                     what=f"the server blocks the script: line {work[0].line} is never reached",
                     fix="start it in the background (&), poll /health, run the client, then kill it",
+                    edits=_in_background(job, launch),
                 )
             continue
-        polled = re.search(
-            r"/health|/v1/models|/ping|wait_for|nc -z|/dev/tcp/|until\s+curl|while ! curl|--retry|localhost\S*/\S*\s*(?:;|\|\|)",
-            job.code,
-        )
-        clients = [
-            command
-            for command in work
-            if command.name in ("python", "python3", "curl", "srun", "vllm", "lm_eval") or _CLIENT.search(command.text)
-        ]
-        if clients and not polled:
+        clients = [command for command in work if command.name in _CLIENTS or _CLIENT.search(command.text)]
+        if clients and not _POLLED.search(job.code):
             slept = any(command.name == "sleep" for command in after)
             yield Found(
                 rule="serve-readiness",
                 line=clients[0].line,
                 severity="warning",
-                what="the client starts after a fixed sleep"
-                if slept
-                else "the client starts before the server is ready",
-                fix='until curl -sf "http://localhost:$PORT/health"; do kill -0 $pid || exit 1; sleep 5; done',
+                what=f"the client starts {'after a fixed sleep' if slept else 'before the server is ready'}",
+                fix=f"{_poll(launch)} after server=$!",
+                edits=(Edit(outer.end_line + 1, outer.end_line, ("server=$!", _poll(launch))),),
             )
         elif clients and not re.search(r"\bkill\b", job.code):
             yield Found(
@@ -139,8 +132,23 @@ def readiness(job: Job) -> Iterator[Found]:
                 line=launch.line,
                 severity="warning",
                 what="the server is never stopped: the job runs until the walltime",
-                fix="pid=$! and kill $pid at the end",
+                fix="server=$! behind it and kill $server at the end",
             )
+
+
+def _poll(launch: Launch) -> str:
+    port = launch.options.get("port", "") or "8000"
+    return f'until curl -sf "http://localhost:{port.strip(chr(34))}/health"; do kill -0 $server || exit 1; sleep 5; done'
+
+
+def _in_background(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    end, last = launch.outer.end_line, len(job.lines)
+    while last and not job.lines[last - 1].strip():
+        last -= 1
+    if launch.outer.around.branch or launch.outer.around.loop or end >= last:
+        return ()
+    started = (f"{job.lines[end - 1].rstrip()} &", "server=$!", _poll(launch))
+    return (Edit(end, end, started), Edit(last + 1, last, ("kill $server",)))
 
 
 def port_host(job: Job) -> Iterator[Found]:

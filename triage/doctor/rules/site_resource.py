@@ -487,6 +487,8 @@ def mem_default(job: Job) -> Iterator[Found]:
         return
     if given or not job.asks_for_gpus or job.partition is None or not job.partition.shared or job.whole_nodes:
         return
+    if site.id.startswith("adastra"):
+        return
     where = job.line_of("exclusive") if job.has("exclusive") else job.line_of("partition")
     if job.has("exclusive"):
         yield Found(

@@ -1,0 +1,104 @@
+"""launch-early-expansion: per-task variables that the batch shell expands, where they are 0 for everybody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from triage.doctor.job import Job
+from triage.doctor.launch import srun_options
+from triage.doctor.rules.found import Check, Edit, Found
+from triage.doctor.shell import Command, Word
+
+_EARLY = re.compile(r"(?<!\\)\$\{?(SLURM_PROCID|SLURM_LOCALID|SLURM_NODEID|SLURMD_NODENAME|SLURM_TASK_PID)\b\}?")
+_FOR_READING = re.compile(r"(?i)log|out|dir|file|port|seed|tag|name")
+_LOG_NAME = re.compile(r"(?i)log|out(?:put)?|\.txt|prof")
+_RANK_OPTION = re.compile(r"--(?:node[-_]rank|machine[-_]rank)[= ]\"?\$\{?(SLURM_NODEID|SLURM_PROCID)")
+
+
+def early_expansion(job: Job) -> Iterator[Found]:
+    if job.tasks_total <= 1 and job.nodes <= 1:
+        return
+    for command in job.outer_commands:
+        if command.name in ("echo", "printf", "date") or command.around.function or command.around.substitution:
+            continue
+        yield from _assignments(job, command)
+        if command.name == "srun" and command.words:
+            yield from _srun_words(job, command)
+        elif command.words and command.name not in ("export", "declare") and not command.around.in_step:
+            yield from _rank_option(job, command)
+
+
+def _assignments(job: Job, command: Command) -> Iterator[Found]:
+    if command.name not in ("", "export", "srun", "declare"):
+        return
+    for name, word in command.assignments:
+        match = None if word.literal else _EARLY.search(word.raw)
+        if match is None or (job.nodes == 1 and match.group(1) == "SLURM_NODEID"):
+            continue
+        if _FOR_READING.search(name) and not re.search(r"(?i)rank", name):
+            continue
+        what = f"`{name}` is set in the batch shell, where {match.group(1)} is 0 for everybody"
+        yield _found(word.line, match.group(1), what, _without_assignment(job, word.line, name))
+
+
+def _without_assignment(job: Job, line: int, name: str) -> tuple[Edit, ...]:
+    """The assignment taken out; what starts the program in the step is added by launch-rank-env."""
+    text = job.lines[line - 1]
+    left = re.sub(rf"\s*\b{name}=(?:\"[^\"]*\"|\S+)", "", text, count=1)
+    return (Edit(line, line, () if left.strip() in ("", "export", "declare") else (left,)),)
+
+
+def _srun_words(job: Job, command: Command) -> Iterator[Found]:
+    for word in command.words:
+        match = _EARLY.search(word.raw)
+        if match is None:
+            continue
+        if word.literal:
+            if " " not in word.text and not any(other.text == "-c" for other in command.words):
+                yield _found(word.line, match.group(1), f"{word.raw} in single quotes is never expanded", ())
+            continue
+        before = word.raw.split("$")[0].split()
+        if before and _LOG_NAME.search(before[-1]):
+            continue
+        line = word.line + word.raw[: match.start()].count("\n")
+        what = f"${match.group(1)} is expanded before srun starts, so every task gets the same value"
+        yield _found(line, match.group(1), what, _in_the_step(job, command, word))
+
+
+def _in_the_step(job: Job, command: Command, word: Word) -> tuple[Edit, ...]:
+    """Escaped inside bash -c "..."; else the whole program is put into bash -c."""
+    if word.raw.startswith('"') and any(other.text == "-c" for other in command.words):
+        lines = range(word.line, word.line + word.raw.count("\n") + 1)
+        return tuple(Edit(at, at, (_EARLY.sub(r"\\\g<0>", job.lines[at - 1]),)) for at in lines if _EARLY.search(job.lines[at - 1]))
+    words = [item.text for item in command.words]
+    program = len(words) - len(srun_options(words[1:])[1])
+    if program >= len(words) or '"' in command.text or "'" in command.text or not command.text.isascii():
+        return ()
+    first, last = command.words[program], command.words[-1]
+    return _wrapped(job, first, last)
+
+
+def _wrapped(job: Job, first: Word, last: Word) -> tuple[Edit, ...]:
+    """`bash -c "` in front of the first word and `"` behind the last, early variables escaped."""
+    texts = [job.lines[at - 1] for at in range(first.line, last.line + 1)]
+    end = last.column - 1 + len(last.raw)
+    texts[-1] = f'{texts[-1][:end]}"{texts[-1][end:]}'
+    start = first.column - 1
+    texts[0] = f'{texts[0][:start]}bash -c "{texts[0][start:]}'
+    return (Edit(first.line, last.line, tuple(_EARLY.sub(r"\\\g<0>", text) for text in texts)),)
+
+
+def _rank_option(job: Job, command: Command) -> Iterator[Found]:
+    match = _RANK_OPTION.search(command.text)
+    if match and job.nodes > 1:
+        line = command.line + command.text[: match.start()].count("\n")
+        yield _found(line, match.group(1), f"{match.group()} is expanded outside the step", ())
+
+
+def _found(line: int, variable: str, what: str, edits: tuple[Edit, ...]) -> Found:
+    fix = f"expand it in the step: srun bash -c '... ${variable} ...' in single quotes"
+    return Found(rule="launch-early-expansion", line=line, what=what, fix=fix, edits=edits)
+
+
+CHECKS: tuple[Check, ...] = (early_expansion,)
