@@ -21,6 +21,7 @@ from knowledge_base.passage import Passage, RetrievedPassage, SearchResult
 from knowledge_base.ranking import WEIGHTS, Rows, Scores, Signals, signals_at
 from knowledge_base.scope import is_about_another, systems_named
 from knowledge_base.snapshot import Manifest, PassageFile, current_snapshot, read_manifest
+from knowledge_base.spelling import corrected
 
 __all__ = ["BuildReport", "Index", "build_index", "open_index"]
 
@@ -92,7 +93,7 @@ class Index:
     def rank(self, question: str, vector: NDArray[np.float32]) -> Ranked:
         """All candidates in order; `vector` is the question's embedding."""
         terms = words_of(question)
-        lexical = self._lexical(terms)
+        lexical = self._lexical(corrected(terms, self.fields.files_with))
         rows = self._candidates(vector, lexical)
         dense = self._vectors.reconstruct_batch(rows) @ vector
         signals = signals_at(rows, self._file_of, lexical, dense, self._file_vectors @ vector)
