@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
 
-from fastapi import FastAPI, HTTPException, Request, Response, status
+from fastapi import FastAPI, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
@@ -12,16 +14,15 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from agent.desk import articles, health, inbox, sign_in, ticket
 from agent.desk.pages import HERE, page
-from agent.desk.session import HEADERS, SignInNeededError, sign_in_address
-from agent.desk.state import Desk
+from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
+from agent.desk.state import Desk, HasState
 from agent.errors import NotFoundError
-from agent.models import Models
 from agent.settings import Settings
 from agent.store.database import Database
 from agent.workflows import Workflows
 
 
-def desk_app(database: Database, settings: Settings, workflows: Workflows, models: Models, *, url: str) -> FastAPI:
+def desk_app(database: Database, settings: Settings, workflows: Workflows, models: HasState, *, url: str) -> FastAPI:
     app = FastAPI(title="MINERVA helpdesk", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = Desk(database=database, settings=settings, workflows=workflows, models=models, url=url)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
@@ -29,6 +30,7 @@ def desk_app(database: Database, settings: Settings, workflows: Workflows, model
         app.include_router(module.router)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(SignInNeededError, _ask_to_sign_in)
+    app.add_exception_handler(FormTooOldError, _too_old)
     app.add_exception_handler(NotFoundError, _not_found)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
@@ -45,30 +47,56 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     return response
 
 
-def _ask_to_sign_in(request: Request, _error: Exception) -> Response:
-    target = sign_in_address(request)
+async def _ask_to_sign_in(request: Request, _error: Exception) -> Response:
+    """A form keeps its text: the page that asks shows it, to be copied or taken up again after signing in."""
     if request.headers.get("hx-request") == "true":
-        return Response(status_code=status.HTTP_401_UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
-    return RedirectResponse(target, status.HTTP_303_SEE_OTHER)
+        return Response(status_code=status.HTTP_401_UNAUTHORIZED)
+    back = way_back(request)
+    if request.method == "GET":
+        return RedirectResponse(f"/sign-in?next={quote(back)}", status.HTTP_303_SEE_OTHER)
+    problem = "Your session has ended, so nothing was done. Sign in and try again."
+    values: dict[str, Any] = {"next": back, "problem": problem, "typed": await _typed(request)}
+    return page(request, "sign_in.html", status_code=status.HTTP_401_UNAUTHORIZED, **values)
+
+
+async def _too_old(request: Request, _error: Exception) -> Response:
+    problem = "This form is from an earlier session, so nothing was done. Open the page again and repeat it."
+    values: dict[str, Any] = {"title": "Form out of date", "problem": problem, "back": way_back(request)}
+    return page(request, "problem.html", status_code=403, typed=await _typed(request), **values)
+
+
+async def _typed(request: Request) -> str:
+    """What somebody wrote in the form, from the fields that hold free text."""
+    form = await request.form()
+    texts = [form.get(name, "") for name in ("body", "reason", "instruction")]
+    return "\n".join(text for text in texts if isinstance(text, str) and text.strip())
 
 
 def _not_found(request: Request, error: Exception) -> Response:
-    return page(request, "problem.html", status_code=404, title="Not found", problem=f"Sorry, {error}.")
+    return _problem(request, 404, "Not found", f"Sorry, {error}.")
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, StarletteHTTPException | HTTPException)
-    title = "Not found" if error.status_code == 404 else "Not possible"
-    problem = "There is no such page." if error.status_code == 404 else str(error.detail)
-    return page(request, "problem.html", status_code=error.status_code, title=title, problem=problem)
+    assert isinstance(error, StarletteHTTPException)
+    if error.status_code == status.HTTP_404_NOT_FOUND:
+        return _problem(request, 404, "Not found", "There is no such page.")
+    return _problem(request, error.status_code, "Not possible", str(error.detail))
 
 
 def _bad_request(request: Request, _error: Exception) -> Response:
-    problem = "The address or the form holds a value that cannot be used."
-    return page(request, "problem.html", status_code=422, title="Not possible", problem=problem)
+    return _problem(request, 422, "Not possible", "The address or the form holds a value that cannot be used.")
 
 
 def _broken(request: Request, _error: Exception) -> Response:
     """The traceback goes to the log, never to the page."""
     problem = "Something went wrong on our side. Nothing was lost; please try again. The log says more."
-    return page(request, "problem.html", status_code=500, title="Trouble", problem=problem)
+    response = _problem(request, 500, "Trouble", problem)
+    response.headers.update(HEADERS)  # this answer does not pass the middleware
+    return response
+
+
+def _problem(request: Request, status_code: int, title: str, problem: str) -> Response:
+    """As a page, or for a part of a page as the part."""
+    template = "problem_part.html" if request.headers.get("hx-request") == "true" else "problem.html"
+    values: dict[str, Any] = {"title": title, "problem": problem, "back": "/", "typed": ""}
+    return page(request, template, status_code=status_code, **values)

@@ -30,14 +30,16 @@ def inbox(
     with desk.database.read() as session:
         found = tickets.search(session, status=wanted, text=q, limit=PAGE_SIZE + 1, offset=start)
         counts = tickets.counts(session)
+        words = tickets.first_words(session, found)
     only_list = request.headers.get("hx-target") == "tickets"
     return page(
         request,
         "ticket_list.html" if only_list else "inbox.html",
         who=who,
         tickets=found[:PAGE_SIZE],
+        words=words,
         more=start + PAGE_SIZE if len(found) > PAGE_SIZE else None,
-        start=start,
+        newer=max(start - PAGE_SIZE, 0) if start else None,
         counts=counts,
         statuses=list(TicketStatus),
         status=wanted or "",

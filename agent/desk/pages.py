@@ -23,6 +23,22 @@ LEVELS = {
     "L5": "Responsible AI",
     "none": "No request",
 }
+STATUSES = {"new": "New", "drafted": "Awaiting approval", "answered": "Answered", "set aside": "Set aside"}
+OUTCOMES = {
+    "answer": "evidence found",
+    "caveat": "partly covered",
+    "ask": "asks the requester",
+    "escalate": "no sure evidence",
+}
+SAID = {
+    "approved": "Approved: the answer is on its way.",
+    "edited": "Approved as edited: the answer is on its way.",
+    "rejected": "Rejected: nothing was sent. The reason is kept with the ticket.",
+    "redraft": "Another draft was asked for.",
+    "saved": "Saved.",
+}
+"""What a page says once after something was done, by the code that the cookie holds."""
+SAID_COOKIE = "minerva_done"
 TYPES = {"T1": "Assistance", "T2": "Consulting", "T3": "Workshop", "T4": "Embedded support", "none": "No request"}
 
 
@@ -56,7 +72,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(age=age, size=size, percent=percent)
-    environment.globals.update(LEVELS=LEVELS, TYPES=TYPES)
+    environment.globals.update(LEVELS=LEVELS, TYPES=TYPES, STATUSES=STATUSES, OUTCOMES=OUTCOMES)
     return environment
 
 
@@ -66,4 +82,16 @@ _templates = Jinja2Templates(env=_environment())
 def page(
     request: Request, name: str, *, who: SignedIn | None = None, status_code: int = 200, **values: Any
 ) -> Response:
-    return _templates.TemplateResponse(request, name, {"who": who, **values}, status_code=status_code)
+    """A whole page or a part of one. A whole page says what was done right before it, once."""
+    code = "" if "hx-request" in request.headers else request.cookies.get(SAID_COOKIE, "")
+    response = _templates.TemplateResponse(
+        request, name, {"who": who, "said": SAID.get(code), **values}, status_code=status_code
+    )
+    if code:
+        response.delete_cookie(SAID_COOKIE, path=request.url.path)
+    return response
+
+
+def say(response: Response, code: str, *, path: str) -> None:
+    """Have the next page at `path` say `SAID[code]`: a short-lived cookie, so that no link can put words there."""
+    response.set_cookie(SAID_COOKIE, code, max_age=30, path=path, httponly=True, samesite="strict")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Form, HTTPException, Request, Response, status
 
@@ -37,6 +37,10 @@ class SignInNeededError(Exception):
     """Answered with the sign-in page."""
 
 
+class FormTooOldError(Exception):
+    """A form of another session, sent after signing in again; answered with a page that keeps what was typed."""
+
+
 def signed_in(request: Request, desk: Annotated[Desk, Depends(desk_of)]) -> SignedIn:
     """Raises SignInNeededError."""
     token = request.cookies.get(COOKIE, "")
@@ -54,7 +58,7 @@ def checked_form(
     """For every form that changes something: same origin and the session's own token."""
     same_origin(request)
     if not secrets.compare_digest(csrf_token.encode(), who.csrf_token.encode()):
-        raise HTTPException(status.HTTP_403_FORBIDDEN, "This form is out of date. Go back, reload the page, try again.")
+        raise FormTooOldError
     return who
 
 
@@ -76,10 +80,12 @@ def set_cookie(response: Response, token: str, *, secure: bool) -> None:
     )
 
 
-def sign_in_address(request: Request) -> str:
-    """The sign-in page, coming back here afterwards."""
-    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return f"/sign-in?next={quote(path)}" if request.method == "GET" else "/sign-in"
+def way_back(request: Request) -> str:
+    """Where to go on after signing in: the page itself, or for a form the ticket that it belongs to."""
+    if request.method == "GET":
+        return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    parts = request.url.path.split("/")
+    return "/".join(parts[:3]) if parts[1] == "tickets" else "/"
 
 
 def local_path(target: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from agent.desk.pages import page
+from agent.desk.pages import page, say
 from agent.desk.session import COOKIE, Checked, DeskState, Who, local_path, same_origin, set_cookie
 from agent.desk.state import Desk
 from agent.errors import HelpdeskError
@@ -19,7 +19,7 @@ router = APIRouter()
 
 @router.get("/sign-in")
 def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002  # the name in the address
-    return page(request, "sign_in.html", next=local_path(next), problem=None)
+    return page(request, "sign_in.html", next=local_path(next), problem=None, typed="")
 
 
 @router.get("/sign-in/{token}")
@@ -28,7 +28,7 @@ def sign_in_by_link(request: Request, desk: DeskState, token: str) -> Response:
         engineer = people.redeem_link(session, token)
     if engineer is None:
         problem = "This link has been used or is too old. Ask for a new one: minerva user link YOUR-ADDRESS"
-        return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, next="/", problem=problem)
+        return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, next="/", problem=problem, typed="")
     return _signed_in(desk, engineer, "/")
 
 
@@ -39,15 +39,15 @@ def sign_in_by_password(
     email: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/",  # noqa: A002
+    typed: Annotated[str, Form()] = "",
 ) -> Response:
     same_origin(request)
     with desk.database.read() as session:
         engineer = people.check_password(session, email, password)
     if engineer is None:
         problem = "Address and password do not match."
-        return page(
-            request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, next=local_path(next), problem=problem
-        )
+        values: dict[str, Any] = {"next": local_path(next), "problem": problem, "typed": typed}
+        return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, **values)
     return _signed_in(desk, engineer, local_path(next))
 
 
@@ -62,7 +62,7 @@ def sign_out(desk: DeskState, who: Checked) -> Response:
 
 @router.get("/account")
 def account(request: Request, who: Who) -> Response:
-    return page(request, "account.html", who=who, problem=None, done=None)
+    return page(request, "account.html", who=who, problem=None)
 
 
 @router.post("/account")
@@ -81,8 +81,10 @@ def change_account(
             if password:
                 people.set_password(session, engineer, password)
     except HelpdeskError as error:
-        return page(request, "account.html", who=who, status_code=422, problem=str(error), done=None)
-    return page(request, "account.html", who=who, problem=None, done="Saved.")
+        return page(request, "account.html", who=who, status_code=422, problem=str(error))
+    response = RedirectResponse("/account", status.HTTP_303_SEE_OTHER)
+    say(response, "saved", path="/account")
+    return response
 
 
 def _signed_in(desk: Desk, engineer: Engineer, target: str) -> Response:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from fastapi import Request
 
-from agent.models import Models
 from agent.settings import Settings
 from agent.store.database import Database
 from agent.workflows import Workflows
+
+
+class HasState(Protocol):
+    @property
+    def state(self) -> str:
+        """`ready`, `loading`, or what went wrong."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +24,7 @@ class Desk:
     database: Database
     settings: Settings
     workflows: Workflows
-    models: Models
+    models: HasState
     url: str
     """As people reach it."""
 

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request, Response, status
+from fastapi import APIRouter, Form, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
-from markupsafe import Markup
-from sqlmodel import Session
 
 from agent import approval
-from agent.desk.markup import body_html, passage_html
-from agent.desk.pages import page
+from agent.desk.pages import page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
+from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError
-from agent.store import drafts, inbound, outbox, tickets
-from agent.store.tables import Draft, DraftState, Message, StoredMail
+from agent.store import inbound, tickets
+from agent.store.tables import Draft
 from ingest.mail import parse_mail
-from ingest.visible import split_visible
 
 router = APIRouter()
 
+_PARTS = {"draft": "draft.html", "conversation": "conversation.html", "news": "news.html"}
+"""What a page that is open asks for again, by the id of the element."""
+
 
 @router.get("/tickets/{number}")
-def ticket_page(request: Request, desk: DeskState, who: Who, number: str) -> Response:
-    part = {"draft": "draft.html", "conversation": "conversation.html"}.get(request.headers.get("hx-target", ""))
-    return _ticket(request, desk, who, number, template=part or "ticket.html")
+def ticket_page(request: Request, desk: DeskState, who: Who, number: str, seen: str = "") -> Response:
+    """With `seen`, the version that an open page shows: 204 as long as nothing has changed since."""
+    part = _PARTS.get(request.headers.get("hx-target", ""))
+    return _ticket(request, desk, who, number, template=part or "ticket.html", seen=seen if part else "")
+
+
+@router.get("/tickets/{number}/drafts/{draft_id}/evidence/{position}")
+def evidence(
+    request: Request,
+    desk: DeskState,
+    who: Who,
+    number: str,
+    draft_id: int,
+    position: int,
+    claim: Annotated[int | None, Query(ge=0)] = None,
+) -> Response:
+    """The passage or row with this number beside the draft, what the draft quotes of it marked."""
+    with desk.database.read() as session:
+        draft = _draft_of(desk, number, draft_id)
+        view = evidence_view(draft, position, claim) | {"number": number}
+        if request.headers.get("hx-request") == "true":
+            return page(request, "evidence.html", who=who, **view)
+        values = ticket_view(session, desk.settings, number) | {"models": desk.models.state, **_QUIET, **view}
+    return page(request, "ticket.html", who=who, **values)
 
 
 @router.post("/tickets/{number}/drafts/{draft_id}/approve")
@@ -40,54 +61,44 @@ def approve(
     binding: Annotated[str, Form()] = "",
     body: Annotated[str | None, Form()] = None,
 ) -> Response:
+    _draft_of(desk, number, draft_id)
     try:
         with desk.database.write() as session:
             approval.approve(session, desk.settings, draft_id, engineer=who.engineer, binding=binding, body=body)
     except ApprovalError as error:
-        return _ticket(request, desk, who, number, problem=str(error), typed=body, status_code=status.HTTP_409_CONFLICT)
+        return _refused(request, desk, who, number, problem=str(error), typed=body)
     desk.workflows.send_due()
-    return _back(number)
+    return _back(number, "approved" if body is None else "edited")
 
 
 @router.post("/tickets/{number}/drafts/{draft_id}/reject")
 def reject(
     request: Request, desk: DeskState, who: Checked, number: str, draft_id: int, reason: Annotated[str, Form()] = ""
 ) -> Response:
+    _draft_of(desk, number, draft_id)
     try:
         with desk.database.write() as session:
             approval.reject(session, draft_id, engineer=who.engineer, reason=reason)
     except ApprovalError as error:
-        return _ticket(request, desk, who, number, problem=str(error), status_code=status.HTTP_409_CONFLICT)
-    return _back(number)
+        return _refused(request, desk, who, number, problem=str(error), typed=reason)
+    return _back(number, "rejected")
 
 
 @router.post("/tickets/{number}/redraft")
-def redraft(desk: DeskState, who: Checked, number: str, instruction: Annotated[str, Form()] = "") -> Response:
+def redraft(
+    request: Request, desk: DeskState, who: Checked, number: str, instruction: Annotated[str, Form()] = ""
+) -> Response:
+    wish = instruction.strip()[:500]
     with desk.database.write() as session:
         ticket = tickets.by_number(session, number)
-        tickets.note_event(session, ticket, who.engineer.name, "asked for another draft", instruction.strip()[:500])
-    desk.workflows.redraft(number, instruction.strip()[:500])
-    return _back(number)
-
-
-@router.get("/tickets/{number}/drafts/{draft_id}/evidence/{position}")
-def evidence(request: Request, desk: DeskState, who: Who, number: str, draft_id: int, position: int) -> Response:
-    """The passage or row with this number, what the draft quotes of it marked."""
-    with desk.database.read() as session:
-        draft = tickets.by_id(session, Draft, draft_id)
-    item = next((item for item in draft.evidence if item["number"] == position), None)
-    if item is None:
-        raise NotFoundError(f"this draft has no evidence {position}")
-    quotes = [c["quote"] for claim in draft.claims for c in claim["citations"] if c["evidence"] == position]
-    is_part = request.headers.get("hx-request") == "true"
-    return page(
-        request,
-        "evidence.html" if is_part else "evidence_page.html",
-        who=who,
-        item=item,
-        html=passage_html(item["text"], quotes),
-        number=number,
-    )
+        waits = tickets.latest_request(session, ticket) is not None
+        if waits:
+            tickets.note_event(session, ticket, who.engineer.name, "asked for another draft", wish)
+    if not waits:
+        problem = "Nobody waits for an answer here: no person has written in this ticket."
+        return _refused(request, desk, who, number, problem=problem, typed=wish)
+    desk.workflows.redraft(number, wish)
+    return _back(number, "redraft")
 
 
 @router.get("/mails/{stored_mail_id}.eml")
@@ -107,6 +118,14 @@ def attachment(desk: DeskState, who: Who, stored_mail_id: int, position: int) ->
     return _download(parts[position].content, parts[position].filename)
 
 
+_QUIET = {"problem": None, "typed": None}
+
+
+def _refused(request: Request, desk: Desk, who: SignedIn, number: str, *, problem: str, typed: str | None) -> Response:
+    """The ticket as it is now, why the decision was not taken, and what had been written: never lost."""
+    return _ticket(request, desk, who, number, problem=problem, typed=typed, status_code=status.HTTP_409_CONFLICT)
+
+
 def _ticket(
     request: Request,
     desk: Desk,
@@ -114,58 +133,36 @@ def _ticket(
     number: str,
     *,
     template: str = "ticket.html",
+    seen: str = "",
     status_code: int = 200,
     problem: str | None = None,
     typed: str | None = None,
 ) -> Response:
-    """`typed` is what somebody had written when the approval failed: shown again, never lost."""
     with desk.database.read() as session:
-        values = _values(session, number)
-    values |= {"problem": problem, "typed": typed, "models": desk.models.state}
+        values = ticket_view(session, desk.settings, number)
+    models = desk.models.state
+    values["version"] += "" if models == "ready" else "-waiting"
+    if seen and seen in {values["version"], values["delivery"]}:
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+    values |= {"problem": problem, "typed": typed, "models": models, "item": None, "number": number}
     return page(request, template, who=who, status_code=status_code, **values)
 
 
-def _values(session: Session, number: str) -> dict[str, Any]:
-    ticket = tickets.by_number(session, number)
-    messages = tickets.messages_of(session, ticket)
-    draft = drafts.latest(session, ticket)
-    is_current = draft is not None and draft.state == DraftState.WAITING and draft.revision == ticket.revision
-    newest = tickets.latest_request(session, ticket)
-    expected = newest is not None and (draft is None or draft.state == DraftState.SUPERSEDED)
-    return {
-        "ticket": ticket,
-        "messages": [(message, _parts(message), _stored(session, message)) for message in messages],
-        "draft": draft,
-        "body": draft and _body(ticket.number, draft),
-        "cited": draft and _cited(draft),
-        "is_current": is_current,
-        "is_expected": expected,
-        "outbound": {mail.message_id: mail for mail in outbox.of_ticket(session, ticket)},
-        "events": tickets.events_of(session, ticket),
-    }
+def _draft_of(desk: Desk, number: str, draft_id: int) -> Draft:
+    """Raises NotFoundError, also for a draft of another ticket."""
+    with desk.database.read() as session:
+        ticket = tickets.by_number(session, number)
+        draft = tickets.by_id(session, Draft, draft_id)
+    if draft.ticket_id != ticket.id:
+        raise NotFoundError(f"{number} has no draft {draft_id}")
+    return draft
 
 
-def _cited(draft: Draft) -> set[int]:
-    return {citation["evidence"] for claim in draft.claims for citation in claim["citations"]}
-
-
-def _body(number: str, draft: Draft) -> Markup:
-    return body_html(draft.body, _cited(draft), f"/tickets/{number}/drafts/{draft.id}/evidence")
-
-
-def _parts(message: Message) -> list[tuple[str, str]]:
-    """(kind, text) in order: visible, quote or signature."""
-    if message.direction == "out":
-        return [("visible", message.text)]
-    return [(part.kind, part.text) for part in split_visible(message.text)]
-
-
-def _stored(session: Session, message: Message) -> StoredMail | None:
-    return session.get(StoredMail, message.stored_mail_id) if message.stored_mail_id is not None else None
-
-
-def _back(number: str) -> Response:
-    return RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
+def _back(number: str, done: str) -> Response:
+    address = f"/tickets/{number}"
+    response = RedirectResponse(address, status.HTTP_303_SEE_OTHER)
+    say(response, done, path=address)
+    return response
 
 
 def _download(content: bytes, filename: str) -> Response:
@@ -174,7 +171,7 @@ def _download(content: bytes, filename: str) -> Response:
         content,
         media_type="application/octet-stream",
         headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename)}",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
             "Content-Security-Policy": "sandbox",
         },
     )

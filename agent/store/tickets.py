@@ -10,7 +10,7 @@ from sqlalchemy import func, or_
 from sqlmodel import Session, SQLModel, col, select
 
 from agent.errors import NotFoundError
-from agent.store.tables import Event, Message, Outbound, Ticket, TicketCounter, TicketStatus, now
+from agent.store.tables import Approval, Engineer, Event, Message, Outbound, Ticket, TicketCounter, TicketStatus, now
 from triage.result import TriageResult
 
 _NUMBER = re.compile(r"\[(MIN-\d{4}-\d{6,})\]")
@@ -137,3 +137,22 @@ def latest_request(session: Session, ticket: Ticket) -> Message | None:
         .where(Message.ticket_id == ticket.id, Message.direction == "in", col(Message.auto_generated).is_(False))
         .order_by(col(Message.id).desc())
     ).first()
+
+
+def decision_on(session: Session, draft_id: int | None) -> tuple[Approval, str] | None:
+    """What was decided about the draft, and the name of the engineer; None as long as it waits."""
+    query = select(Approval, Engineer.name).join(Engineer, col(Engineer.id) == Approval.engineer_id)
+    return session.exec(query.where(Approval.draft_id == draft_id)).first()
+
+
+def first_words(session: Session, found: Iterable[Ticket], length: int = 160) -> dict[int, str]:
+    """The beginning of the newest message from outside, by ticket key."""
+    newest = (
+        select(func.max(Message.id))
+        .where(col(Message.ticket_id).in_([ticket.id for ticket in found]), Message.direction == "in")
+        .group_by(col(Message.ticket_id))
+    )
+    rows = session.exec(
+        select(Message.ticket_id, func.substr(Message.visible_text, 1, length)).where(col(Message.id).in_(newest))
+    )
+    return {key: " ".join(text.split()) for key, text in rows}

@@ -1,26 +1,229 @@
 "use strict";
-// Small helps for the keyboard; every page works without them.
+// Helps for the keyboard and for open pages; every page works without them.
+
+const byId = (id) => document.getElementById(id);
+const isField = (element) => element.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+
+// Keys
+
+const SINGLE_KEYS = "minerva-single-keys";
+
 document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.isComposing) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    const form = event.target.closest("form.stack") || document.getElementById("approve");
-    if (form) { event.preventDefault(); form.requestSubmit(); }
-  } else if (event.key === "Escape") {
-    closePanel("evidence");
+    sendByKey(event);
+  } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
+    closeSomething(event);
+  } else if (!event.ctrlKey && !event.metaKey && !event.altKey && !isField(event.target)) {
+    singleKey(event);
   }
 });
+
+function sendByKey(event) {
+  const form = event.target.closest?.(".actions form") ?? (isField(event.target) ? null : openForm() ?? byId("approve"));
+  if (!form) return;
+  event.preventDefault();
+  form.requestSubmit();
+}
+
+function openForm() {
+  return document.querySelector(".actions details[open] form");
+}
+
+function closeSomething(event) {
+  const open = event.target.closest?.(".actions details[open]");
+  if (open) {
+    open.open = false;
+    open.querySelector("summary").focus();
+  } else if (byId("evidence")?.firstElementChild) {
+    closeEvidence();
+  } else if (isField(event.target)) {
+    event.target.blur();
+  }
+}
+
+function singleKey(event) {
+  if (document.querySelector("dialog[open]") || localStorage.getItem(SINGLE_KEYS) === "off") return;
+  const list = byId("tickets");
+  const inList = list && (event.target === document.body || list.contains(event.target) || event.target.id === "main");
+  const actions = {
+    "/": () => byId("search")?.focus(),
+    "?": () => byId("keys")?.showModal(),
+    j: () => list && step(1), k: () => list && step(-1),
+    ArrowDown: () => inList && step(1), ArrowUp: () => inList && step(-1),
+    u: () => byId("up")?.click(),
+    e: () => openPart("edit"), r: () => openPart("reject"), a: () => openPart("redraft"),
+  };
+  const action = actions[event.key] ?? (/^[1-9]$/.test(event.key) ? () => showEvidence(event.key) : null);
+  if (action && action() !== false) event.preventDefault();
+}
+
+function step(by) {
+  const rows = [...document.querySelectorAll(".tickets a")];
+  const at = rows.indexOf(document.activeElement);
+  const next = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by];
+  if (!next) return false;
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function openPart(id) {
+  const part = byId(id);
+  if (!part) return false;
+  part.open = true;
+  part.querySelector("textarea, input:not([type=hidden])").focus();
+  part.scrollIntoView({ block: "nearest" });
+}
+
+function showEvidence(number) {
+  const link = document.querySelector(`[data-evidence="${number}"]`);
+  if (!link) return false;
+  link.click();
+}
+
+// By mouse or key: an opened form is ready to be typed in
+document.addEventListener("toggle", (event) => {
+  const part = event.target;
+  if (part.open && part.matches(".actions details") && part.contains(document.activeElement)) {
+    part.querySelector("textarea, input:not([type=hidden])").focus();
+  }
+}, true);
+
+// Evidence
+
+let openedFrom = null;
+
+function closeEvidence() {
+  byId("evidence").replaceChildren();
+  markCurrent(null);
+  openedFrom?.focus({ preventScroll: true });
+}
+
+function markCurrent(link) {
+  document.querySelectorAll(".cite[aria-current], .sources a[aria-current]").forEach((a) => a.removeAttribute("aria-current"));
+  link?.setAttribute("aria-current", "true");
+}
+
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-close]");
-  if (button) closePanel(button.dataset.close);
-});
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "evidence") {
-    const panel = event.detail.target.firstElementChild;
-    if (panel) { panel.focus({ preventScroll: true }); panel.scrollIntoView({ block: "nearest" }); }
-    const mark = panel && panel.querySelector("mark");
-    if (mark) mark.scrollIntoView({ block: "nearest" });
+  const close = event.target.closest("[data-close]");
+  if (close) {
+    event.preventDefault();
+    closeEvidence();
   }
 });
-function closePanel(id) {
-  const panel = document.getElementById(id);
-  if (panel) panel.replaceChildren();
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "draft") restore();
+  if (event.detail.target.id !== "evidence") return;
+  openedFrom = event.detail.requestConfig?.elt ?? openedFrom;
+  markCurrent(openedFrom);
+  showMark({ focus: true });
+});
+
+function showMark({ focus }) {
+  const panel = document.querySelector(".evidence");
+  if (!panel) return;
+  if (focus) panel.focus({ preventScroll: true });
+  const mark = panel.querySelector("mark.this") ?? panel.querySelector("mark");
+  if (mark) panel.scrollTop = mark.offsetTop - panel.clientHeight / 3;
+}
+
+// Pages that stay open: ask only when somebody looks, and say when the desk does not answer
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.hasAttribute("data-poll") && document.hidden) event.preventDefault();
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful) byId("trouble").hidden = true;
+});
+document.addEventListener("htmx:sendError", () => trouble("The desk does not answer. Trying again…"));
+document.addEventListener("htmx:responseError", (event) => {
+  const { xhr, target } = event.detail;
+  if (xhr.status === 401) {
+    trouble("Your session has ended. What you typed stays here.", { href: "/sign-in", text: "Sign in again" });
+  } else if (target.id === "evidence") {
+    trouble(new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector("[role=alert]")?.textContent
+      ?? "This evidence cannot be shown.");
+  } else {
+    trouble("The desk has trouble. Trying again…");
+  }
+});
+
+function trouble(text, link) {
+  const toast = byId("trouble");
+  toast.replaceChildren(text);
+  if (link) {
+    const a = document.createElement("a");
+    a.href = `${link.href}?next=${encodeURIComponent(location.pathname)}`;
+    a.textContent = link.text;
+    toast.append(" ", a);
+  }
+  toast.hidden = false;
+}
+
+// What is typed is kept in this tab until it is sent or discarded, also over a sign-in
+
+const keptAs = (field) => `minerva-typed-${field.dataset.keep}`;
+
+document.addEventListener("input", (event) => {
+  const field = event.target;
+  if (!field.dataset?.keep) return;
+  if (field.value === field.defaultValue) sessionStorage.removeItem(keptAs(field));
+  else sessionStorage.setItem(keptAs(field), field.value);
+});
+
+const SENDING = "minerva-sending";
+
+function forgetWhatWasSent() {
+  if (document.querySelector("[data-done]")) sessionStorage.getItem(SENDING)?.split("\n").forEach((key) => sessionStorage.removeItem(key));
+  sessionStorage.removeItem(SENDING);
+}
+
+function restore() {
+  for (const field of document.querySelectorAll("[data-keep]")) {
+    const kept = sessionStorage.getItem(keptAs(field));
+    if (kept === null || kept === field.value) continue;
+    field.value = kept;
+    field.closest("details").open = true;
+    const note = field.form.querySelector(".restored");
+    if (note) note.hidden = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-discard]");
+  if (!button) return;
+  const field = byId(button.dataset.discard);
+  sessionStorage.removeItem(keptAs(field));
+  field.value = field.defaultValue;
+  button.closest(".restored").hidden = true;
+  field.focus();
+});
+
+// Forms: once only, and nothing is left behind when somebody signs out
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.hasAttribute("data-leaving")) sessionStorage.clear();
+  if (form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  sessionStorage.setItem(SENDING, [...form.querySelectorAll("[data-keep]")].map(keptAs).join("\n"));
+});
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+});
+
+// At the start (the script is deferred: the page is there)
+
+forgetWhatWasSent();
+restore();
+showMark({ focus: false });
+const showKeys = byId("show-keys");
+if (showKeys) {
+  showKeys.hidden = false;
+  showKeys.addEventListener("click", () => byId("keys").showModal());
+  const choice = byId("use-keys");
+  choice.checked = localStorage.getItem(SINGLE_KEYS) !== "off";
+  choice.addEventListener("change", () => localStorage.setItem(SINGLE_KEYS, choice.checked ? "on" : "off"));
 }

@@ -1,0 +1,112 @@
+"""What the page of a ticket shows, gathered from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+from sqlmodel import Session
+
+from agent.desk.markup import body_html, mail_html, passage_html
+from agent.desk.progress import latest_turn, progress_of
+from agent.errors import NotFoundError
+from agent.mail.outbound import SENDER_NAME, quoted
+from agent.settings import Settings
+from agent.store import drafts, outbox, tickets
+from agent.store.tables import Draft, DraftState, Message, Outbound, OutboundState, StoredMail, Ticket, now
+from ingest.visible import split_visible
+
+_ON_THE_WAY = {OutboundState.QUEUED, OutboundState.SENDING, OutboundState.TRANSMITTING}
+
+
+def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, Any]:
+    """Raises NotFoundError."""
+    ticket = tickets.by_number(session, number)
+    messages = tickets.messages_of(session, ticket)
+    events = tickets.events_of(session, ticket)
+    sent = outbox.of_ticket(session, ticket)
+    progress = progress_of(events, now())
+    return {
+        "ticket": ticket,
+        "messages": [(message, _parts(message), _stored(session, message)) for message in messages],
+        "outbound": {mail.message_id: mail for mail in sent},
+        "acknowledged": next((mail for mail in sent if mail.kind == "acknowledgement"), None),
+        "is_sending": any(mail.state in _ON_THE_WAY for mail in sent),
+        "events": events,
+        "version": str(latest_turn(events)),
+        "delivery": _delivery(sent),
+        "progress": progress,
+        "may_ask": tickets.latest_request(session, ticket) is not None and not progress.is_writing,
+        "support_address": settings.support_address,
+        "sender_name": SENDER_NAME,
+        **_draft_view(session, ticket, messages, is_writing=progress.is_writing),
+    }
+
+
+def _draft_view(session: Session, ticket: Ticket, messages: Sequence[Message], *, is_writing: bool) -> dict[str, Any]:
+    draft = drafts.latest(session, ticket)
+    if draft is None or (draft.revision != ticket.revision and draft.state == DraftState.SUPERSEDED):
+        return {"draft": None, "is_current": False}
+    decision = tickets.decision_on(session, draft.id)
+    is_current = draft.state == DraftState.WAITING and draft.revision == ticket.revision and not is_writing
+    text = (decision[0].body if decision else None) or draft.body
+    request = next((message for message in messages if message.id == draft.message_id), None)
+    return {
+        "draft": draft,
+        "is_current": is_current,
+        "decision": decision,
+        "body": _body(ticket.number, draft, text),
+        "cited": _titles(draft),
+        "history": request
+        and quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text),
+    }
+
+
+def evidence_view(draft: Draft, position: int, claim: int | None) -> dict[str, Any]:
+    """The evidence with its quotes marked; `claim` counts from 0 over the claims that cite it.
+
+    Raises NotFoundError.
+    """
+    item = next((item for item in draft.evidence if item["number"] == position), None)
+    if item is None:
+        raise NotFoundError(f"this draft has no evidence {position}")
+    quotes = [
+        [c["quote"] for c in made["citations"] if c["evidence"] == position]
+        for made in draft.claims
+        if any(c["evidence"] == position for c in made["citations"])
+    ]
+    chosen = quotes[claim] if claim is not None and claim < len(quotes) else []
+    html = passage_html(item["text"], [quote for several in quotes for quote in several], chosen)
+    return {"item": item, "html": html, "is_cited": bool(quotes)}
+
+
+def _titles(draft: Draft) -> dict[int, str]:
+    """Of the evidence that is cited, by number."""
+    cited = {citation["evidence"] for claim in draft.claims for citation in claim["citations"]}
+    return {
+        item["number"]: " › ".join(dict.fromkeys([item["title"], *item["heading"]]))
+        for item in draft.evidence
+        if item["number"] in cited
+    }
+
+
+def _body(number: str, draft: Draft, text: str) -> Markup:
+    return body_html(text, _titles(draft), f"/tickets/{number}/drafts/{draft.id}/evidence")
+
+
+def _delivery(sent: Sequence[Outbound]) -> str:
+    """Changes when a mail of the ticket gets on."""
+    return ".".join(f"{mail.id}{mail.state}{mail.attempts}" for mail in sent)
+
+
+def _parts(message: Message) -> list[tuple[str, str]]:
+    """(kind, text or HTML) in order: visible, quote or signature."""
+    if message.direction == "out":
+        return [("visible", mail_html(message.text))]
+    parts = [(part.kind, part.text.strip("\n")) for part in split_visible(message.text)]
+    return [(kind, mail_html(text) if kind == "visible" else text) for kind, text in parts if text.strip()]
+
+
+def _stored(session: Session, message: Message) -> StoredMail | None:
+    return session.get(StoredMail, message.stored_mail_id) if message.stored_mail_id is not None else None

@@ -1,0 +1,194 @@
+"""The real desk on a real database, in this process, with light models: fast enough for pages and browsers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TypeVar
+
+import uvicorn
+from conftest import HashingEncoder
+
+from agent.desk.app import desk_app
+from agent.drafting import embedded_composer
+from agent.mail.sender import sender_for
+from agent.pipeline import Ports
+from agent.settings import Settings
+from agent.store import drafts, people, tickets
+from agent.store.database import Database, open_database
+from agent.store.tables import Draft, Ticket
+from agent.workflows import Workflows
+from ingest.mail import parse_mail
+from knowledge_base.errors import KnowledgeBaseError
+from knowledge_base.index import build_index, open_index
+from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding
+from triage.result import Request, TriageResult
+
+ARTICLES = Path(__file__).parents[2] / "knowledge_base" / "articles"
+SUPPORT = "support@minerva.example"
+WAIT_S = 30
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class LightModels:
+    state: str = "ready"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningDesk:
+    url: str
+    settings: Settings
+    database: Database
+    workflows: Workflows
+    released: threading.Event
+    """Set it to let the drafts of requests with `[slow]` in the subject be written."""
+
+    def send(self, text: str, *, sender: str = "Ada Byron <ada@example.org>", **headers: str) -> str:
+        """Accept a mail as the listener does; the number of its ticket, once it is filed."""
+        mail = EmailMessage()
+        subject = headers.pop("Subject", "Question")
+        mail["From"], mail["To"], mail["Subject"] = sender, headers.pop("To", SUPPORT), subject
+        mail["Message-ID"] = f"<{time.time_ns()}@example.org>"
+        for name, value in headers.items():
+            mail[name.replace("_", "-")] = value
+        mail.set_content(text)
+        return self.send_mail(mail)
+
+    def send_mail(self, mail: EmailMessage) -> str:
+        self.workflows.accept(mail.as_bytes(), peer="127.0.0.1", envelope_from="ada@example.org", envelope_to=[SUPPORT])
+        message_id = str(mail["Message-ID"]).strip("<>")
+
+        def filed() -> str | None:
+            with self.database.read() as session:
+                found = tickets.ticket_of_reply(session, known_ids=[message_id], subject="", sender_address="")
+            return found.number if found else None
+
+        return wait_for(filed)
+
+    def ask(self, text: str, **headers: str) -> str:
+        """Like `send`, and wait until its draft is there."""
+        number = self.send(text, **headers)
+        self.draft_of(number)
+        return number
+
+    def draft_of(self, number: str, attempt: int = 1) -> Draft:
+        def drafted() -> Draft | None:
+            with self.database.read() as session:
+                draft = drafts.latest(session, tickets.by_number(session, number))
+            return draft if draft is not None and draft.attempt >= attempt else None
+
+        return wait_for(drafted)
+
+    def ticket(self, number: str) -> Ticket:
+        with self.database.read() as session:
+            return tickets.by_number(session, number)
+
+    def wait_for_event(self, number: str, what: str) -> None:
+        def happened() -> bool:
+            with self.database.read() as session:
+                events = tickets.events_of(session, tickets.by_number(session, number))
+            return any(event.what == what for event in events)
+
+        wait_for(happened)
+
+    def sign_in_link(self, name: str = "Grace Hopper") -> str:
+        email = f"{name.split(maxsplit=1)[0].casefold()}@minerva.example"
+        with self.database.write() as session:
+            known = {engineer.email: engineer for engineer in people.all_engineers(session)}
+            engineer = known.get(email) or people.add_engineer(session, name=name, email=email)
+            return f"{self.url}/sign-in/{people.new_sign_in_link(session, engineer)}"
+
+    def end_sessions(self, name: str = "Grace Hopper") -> None:
+        with self.database.write() as session:
+            engineer = people.by_email(session, f"{name.split(maxsplit=1)[0].casefold()}@minerva.example")
+            people.disable(session, engineer)
+            engineer.disabled_at = None
+
+
+def wait_for(found: Callable[[], Found | None]) -> Found:
+    until = time.monotonic() + WAIT_S
+    while time.monotonic() < until:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def light_ports(index_dir: Path, released: threading.Event) -> Ports:
+    encoder = HashingEncoder()
+    index = open_index(index_dir)
+
+    def place(request: Request) -> TriageResult:
+        if "[slow]" in request.subject:
+            released.wait(WAIT_S)
+        if "[broken]" in request.subject:
+            raise KnowledgeBaseError("the index is gone")
+        return TriageResult(
+            id=request.id, level="L1", level_confidence=0.86, type="T1", type_confidence=0.74,
+            level_probabilities={"L1": 0.86}, type_probabilities={"T1": 0.74}, language="en",
+            urgency="high" if "deadline" in request.body else "normal", route="approve",
+            reasons=("words: squeue, pending, AssocGrpGRES", "a question about one job"),
+        )  # fmt: skip
+
+    return Ports(
+        read=parse_mail,
+        language=lambda _text: "en",
+        place=place,
+        diagnose=lambda text, attachments: diagnosis_of(text if "--gres" in text else ""),
+        search=lambda question, k: index.search(question, encoder, k=k),
+        compose=embedded_composer(encoder),
+    )
+
+
+def diagnosis_of(text: str) -> Diagnosis:
+    """One finding of each kind for a text that is not empty."""
+    in_script = Finding(
+        id="gpu-without-count", severity="warning", line=3, column=1, what="the number of GPUs is missing",
+        why="without a number the scheduler gives one GPU", fix="write `--gres=gpu:4`", evidence="#SBATCH --gres=gpu",
+        source=(), autofix="propose", where="text",
+    )  # fmt: skip
+    in_log = LogFinding(
+        id="oom-kill", line=7, excerpt="slurmstepd: error: Detected 1 oom_kill event in StepId=4711.0",
+        meaning="The job used more main memory than it asked for and was stopped.", causes=("too many loader workers",),
+        fixes=("Ask for more memory with `--mem`.", "Use fewer data-loader workers."), confidence=0.9, role="cause",
+        ask="", source=(), rank="nid001", count=3, where="slurm-4711.out",
+    )  # fmt: skip
+    return Diagnosis(
+        system=None, system_confidence=0.0, scheduler=None, findings=(in_script,) if text else (),
+        log_findings=(in_log,) if text else (), systems=(), corrected_script=None, diff=None, questions=(),
+        next_commands=(),
+    )  # fmt: skip
+
+
+@contextmanager
+def running_desk(folder: Path, articles: Path = ARTICLES) -> Iterator[RunningDesk]:
+    settings = Settings(data_dir=folder, support_address=SUPPORT, articles_dir=articles)
+    build_index(articles, settings.index_dir, HashingEncoder())
+    database = open_database(settings.database_path)
+    released = threading.Event()
+    workflows = Workflows(database, settings, light_ports(settings.index_dir, released), sender_for(settings))
+    workflows.start()
+    app = desk_app(database, settings, workflows, LightModels(), url="http://127.0.0.1")
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        wait_for(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield RunningDesk(
+            url=f"http://127.0.0.1:{port}", settings=settings, database=database, workflows=workflows, released=released
+        )
+    finally:
+        released.set()
+        server.should_exit = True
+        thread.join(WAIT_S)
+        workflows.stop()
+        database.close()
