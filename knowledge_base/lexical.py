@@ -10,6 +10,7 @@ import Stemmer
 
 _WORD = re.compile(r"-{0,2}[^\W_](?:[\w.:/+=@#%-]*[\w+#])?|--?\w")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_BRITISH = re.compile(r"(?<=\w{4})is(e|es|ed|er|ers|ing|ation|ations)$")
 _PROCESSORS = re.compile(r"^[cgnt]pus$")
 _PLURAL_ACRONYM = re.compile(r"^[A-Z]{2,}s$")
 _OPTION_VALUE = re.compile(r"^(--?[\w-]+)=(.+)$")
@@ -38,8 +39,8 @@ def words_of(text: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    """The English stem; the stemmer takes the s of GPUs for a part of the word."""
-    return word[:-1] if _PROCESSORS.match(word) else str(_stem_word(word))
+    """The English stem, British and American spelling alike; the stemmer takes the s of GPUs for a part of the word."""
+    return word[:-1] if _PROCESSORS.match(word) else str(_stem_word(_BRITISH.sub(r"iz\1", word)))
 
 
 @lru_cache(maxsize=100_000)
@@ -53,8 +54,8 @@ def _terms(word: str) -> tuple[str, ...]:
         return ()
     parts = [part.lower() for part in _PART.findall(word)]
     stems = [_stem(part) for part in parts if part not in STOP_WORDS and len(part) > 1]
-    if whole.isalpha():
-        whole = _stem(whole)
+    if whole.replace("-", "").isalpha() and not whole.startswith("-"):
+        whole = _stem(whole.replace("-", ""))  # fine-tuning is finetuning
     return (whole, *stems) if stems != [whole] else (whole,)
 
 

@@ -10,6 +10,7 @@ from knowledge_base.catalogue import error_signatures, systems
 from knowledge_base.glossary import other_words
 from knowledge_base.lexical import STOP_WORDS, words_of
 from knowledge_base.scope import is_about_another, systems_named
+from knowledge_base.spelling import corrected
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,20 @@ def test_the_way_of_writing_does_not_matter() -> None:
     assert set(words_of("assocgrpgres")) <= set(words_of("AssocGrpGRES"))
     assert words_of("pytorch") == words_of("PYTORCH") == words_of("PyTorch")[:1]
     assert words_of("GPUs") == words_of("gpu")
+    assert words_of("optimisation") == words_of("optimization")
+    assert set(words_of("finetuning")) <= set(words_of("fine-tuning"))
+
+
+def test_misspelt_words_are_taken_for_the_known_ones() -> None:
+    known = {"checkpoint": 4, "partit": 9, "break": 3}
+    terms = ["chekpoint", "partti", "bread", "unheard", "checkpoint"]
+    assert corrected(terms, lambda term: known.get(term, 0)) == [
+        "checkpoint",
+        "partit",
+        "bread",
+        "unheard",
+        "checkpoint",
+    ]
 
 
 @given(st.text())
@@ -67,5 +82,5 @@ def test_general_passages_are_about_every_system() -> None:
 
 def test_the_catalogue_has_all_systems_and_signatures() -> None:
     assert len(systems()) == 18
-    assert len(error_signatures()) == 110
+    assert len({signature.id for signature in error_signatures()}) == len(error_signatures()) >= 110
     assert all(system.aliases and system.aliases[0] == system.id for system in systems())
