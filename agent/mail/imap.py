@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
@@ -15,6 +17,8 @@ from agent.mail.oauth import AccessTokens
 from agent.settings import Settings
 
 TIMEOUT_S = 60
+AT_ONCE = 50_000
+"""All UIDs come on one line, and imaplib reads lines up to a million characters."""
 _STOP_CHECK_S = 0.5
 
 
@@ -37,7 +41,8 @@ def connect(settings: Settings, tokens: AccessTokens) -> IMAPClient:
         signed_in = True
     finally:
         if not signed_in:
-            client.shutdown()
+            with suppress(OSError):  # closed already when TLS has failed
+                client.shutdown()
     return client
 
 
@@ -47,10 +52,13 @@ def open_folder(client: IMAPClient, name: str) -> Opened:
     return Opened(uid_validity=int(answer[b"UIDVALIDITY"]), mails=int(answer[b"EXISTS"]))
 
 
-def uids_after(client: IMAPClient, uid: int) -> list[int]:
-    """In the order of arrival."""
-    # One line a mail, where SEARCH would put all on one line, longer than imaplib reads in a big mailbox.
-    found = client.fetch(f"{uid + 1}:*", ["UID"])
+def uids_after(client: IMAPClient, uid: int, mails: int, at_once: int = AT_ONCE) -> list[int]:
+    """In the order of arrival. `mails` is how many the folder has."""
+    lows = range(1, mails + 1, at_once)
+    highs = [*(str(low - 1) for low in lows[1:]), "*"]
+    found: set[int] = set()
+    for low, high in zip(lows, highs, strict=False):
+        found.update(client.search([f"{low}:{high}", "UID", f"{uid + 1}:*"]))
     return sorted(n for n in found if n > uid)  # `9:*` also names the last mail when its UID is smaller
 
 
@@ -72,11 +80,12 @@ def wait_for_news(client: IMAPClient, timeout_s: float, stopping: threading.Even
     if _news(client.noop()[1]):
         return
     client.idle()
-    waited_s = 0.0
-    while waited_s < timeout_s and not stopping.is_set():
-        if _news(client.idle_check(timeout=_STOP_CHECK_S)):
-            break
-        waited_s += _STOP_CHECK_S
+    until = time.monotonic() + timeout_s
+    while (now := time.monotonic()) < until and not stopping.is_set():
+        responses = client.idle_check(timeout=_STOP_CHECK_S)
+        woken_by_nothing = not responses and time.monotonic() - now < _STOP_CHECK_S / 2
+        if woken_by_nothing or _news(responses):
+            break  # nothing is what imapclient makes of a closed connection; the next line then finds it closed
     client.idle_done()
 
 

@@ -30,8 +30,11 @@ log = structlog.get_logger()
 CHECK_EVERY_S = 600
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 
-TROUBLE = (OSError, IMAPClientError, SQLAlchemyError, MailboxError, ValueError, LookupError, AssertionError)
-"""The network, the server's refusals, our database, the token; and answers that do not keep to the protocol."""
+NOT_THE_PROTOCOL = (ValueError, LookupError, AssertionError)
+"""What the library says to answers that it cannot read."""
+TROUBLE = (OSError, IMAPClientError, SQLAlchemyError, MailboxError, *NOT_THE_PROTOCOL)
+"""The network, the server's refusals, our database, the token."""
+MAX_REASON_CHARS = 200
 
 
 class FolderWatch:
@@ -68,10 +71,19 @@ class FolderWatch:
                         self._watch(client)
                         wait_s = FIRST_WAIT_S
             except TROUBLE as error:
-                self._state = f"trouble: {type(error).__name__}"
-                self._log.warning("imap_trouble", error=type(error).__name__, again_in_s=wait_s, exc_info=error)
+                self._say(error, wait_s)
                 self._stopping.wait(wait_s * random.uniform(0.8, 1.2))  # noqa: S311  # spreads reconnections
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    def _say(self, error: Exception, wait_s: float) -> None:
+        self._state = f"trouble: {type(error).__name__}"
+        self._log.warning(
+            "imap_trouble",
+            error=type(error).__name__,
+            reason=str(error)[:MAX_REASON_CHARS],
+            again_in_s=wait_s,
+            exc_info=error if isinstance(error, NOT_THE_PROTOCOL) else None,
+        )
 
     def _watch(self, client: IMAPClient) -> None:
         """Take what is there, look for what was missed, wait for news; until the next check is due."""
@@ -86,8 +98,10 @@ class FolderWatch:
 
 def take_new(client: IMAPClient, database: Database, settings: Settings, name: str) -> int:
     """Store every mail behind the position; the number of mails."""
-    folder = _position(client, database, settings, name)
-    return sum(_take(client, database, settings, folder, uid) for uid in imap.uids_after(client, folder.last_uid))
+    opened = imap.open_folder(client, name)
+    folder = _position(client, opened, database, settings, name)
+    behind = imap.uids_after(client, folder.last_uid, opened.mails)
+    return sum(_take(client, database, settings, folder, uid) for uid in behind)
 
 
 def check(client: IMAPClient, database: Database, settings: Settings, name: str) -> int:
@@ -95,8 +109,9 @@ def check(client: IMAPClient, database: Database, settings: Settings, name: str)
 
     Returns the number of mails that still cannot be fetched.
     """
-    folder = _position(client, database, settings, name)
-    there = [uid for uid in imap.uids_after(client, folder.floor_uid) if uid <= folder.last_uid]
+    opened = imap.open_folder(client, name)
+    folder = _position(client, opened, database, settings, name)
+    there = [uid for uid in imap.uids_after(client, folder.floor_uid, opened.mails) if uid <= folder.last_uid]
     with database.read() as session:
         missed = sorted(set(there) - mailboxes.taken(session, folder))
     if not missed:
@@ -104,20 +119,19 @@ def check(client: IMAPClient, database: Database, settings: Settings, name: str)
         return 0
     log.error("imap_mails_missed", folder=name, server=len(there), missed=len(missed))
     unread = [uid for uid in missed if not _take(client, database, settings, folder, uid)]
-    return len(set(unread) & set(imap.uids_after(client, folder.floor_uid)))
+    return len(set(unread) & set(imap.uids_after(client, folder.floor_uid, opened.mails)))
 
 
-def _position(client: IMAPClient, database: Database, settings: Settings, name: str) -> MailFolder:
+def _position(client: IMAPClient, opened: imap.Opened, database: Database, settings: Settings, name: str) -> MailFolder:
     """Where we are; found out anew the first time and when the server counts anew."""
     account = f"{settings.imap_user}@{settings.imap_host}"
-    opened = imap.open_folder(client, name)
     with database.read() as session:
         known = mailboxes.find(session, account, name)
     if known is not None and known.uid_validity == opened.uid_validity:
         return known
     since = known.since if known else now() - timedelta(days=settings.imap_first_days)
     recent = imap.uids_since(client, since.date())
-    floor = recent[0] - 1 if recent else max(imap.uids_after(client, 0), default=0)
+    floor = recent[0] - 1 if recent else max(imap.uids_after(client, 0, opened.mails), default=0)
     log.warning("imap_counts_anew" if known else "imap_folder_opened", folder=name, mails=opened.mails)
     with database.write() as session:
         return mailboxes.begin(session, account, name, uid_validity=opened.uid_validity, floor_uid=floor, since=since)

@@ -3,8 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dovecot_fixture import dovecot
+
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.index import build_index
+
+__all__ = ["dovecot"]
 
 ARTICLES = Path(__file__).parents[2] / "knowledge_base" / "articles"
 
