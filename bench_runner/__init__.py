@@ -1,1 +1,1 @@
-"""Benchmark specifications and results."""
+"""Benchmark specifications and results: read foreign result files, say how far each number can be trusted."""

@@ -1,0 +1,23 @@
+"""What can go wrong with benchmark results."""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """Root of this package's errors; the message says what to do next."""
+
+
+class SourceError(BenchError):
+    """A file of results cannot be read at all."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+
+
+class ScanError(BenchError):
+    """JSON that breaks off or is not JSON; `offset` is the byte where."""
+
+    def __init__(self, offset: int, problem: str) -> None:
+        super().__init__(problem)
+        self.offset = offset
+        self.problem = problem

@@ -1,0 +1,161 @@
+"""The tables of minerva-benchmarks: 24 columns, 29 with scores, and the narrower ones of single sites."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bench_runner.importers.source import Source
+from bench_runner.metrics import count, metric, number
+from bench_runner.result import BenchmarkResult, Metric, Provenance, Record
+from bench_runner.spec import BenchmarkSpec, split_flags
+
+TEXT_COLUMNS: Mapping[str, str] = {
+    "Supercomputer": "system",
+    "Partition": "partition",
+    "Model": "model",
+    "Dataset/Model Type": "task",
+    "Dataset": "dataset",
+    "Framework": "framework",
+}
+COUNT_COLUMNS: Mapping[str, str] = {
+    "Concurrency Level": "concurrency",
+    "Number of Nodes": "nodes",
+    "GPUs per Node": "gpus_per_node",
+    "Total Used GPUs": "gpus",
+    "Number of GPUs": "gpus",
+    "Tensor": "tp",
+    "Pipeline": "pp",
+    "Max Model Length": "max_model_len",
+}
+METRIC_COLUMNS: Mapping[str, str] = {
+    "GPU Memory Usage Avg (GB)": "memory_mean",
+    "GPU Memory Usage Peak (GB)": "memory_peak",
+    "GPU Memory Usage (GB)": "memory_mean",
+    "Power Usage Avg (W)": "power_mean",
+    "Power Usage Peak (W)": "power_peak",
+    "Power Usage (W)": "power_mean",
+    "TTFT (ms)": "ttft_mean",
+    "ITL (ms)": "itl_mean",
+    "TPOT (ms)": "tpot_mean",
+    "Output Throughput (tokens/s)": "output_throughput",
+    "Request Throughput (requests/s)": "request_throughput",
+}
+SCORE_COLUMNS = (
+    "Latency Score",
+    "Latency Score Scaled",
+    "Throughput Score",
+    "Energy Score (Tokens/Watt)",
+    "Global Score",
+)
+"""They mix units: kept for export, never compared."""
+FLAGS_COLUMN = "Additional Arguments"
+TOOL_COLUMN = "Benchmark Type"
+REQUIRED = ("Supercomputer", "Framework", "Model")
+
+_LATENCIES = frozenset({"ttft_mean", "itl_mean", "tpot_mean"})
+_THROUGHPUTS = frozenset({"output_throughput", "request_throughput"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    """Where each column goes."""
+
+    header: tuple[str, ...]
+    texts: tuple[tuple[int, str], ...]
+    counts: tuple[tuple[int, str], ...]
+    metrics: tuple[tuple[int, str], ...]
+    flags: int | None
+    tool: int | None
+
+
+def read(lines: Iterable[str], source: Source) -> Iterator[Record]:
+    rows = csv.reader(lines)
+    try:
+        header = tuple(name.strip().removeprefix("\ufeff") for name in next(rows, []))
+    except csv.Error as error:
+        yield source.problem(1, f"is not a table: {error}")
+        return
+    missing = [name for name in REQUIRED if name not in header]
+    if missing or len(set(header)) != len(header):
+        what = f"no column {missing[0]!r} in the header" if missing else "the header names a column twice"
+        yield source.problem(1, what)
+        return
+    yield from _rows(rows, _plan(header), source)
+
+
+def _rows(rows: Iterator[list[str]], plan: _Plan, source: Source) -> Iterator[Record]:
+    line = 1
+    flags: dict[str, tuple[str, ...]] = {}
+    while True:
+        line += 1
+        try:
+            cells = next(rows, None)
+        except csv.Error as error:
+            yield source.problem(line, f"the row does not parse: {error}")
+            continue
+        if cells is None:
+            return
+        if not cells:
+            continue
+        if len(cells) != len(plan.header):
+            yield source.problem(line, f"{len(cells)} cells where the header has {len(plan.header)}")
+            continue
+        yield _row(cells, plan, source, line, flags)
+
+
+def _plan(header: tuple[str, ...]) -> _Plan:
+    def where(columns: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
+        return tuple((header.index(name), ours) for name, ours in columns.items() if name in header)
+
+    return _Plan(
+        header=header,
+        texts=where(TEXT_COLUMNS),
+        counts=where(COUNT_COLUMNS),
+        metrics=where(METRIC_COLUMNS),
+        flags=header.index(FLAGS_COLUMN) if FLAGS_COLUMN in header else None,
+        tool=header.index(TOOL_COLUMN) if TOOL_COLUMN in header else None,
+    )
+
+
+def _row(cells: list[str], plan: _Plan, source: Source, line: int, seen: dict[str, tuple[str, ...]]) -> Record:
+    texts = {name: cells[index] or None for index, name in plan.texts}
+    counts: dict[str, int | None] = {}
+    for index, name in plan.counts:
+        counts[name] = found = count(cells[index])
+        if found is None and cells[index]:
+            return source.problem(line, f"{cells[index]!r} in column {plan.header[index]!r} is not a whole number")
+    metrics: list[Metric] = []
+    zero: list[str] = []
+    failed = False
+    for index, name in plan.metrics:
+        cell = cells[index]
+        value = number(cell)
+        if value is None:
+            if cell and cell.lower() not in ("nan", "inf", "-inf"):
+                return source.problem(line, f"{cell!r} in column {plan.header[index]!r} is not a number")
+        elif value == 0 and name in _LATENCIES:
+            zero.append(name)
+        elif value == 0 and name == "output_throughput":
+            failed = True
+        else:
+            metrics.append(metric(name, value))
+    raw_flags = cells[plan.flags] if plan.flags is not None else ""
+    if raw_flags not in seen:
+        seen[raw_flags] = split_flags(raw_flags)
+    if failed:
+        metrics = [item for item in metrics if item.name not in _LATENCIES | _THROUGHPUTS]
+    return BenchmarkResult(
+        spec=BenchmarkSpec(kind="inference", server_flags=seen[raw_flags], **texts, **counts),  # type: ignore[arg-type]
+        state="failed" if failed else "finished",
+        metrics=tuple(metrics),
+        provenance=_provenance(cells, plan, source, line),
+        original=dict(zip(plan.header, cells, strict=True)),
+        not_measured=() if failed else tuple(zero),
+        reason="throughput is printed as 0" if failed else None,
+    )
+
+
+def _provenance(cells: list[str], plan: _Plan, source: Source, line: int) -> Provenance:
+    return source.at(line, tool=(cells[plan.tool] or None) if plan.tool is not None else None)

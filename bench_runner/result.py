@@ -1,0 +1,93 @@
+"""What came out of a run, and where that is known from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bench_runner.spec import BenchmarkSpec
+
+State = Literal["finished", "failed", "partial"]
+How = Literal["measured", "declared", "derived"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    name: str
+    """One of `bench_runner.metrics.DEFINITIONS`, or the source's own name for what we have no word for."""
+    value: float
+    """Always finite: what was not measured has no metric."""
+    unit: str
+    how: How = "measured"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    source: str
+    """File name as given; says where to look, never what was measured."""
+    sha256: str
+    """Of the whole file, lower-case hex."""
+    line: int
+    """First line of the record, from 1."""
+    format: str
+    """Importer that read it, such as `vllm-serving-json`."""
+    tool: str | None = None
+    tool_version: str | None = None
+    commit: str | None = None
+    date: str | None = None
+    """As the source prints it: most tools give no time zone."""
+    flags: tuple[str, ...] = ()
+    """Flags of the client as resolved, `name=value`."""
+    modules: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """Node names."""
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkResult:
+    spec: BenchmarkSpec
+    state: State
+    metrics: tuple[Metric, ...]
+    provenance: Provenance
+    original: Mapping[str, object] = field(default_factory=dict)
+    """The record as read, every field, without generated texts and per-request arrays."""
+    not_measured: tuple[str, ...] = ()
+    """Metrics that the source printed as zero where zero means that nobody measured."""
+    reason: str | None = None
+    """Why the run failed or is partial; None when it finished or the source does not say."""
+    notes: tuple[str, ...] = ()
+
+    def value(self, name: str) -> float | None:
+        return next((metric.value for metric in self.metrics if metric.name == name), None)
+
+    def values(self) -> dict[str, float]:
+        return {metric.name: metric.value for metric in self.metrics}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """A record that does not parse; the records around it do."""
+
+    source: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}: {self.what}"
+
+
+Record = BenchmarkResult | Problem
+
+
+def result_id(result: BenchmarkResult) -> str:
+    """Same record at the same line, in whatever file: same id, so importing twice adds nothing.
+
+    Appending to a file keeps the ids of what was there.
+    """
+    where = (result.provenance.format, result.provenance.line)
+    text = json.dumps([where, result.original], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]

@@ -1,0 +1,100 @@
+"""What was, or is to be, measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+Kind = Literal["inference", "training", "other"]
+Setting = tuple[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkSpec:
+    """One configuration. None means that the source does not say; nothing here is taken from a path."""
+
+    kind: Kind
+    system: str | None = None
+    partition: str | None = None
+    framework: str | None = None
+    model: str | None = None
+    dataset: str | None = None
+    task: str | None = None
+    """What the MINERVA tables call data set or model type, such as `Text Generation`."""
+    precision: str | None = None
+    tp: int | None = None
+    """GPUs that share each layer (tensor parallel)."""
+    pp: int | None = None
+    """Pipeline stages."""
+    dp: int | None = None
+    """Replicas of the model (data parallel)."""
+    gpus: int | None = None
+    """GPUs of the whole run as the source states them."""
+    gpus_per_node: int | None = None
+    nodes: int | None = None
+    concurrency: int | None = None
+    """Requests in flight that the client allows."""
+    num_prompts: int | None = None
+    max_model_len: int | None = None
+    """Tokens."""
+    server_flags: tuple[str, ...] = ()
+    """Server arguments in the order given; a flag and its value are two items."""
+    settings: tuple[Setting, ...] = ()
+    """Everything else that configures the run, sorted by name."""
+
+    @property
+    def engaged_gpus(self) -> int | None:
+        """GPUs that the parallelism uses: TP x PP x DP; None when TP is not stated."""
+        if self.tp is None:
+            return None
+        return self.tp * (self.pp or 1) * (self.dp or 1)
+
+    @property
+    def allocated_gpus(self) -> int | None:
+        """GPUs that the nodes hold; for one node, what the source calls the total."""
+        if self.nodes is None or self.gpus_per_node is None:
+            return self.gpus
+        if self.nodes == 1 and self.gpus is not None:
+            return min(self.gpus, self.gpus_per_node)
+        return self.nodes * self.gpus_per_node
+
+    def setting(self, name: str) -> str | int | float | bool | None:
+        return next((value for key, value in self.settings if key == name), None)
+
+
+def canonical(spec: BenchmarkSpec) -> str:
+    """The spec as JSON with sorted keys and without what is not stated: equal specs give equal text."""
+    stated = {field.name: getattr(spec, field.name) for field in fields(spec)}
+    stated["settings"] = sorted(([name, _plain(value)] for name, value in spec.settings), key=lambda item: str(item[0]))
+    kept = {name: value for name, value in stated.items() if value not in (None, (), [])}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: str | int | float | bool | None) -> str | int | float | bool | None:
+    """1000.0 and 1000 are one setting; infinity has no JSON."""
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return str(value)
+    return int(value) if value.is_integer() else value
+
+
+def spec_hash(spec: BenchmarkSpec) -> str:
+    """SHA-256 of the canonical form, lower-case hex."""
+    return hashlib.sha256(canonical(spec).encode()).hexdigest()
+
+
+def split_flags(text: str) -> tuple[str, ...]:
+    """Server arguments as one string -> items; `--a=b` and `--a b` give the same two items.
+
+    >>> split_flags("--max-model-len=32000 --enforce-eager")
+    ('--max-model-len', '32000', '--enforce-eager')
+    """
+    items: list[str] = []
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        items.extend((name, value) if equals and name.startswith("--") else (word,))
+    return tuple(items)
