@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from triage.errors import RulesFileError
-from triage.text import folded
+from triage.text import asking, folded, sentences
 
 CUES_FILE = Path(__file__).parent / "cues.yaml"
 MAX_CHARS = 6_000
@@ -58,16 +58,39 @@ def phrase_pattern(phrase: str) -> str:
     return rf"{start}(?:{pattern})(?!\w)"
 
 
-def find_cues(cues: tuple[Cue, ...], prose: str) -> list[tuple[str, ...]]:
-    """For each cue the distinct phrases found, at most four; the empty tuple where there is none."""
-    text = re.sub(r"\s+", " ", folded(prose[:MAX_CHARS]))
-    return [evidence(cue, text) for cue in cues]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A cue in a text."""
+
+    phrases: tuple[str, ...]
+    """Distinct, at most four; empty when the cue does not occur."""
+    asked: bool
+    """One of them stands in a sentence that puts the request."""
 
 
-def evidence(cue: Cue, text: str) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+def find_cues(cues: tuple[Cue, ...], prose: str) -> list[Found]:
+    """For each cue what was found."""
+    parts = sentences(prose[:MAX_CHARS])
+    text, spans = joined([folded(part) for part in parts], asking(parts))
+    return [found_in(cue, text, spans) for cue in cues]
+
+
+def joined(parts: list[str], marks: list[bool]) -> tuple[str, list[tuple[int, int]]]:
+    """The parts in one text, and the spans of the marked ones in it."""
+    spans, start = [], 0
+    for part, mark in zip(parts, marks, strict=True):
+        if mark:
+            spans.append((start, start + len(part)))
+        start += len(part) + 1
+    return " ".join(parts), spans
+
+
+def found_in(cue: Cue, text: str, spans: list[tuple[int, int]]) -> Found:
+    phrases: dict[str, None] = {}
+    asked = False
     for match in cue.pattern.finditer(text):
-        found.setdefault(match.group(0).strip())
-        if len(found) == MAX_EVIDENCE:
+        phrases.setdefault(match.group(0).strip())
+        asked = asked or any(start <= match.start() < end for start, end in spans)
+        if len(phrases) == MAX_EVIDENCE and asked:
             break
-    return tuple(found)
+    return Found(phrases=tuple(phrases)[:MAX_EVIDENCE], asked=asked)

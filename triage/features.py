@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.cues import Cue, find_cues
-from triage.text import ReadText, folded
+from triage.cues import Cue, Found, find_cues
+from triage.text import ReadText, asking, folded, sentences
 
 Floats = NDArray[np.float32]
 
 WORD = re.compile(r"[a-z0-9_+#]*[a-z][a-z0-9_+#]*")
 WORD_CHARS = 8_000
 LETTER_CHARS = 3_000
-EMBED_HEAD = 420
-EMBED_TAIL = 220
-"""Characters of the prose that are embedded: about 150 tokens, what fits the time for one request."""
+EMBED_HEAD = 240
+EMBED_ASK = 240
+"""Characters of the prose's start and of the request proper that are embedded: about 110 tokens at most."""
 LETTER_SIZES = (3, 4, 5)
 
 SHAPES = (
@@ -45,16 +45,6 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scales:
-    """How much each block of features may weigh, chosen by cross-validation."""
-
-    meaning: float = 2.0
-    cues: float = 0.5
-    words: float = 1.0
-    letters: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Digest:
     """A request's text in terms, whatever the vocabulary."""
 
@@ -62,8 +52,8 @@ class Digest:
     letters: list[str]
     marks: Floats
     """Cues, then shapes."""
-    evidence: tuple[tuple[str, ...], ...]
-    """For each cue the phrases found."""
+    found: tuple[Found, ...]
+    """For each cue what was found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +64,8 @@ class Row:
     indices: NDArray[np.int64]
     """Columns from `len(dense)` on."""
     values: Floats
-    evidence: tuple[tuple[str, ...], ...]
-    """For each cue the phrases found."""
+    found: tuple[Found, ...]
+    """For each cue what was found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,13 +73,12 @@ class FeatureSpace:
     cues: tuple[Cue, ...]
     words: Vocabulary
     letters: Vocabulary
-    scales: Scales
     dimension: int
     """Of the embedding."""
 
     @property
     def dense_size(self) -> int:
-        return self.dimension + len(self.cues) + len(SHAPES)
+        return self.dimension + 2 * len(self.cues) + len(SHAPES)
 
     @property
     def size(self) -> int:
@@ -98,16 +87,19 @@ class FeatureSpace:
     def name_of(self, column: int) -> str | None:
         """The cue or shape in a dense column, None for the embedding's columns."""
         at = column - self.dimension
-        names = [*(f"cue '{cue.name}'" for cue in self.cues), *(f"shape '{shape}'" for shape in SHAPES)]
+        cues = [f"cue '{cue.name}'" for cue in self.cues]
+        names = [*cues, *(f"{cue} in what is asked" for cue in cues), *(f"shape '{shape}'" for shape in SHAPES)]
         return names[at] if 0 <= at < len(names) else None
 
 
 def embedded_part(text: ReadText) -> str:
-    """What the embedding reads: start and end of the prose and the last error line."""
-    prose = text.prose or text.machine
-    if len(prose) > EMBED_HEAD + EMBED_TAIL:
-        prose = f"{prose[:EMBED_HEAD]} … {prose[-EMBED_TAIL:]}"
-    return f"{prose}\n{text.error[:120]}" if text.error else prose
+    """What the embedding reads: the sentences that put the request, the start of the prose, the last error line."""
+    found = sentences(text.prose or text.machine)
+    asks = " ".join(itertools.compress(found, asking(found)))
+    whole = " ".join(found)
+    if len(whole) > EMBED_HEAD + EMBED_ASK:
+        whole = f"{whole[:EMBED_HEAD]} … {asks[-EMBED_ASK:]}"
+    return f"{whole}\n{text.error[:100]}" if text.error else whole
 
 
 def word_terms(text: str) -> list[str]:
@@ -164,12 +156,13 @@ def shape_values(text: ReadText) -> list[float]:
 
 
 def digest(cues: tuple[Cue, ...], text: ReadText) -> Digest:
-    evidence = tuple(find_cues(cues, text.prose))
+    found = tuple(find_cues(cues, text.prose))
+    marks = [cue_value(cue) for cue in found] + [float(cue.asked) for cue in found] + shape_values(text)
     return Digest(
         words=word_terms(text.whole),
         letters=letter_terms(text.prose),
-        marks=np.asarray([cue_value(found) for found in evidence] + shape_values(text), dtype=np.float32),
-        evidence=evidence,
+        marks=np.asarray(marks, dtype=np.float32),
+        found=found,
     )
 
 
@@ -179,13 +172,13 @@ def make_row(space: FeatureSpace, digested: Digest, vector: Floats) -> Row:
     letters, letter_values = tfidf(space.letters, digested.letters)
     start = space.dense_size
     return Row(
-        dense=np.concatenate([vector * space.scales.meaning, digested.marks * space.scales.cues]).astype(np.float32),
+        dense=np.concatenate([vector, digested.marks]).astype(np.float32),
         indices=np.concatenate([words + start, letters + start + len(space.words.index)]),
-        values=np.concatenate([word_values * space.scales.words, letter_values * space.scales.letters]),
-        evidence=digested.evidence,
+        values=np.concatenate([word_values, letter_values]),
+        found=digested.found,
     )
 
 
-def cue_value(found: tuple[str, ...]) -> float:
+def cue_value(found: Found) -> float:
     """0 without, 1 for one phrase, up to 1.6 for several."""
-    return 0.0 if not found else 0.8 + 0.2 * len(found)
+    return 0.8 + 0.2 * len(found.phrases) if found.phrases else 0.0

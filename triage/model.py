@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from triage.cues import Cue, load_cues
 from triage.errors import ModelFileError
-from triage.features import FeatureSpace, Floats, Row, Scales, Vocabulary
+from triage.features import FeatureSpace, Floats, Row, Vocabulary
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 WEIGHTS_NAME = "triage.npz"
@@ -88,7 +88,6 @@ def description(model: TriageModel) -> dict[str, object]:
             name: {"classes": head.classes, "temperature": head.temperature} for name, head in heads(model).items()
         },
         "dimension": model.space.dimension,
-        "scales": asdict(model.space.scales),
         "cues": [cue.name for cue in model.space.cues],
         "words": list(model.space.words.index),
         "letters": list(model.space.letters.index),
@@ -116,7 +115,6 @@ def model_from(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], cues
         cues=cues,
         words=Vocabulary(index={term: at for at, term in enumerate(told["words"])}, idf=arrays["words_idf"]),
         letters=Vocabulary(index={term: at for at, term in enumerate(told["letters"])}, idf=arrays["letters_idf"]),
-        scales=Scales(**told["scales"]),
         dimension=int(told["dimension"]),
     )
     made = {name: head_from(name, told["heads"][name], arrays) for name in ("scope", "level", "type")}

@@ -61,6 +61,6 @@ def named_pulls(model: TriageModel, row: Row, weights: Floats) -> dict[str, floa
     return pulls
 
 
-def with_evidence(name: str, row: Row, cue: int) -> str:
-    found = row.evidence[cue] if cue < len(row.evidence) else ()
-    return f"{name}: {', '.join(repr(phrase) for phrase in found[:2])}" if found else name
+def with_evidence(name: str, row: Row, mark: int) -> str:
+    phrases = row.found[mark % len(row.found)].phrases if mark < 2 * len(row.found) else ()
+    return f"{name}: {', '.join(repr(phrase) for phrase in phrases[:2])}" if phrases else name

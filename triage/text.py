@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.result import Request
@@ -16,17 +17,37 @@ FENCE = re.compile(r"```.*?(?:```|\Z)", re.S)
 LINK = re.compile(r"(?:https?://|www\.)\S+|<?\S+@\S+\.\w+>?")
 MACHINE_LINE = re.compile(
     r"""^\s*(?:
-      \#!|\#SBATCH|\#PBS|\#BSUB|\$\s|>>>\s|\.\.\.\s|\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d|\[rank\d|\[?rank\d+\]?:|\d+:\s
+      \#!|\#SBATCH|\#PBS|\#BSUB|\$\s|>>>\s|\.\.\.\s|\[?\d{4}-\d\d-\d\d[T ]|\[?\d\d:\d\d:\d\d
+      |\[rank\d|\[?rank\d+\]?:|\d+:\s
       |\[(?:INFO|WARN|WARNING|ERROR|DEBUG|[EWIF]\d*\b)|(?:INFO|WARNING|ERROR|DEBUG|FATAL|CRITICAL)\b[:\s]
-      |Traceback\b|File\s"|\s{4,}\S.*[=(\[{;]|at\s\S+\(|srun:|slurmstepd|sbatch:|salloc:|torchrun\b|srun\b|sbatch\b|module\sload|pip\sinstall
-      |conda\s(?:activate|create|install)|export\s\w+=|import\s\w+|from\s[\w.]+\simport|\w+\s?=\s?[\w.]+\(|def\s\w+\(
+      |Traceback\b|File\s"|\s{4,}\S.*[=(\[{;]|at\s\S+\(|srun:|slurmstepd|sbatch:|salloc:|torchrun\b
+      |srun\b|sbatch\b|module\sload
+      |pip\sinstall|conda\s(?:activate|create|install)|export\s\w+=|import\s\w+
+      |from\s[\w.]+\simport|\w+\s?=\s?[\w.]+\(|def\s\w+\(
       |[\w.]*(?:Error|Exception|Warning):|-\s?`?\w+`?\sversion|[-|+=]{6,}|[A-Z_]{4,}=\S|\w+:\d+:\d+\s\[\d\]
-      |.*(?:core\sdumped|Segmentation\sfault|undefined\ssymbol|No\ssuch\sfile|command\snot\sfound|CUDA\serror|NCCL\s(?:INFO|WARN))
+      |.*(?:core\sdumped|Segmentation\sfault|undefined\ssymbol|No\ssuch\sfile|command\snot\sfound
+      |CUDA\serror|NCCL\s(?:INFO|WARN))
     )""",
     re.X,
 )
 ERROR_LINE = re.compile(
     r"error|exception|fail|killed|denied|not found|no such|timeout|out of memory|fault|cannot|invalid", re.I
+)
+SENTENCE_END = re.compile(r"(?<=[.!?…;:])\s+|\n+|\s[–—]\s")
+ASK = re.compile(
+    r"\?|\b(?:(?:we|i)(?:'d| would| will|'re| are| am|'m)? (?:like|love|need|want|ask|look|seek|search"
+    r"|request|apply|wish|hope|wonder)\w*"
+    r"|please|could (?:you|some|any)\w*|can (?:you|some|any)\w*|would you|looking for|look for|help us"
+    r"|help me|what we need|missing is|we miss"
+    r"|question is|wanted|tell (?:me|us)|any (?:idea|hint|advice)\w*"
+    r"|mocht\w*|brauch\w*|such(?:e|en|t)|bitte\w*|benotig\w*|wunsch\w*|konnten sie|konnt ihr|gesucht|frage"
+    r"|fehlt|wurden wir"
+    r"|souhait\w*|aimer\w*|voudr\w*|cherch\w*|demand\w*|besoin|pourriez|pouvez|pourrait"
+    r"|il nous (?:faut|manque)|il me (?:faut|manque)|svp"
+    r"|quer(?:emos|riamos|ria)|quisiera\w*|gustaria|buscamos|busco|necesit\w*|solicit\w*|pedimos|podria\w*"
+    r"|podeis|pueden|hace falta|nos falta"
+    r"|vorre\w*|cerc(?:o|hiamo)|chied\w*|bisogno|potreste|potete|potrebbe|serv(?:e|irebbe)|desider\w*"
+    r"|ci manca|mi manca)\b"
 )
 QUOTED = re.compile(r"^\s*>(?!>>)")
 
@@ -123,6 +144,20 @@ def reads_as_sentence(line: str) -> bool:
 def last_error(machine: str) -> str:
     lines = [line.strip() for line in machine.split("\n") if ERROR_LINE.search(line)]
     return lines[-1][:200] if lines else ""
+
+
+def sentences(prose: str) -> list[str]:
+    return [" ".join(sentence.split()) for sentence in SENTENCE_END.split(prose) if sentence.strip()]
+
+
+def asking(found: Sequence[str]) -> list[bool]:
+    """Which sentences put the request: questions and wishes, else the last one of some length."""
+    marks = [bool(ASK.search(folded(sentence))) for sentence in found]
+    if not any(marks):
+        long = [at for at, sentence in enumerate(found) if len(sentence.split()) >= 4]
+        last = long[-1] if long else len(found) - 1
+        marks = [at == last for at in range(len(found))]
+    return marks
 
 
 def folded(text: str) -> str:

@@ -1,0 +1,241 @@
+"""Features, training, the model's files and the evaluation figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from knowledge_base.encoder import Encoder
+from triage.card import train_and_describe
+from triage.classifier import Classifier
+from triage.dataset import (
+    LEVELS,
+    NONE,
+    TYPES,
+    Labelled,
+    data_hash,
+    load_all,
+    near_copy_rate,
+    parse_labelled,
+    parse_request,
+)
+from triage.errors import ModelFileError, RequestLineError
+from triage.evaluation import (
+    Judged,
+    calibration_error,
+    class_figures,
+    coverage_at,
+    false_alarms,
+    macro_f1,
+    none_recall,
+    reliability,
+    report,
+    risk_coverage,
+)
+from triage.features import fit_vocabulary, letter_terms, tfidf, word_terms
+from triage.model import MODEL_FOLDER, load_model, probabilities
+from triage.result import Request
+from triage.training import matrix_of, prepare, spanned, train
+
+TEXTS = [
+    "the job is slow on two nodes",
+    "the job crashes",
+    "fine-tune a model on two GPUs",
+    "a model, a model and a job",
+]
+
+
+def test_tfidf_equals_scikit_learn() -> None:
+    vocabulary = fit_vocabulary([word_terms(text) for text in TEXTS], min_documents=1, max_terms=1_000)
+    theirs = TfidfVectorizer(analyzer=word_terms, sublinear_tf=True, norm="l2", vocabulary=vocabulary.index).fit(TEXTS)
+    for text in [*TEXTS, "unknown words, one job"]:
+        columns, values = tfidf(vocabulary, word_terms(text))
+        ours = np.zeros(len(vocabulary.index))
+        ours[columns] = values
+        np.testing.assert_allclose(ours, theirs.transform([text]).toarray()[0], atol=1e-6)
+
+
+def test_letter_terms_equal_scikit_learn() -> None:
+    theirs = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5)).build_analyzer()
+    for text in TEXTS:
+        ours = [term for term in letter_terms(text) if len(term) >= 3]
+        assert set(ours) <= set(theirs(text))
+
+
+def labelled() -> list[Labelled]:
+    rows = load_all()
+    return [row for row in rows if row.voice in {"examples", "plain-de", "plain-es", "inbox-a", "inbox-b", "inbox-c"}]
+
+
+def test_a_head_scores_as_scikit_learn_does(hashing_encoder: Encoder) -> None:
+    """The fit in the space that the rows span is the fit on the features themselves."""
+    prepared = prepare([row for row in labelled() if row.in_scope], hashing_encoder)
+    matrix = matrix_of(prepared.space, prepared.rows)
+    span, back = spanned(matrix)
+    truth = [LEVELS.index(row.level) for row in prepared.labelled]
+    direct = LogisticRegression(C=0.1, max_iter=5_000, tol=1e-8).fit(matrix, truth)
+    spanning = LogisticRegression(C=0.1, max_iter=5_000, tol=1e-8).fit(span, truth)
+    np.testing.assert_allclose(spanning.coef_ @ back.T, direct.coef_, atol=2e-3)
+
+
+def test_training_is_deterministic_and_the_files_give_the_model_back(hashing_encoder: Encoder, tmp_path: Path) -> None:
+    first = train(labelled(), hashing_encoder).model
+    card = train_and_describe(labelled(), hashing_encoder, tmp_path / "one")
+    train_and_describe(labelled(), hashing_encoder, tmp_path / "two")
+    for name in ("triage.npz", "triage.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert first.data_hash in card
+    loaded = load_model(tmp_path / "one", encoder_name=hashing_encoder.name)
+    row = prepare(labelled(), hashing_encoder).rows[0]
+    for head, again in ((first.level, loaded.level), (first.type, loaded.type)):
+        assert probabilities(again, row) == pytest.approx(probabilities(head, row), abs=5e-3)
+
+
+def test_probabilities_sum_to_one_and_reasons_are_given(hashing_encoder: Encoder, tmp_path: Path) -> None:
+    train_and_describe(labelled(), hashing_encoder, tmp_path)
+    placed = Classifier(hashing_encoder, tmp_path).place(
+        Request(id="7", channel="slack", subject="", body="LoRA loss is flat, which learning rate?")
+    )
+    assert sum(placed.level_probabilities.values()) == pytest.approx(1.0)
+    assert sum(placed.type_probabilities.values()) == pytest.approx(1.0)
+    assert any("for L" in reason for reason in placed.reasons)
+    assert placed.reasons[-1].startswith(f"route {placed.route}")
+
+
+def test_another_embedding_model_is_refused() -> None:
+    with pytest.raises(ModelFileError, match="triage-train"):
+        load_model(MODEL_FOLDER, encoder_name="another")
+
+
+@pytest.mark.parametrize("broken", ["missing", "no json", "another format", "other cues"])
+def test_broken_model_files_are_named(tmp_path: Path, broken: str) -> None:
+    for name in ("triage.npz", "triage.json"):
+        (tmp_path / name).write_bytes((MODEL_FOLDER / name).read_bytes())
+    told = json.loads((tmp_path / "triage.json").read_text("utf-8"))
+    contents = {
+        "no json": "{",
+        "another format": json.dumps({**told, "format": 99}),
+        "other cues": json.dumps({**told, "cues": ["x"]}),
+    }
+    if broken == "missing":
+        (tmp_path / "triage.npz").unlink()
+    else:
+        (tmp_path / "triage.json").write_text(contents[broken], "utf-8")
+    with pytest.raises(ModelFileError, match="triage-train"):
+        load_model(tmp_path)
+
+
+def test_committed_model_is_small_and_was_trained_on_the_committed_data() -> None:
+    model = load_model()
+    assert sum(path.stat().st_size for path in MODEL_FOLDER.iterdir()) < 10_000_000
+    assert model.data_hash == data_hash(row for row in load_all() if not row.is_test)
+
+
+def test_data_are_large_varied_and_complete() -> None:
+    rows = load_all()
+    cells = {(row.level, row.type) for row in rows if row.in_scope}
+    assert len(rows) >= 1_000
+    assert len(cells) == len(LEVELS) * len(TYPES)
+    assert {"en", "de", "fr", "es", "it"} <= {row.language for row in rows}
+    assert {row.request.channel for row in rows} == {"email", "form", "slack"}
+    assert sum(not row.in_scope for row in rows) >= 150
+    assert near_copy_rate(rows) <= 0.02
+    assert len({row.request.id for row in rows}) == len(rows)
+
+
+def test_near_copies_are_counted() -> None:
+    rows = [labelled_line(f"my job on the big machine does not start today {end}") for end in ("now", "again")]
+    assert near_copy_rate(rows) == 1.0
+    assert near_copy_rate([*rows, labelled_line("something else altogether is asked here")]) == pytest.approx(2 / 3)
+
+
+def labelled_line(body: str, level: str = "L1", kind: str = "T1") -> Labelled:
+    return parse_labelled(
+        json.dumps({"id": "1", "channel": "email", "subject": "", "body": body, "level": level, "type": kind}), "x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("broken", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ('{"id": "1", "channel": "email"}', '"body" is missing'),
+        ('{"channel": "email", "body": "x"}', '"id" is missing'),
+        ('{"id": "1", "channel": "email", "body": 5}', '"body" is no text'),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_bad_request_lines_are_named(line: str, problem: str) -> None:
+    with pytest.raises(RequestLineError, match=problem) as caught:
+        parse_request(line, "in.jsonl line 3")
+    assert "in.jsonl line 3" in str(caught.value)
+
+
+def test_null_subject_and_number_as_id_are_taken() -> None:
+    assert parse_request('{"id": 5, "channel": "slack", "subject": null, "body": "hi"}', "x") == Request(
+        id="5", channel="slack", subject="", body="hi"
+    )
+
+
+def test_unknown_labels_are_refused() -> None:
+    with pytest.raises(RequestLineError, match="L9"):
+        labelled_line("x", "L9")
+
+
+def judged(truth: str, level: str, confidence: float) -> Judged:
+    row = labelled_line(f"body {truth} {level} {confidence}", truth, NONE if truth == NONE else "T1")
+    kind = NONE if level == NONE else "T1"
+    return Judged(truth=row, level=level, type=kind, level_confidence=confidence, type_confidence=confidence)
+
+
+SAMPLE = [
+    judged("L1", "L1", 0.9),
+    judged("L1", "L2", 0.4),
+    judged("L2", "L2", 0.8),
+    judged(NONE, NONE, 0.9),
+    judged("L2", NONE, 0.6),
+]
+
+
+def test_figures() -> None:
+    figures = class_figures(["a", "a", "b"], ["a", "b", "b"], ("a", "b", "c"))
+    assert [(each.label, each.support) for each in figures] == [("a", 2), ("b", 1)]
+    assert macro_f1(figures) == pytest.approx(2 / 3)
+    assert none_recall(SAMPLE) == 1.0
+    assert false_alarms(SAMPLE) == 0.25
+
+
+def test_calibration_error_of_a_sample() -> None:
+    bins = reliability([0.95, 0.95, 0.15], [True, False, False])
+    assert [(each.count, each.accuracy) for each in bins] == [(1, 0.0), (2, 0.5)]
+    assert calibration_error(bins) == pytest.approx((0.15 + 2 * 0.45) / 3)
+
+
+def test_coverage_falls_with_the_precision_wanted() -> None:
+    assert coverage_at(SAMPLE, lambda each: each.level_right, 0.95) == pytest.approx(3 / 5)
+    assert coverage_at(SAMPLE, lambda each: each.level_right, 0.5) == 1.0
+    assert risk_coverage(SAMPLE, lambda each: each.level_right)[-1] == (1.0, 0.6)
+
+
+def test_report_names_everything() -> None:
+    text = report(SAMPLE)
+    for part in (
+        "level macro-F1",
+        "out-of-scope recall",
+        "near-copies",
+        "ECE",
+        "coverage",
+        "columns: placed",
+        "not English",
+    ):
+        assert part in text
+
+
+def test_empty_report() -> None:
+    assert "requests             0" in report([])
