@@ -51,6 +51,7 @@ def build_index(source: Path, index: Path, encoder: Encoder) -> BuildReport:
     Raises:
         SourceMissingError: `source` is no folder.
         EmptySourceError: it holds nothing to index.
+        IndexUnwritableError: the snapshot cannot be written.
     """
     begun = time.monotonic()
     reading = read_tree(source)

@@ -66,3 +66,11 @@ class FactsError(KnowledgeBaseError):
 
 class QuestionsError(KnowledgeBaseError):
     """A file of labelled questions cannot be used; the message names the line."""
+
+
+class IndexUnwritableError(KnowledgeBaseError):
+    def __init__(self, index: Path, problem: object) -> None:
+        super().__init__(
+            f"the index at {index} cannot be written ({problem}); the one before, if any, is still in place: "
+            "check the folder's permissions and free space, or give another --index"
+        )

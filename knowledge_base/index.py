@@ -104,7 +104,7 @@ class Index:
     def _embed(self, questions: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
         if encoder.name != self.manifest.encoder:
             raise EncoderMismatchError(self._index, self.manifest.encoder, encoder.name)
-        return encoder.encode([question.strip() or "?" for question in questions])
+        return encoder.encode([_encodable(question) for question in questions])
 
     def _lexical(self, terms: Sequence[str]) -> LexicalScores:
         asked = self.fields.scores(terms)
@@ -153,6 +153,11 @@ def open_index(index: Path) -> Index:
             if not replaced_meanwhile or attempt == ATTEMPTS - 1:
                 raise IndexDamagedError(index, str(error)) from error
     raise IndexDamagedError(index, "it is replaced all the time")
+
+
+def _encodable(question: str) -> str:
+    """Half surrogate pairs, as JSON may hold them, replaced; never empty."""
+    return question.encode("utf-8", "replace").decode().strip() or "?"
 
 
 def _first_of_each(files: NDArray[np.int32]) -> NDArray[np.int64]:

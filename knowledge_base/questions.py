@@ -22,10 +22,14 @@ def read_questions(file: Path) -> list[LabelledQuestion]:
     """One JSON object a line with id, question, corpus and gold_paths.
 
     Raises:
-        QuestionsError: a line is not of that form.
+        QuestionsError: the file cannot be read, or a line is not of that form.
     """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise QuestionsError(f"{file} cannot be read: {error}") from error
     found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
                 found.append(_question(json.loads(line)))

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge_base.errors import IndexDamagedError, IndexMissingError, SchemaMismatchError
+from knowledge_base.errors import IndexDamagedError, IndexMissingError, IndexUnwritableError, SchemaMismatchError
 from knowledge_base.passage import Passage
 
 SCHEMA = 1
@@ -67,15 +67,23 @@ def current_snapshot(index: Path) -> Path:
 
 @contextmanager
 def building(index: Path) -> Iterator[Path]:
-    """A folder to build in; it becomes the current snapshot when the block ends without an error."""
+    """A folder to build in; it becomes the current snapshot when the block ends without an error.
+
+    Raises:
+        IndexUnwritableError: no permission, no space, or something else in the way.
+    """
     snapshots = index / "snapshots"
-    snapshots.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".building-{os.getpid()}-", dir=snapshots))
+    folder: Path | None = None
     try:
+        snapshots.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".building-{os.getpid()}-", dir=snapshots))
         yield folder
         _publish(index, folder)
+    except OSError as error:
+        raise IndexUnwritableError(index, error) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(index: Path, folder: Path) -> None:

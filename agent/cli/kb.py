@@ -84,10 +84,10 @@ def evaluate(
 def _answer_lines(index: Index, encoder: SentenceEncoder, k: int) -> int:
     """Answers the questions on standard input; returns how many lines could not be used."""
     bad = _Bad()
-    for batch in _batches(_questions(sys.stdin, bad)):
+    for batch in _batches(_questions(sys.stdin.buffer, bad)):
         results = index.search_many([text for _, text in batch], encoder, k, one_per_file=True)
         for (question_id, _), result in zip(batch, results, strict=True):
-            typer.echo(json.dumps(_row(question_id, result), ensure_ascii=False))
+            typer.echo(json.dumps(_row(question_id, result)))
     return bad.lines
 
 
@@ -102,14 +102,14 @@ class _Bad:
         typer.echo(json.dumps({"error": problem, "line": number}), err=True)
 
 
-def _questions(lines: Iterable[str], bad: _Bad) -> Iterator[tuple[object, str]]:
+def _questions(lines: Iterable[bytes], bad: _Bad) -> Iterator[tuple[object, str]]:
     """Ids and questions of the lines that can be used."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             bad.report(number, f"not JSON: {error}")
             continue
         text = value.get("question") if isinstance(value, dict) else None

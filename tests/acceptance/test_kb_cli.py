@@ -15,7 +15,15 @@ ROOT = Path(__file__).parents[2]
 
 def minerva(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*MINERVA, *arguments], input=stdin, capture_output=True, text=True, cwd=ROOT, check=False, timeout=240
+        [*MINERVA, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",  # a test sends bytes that are no UTF-8
+        cwd=ROOT,
+        check=False,
+        timeout=240,
     )
 
 
@@ -59,7 +67,7 @@ def test_questions_as_json_lines(built: tuple[Path, str]) -> None:
 
 
 def test_bad_lines_are_named_and_the_rest_is_answered(built: tuple[Path, str]) -> None:
-    lines = 'nonsense\n{"id": 1}\n\n{"id": 3, "question": "quota"}\n'
+    lines = 'nonsense\n{"id": "\udcff"}\n\n{"id": 3, "question": "quota \\ud800"}\n'
     done = minerva("kb", "search", "--index", str(built[0]), "--jsonl", stdin=lines)
     assert done.returncode == 1
     assert [json.loads(line)["line"] for line in done.stderr.splitlines()] == [1, 2]
@@ -75,5 +83,6 @@ def test_a_missing_index_says_what_to_run(tmp_path: Path) -> None:
 
 def test_bad_usage(tmp_path: Path) -> None:
     assert minerva("kb", "search", "--index", str(tmp_path)).returncode == 2
+    assert minerva("kb", "evaluate", str(tmp_path / "no.jsonl"), "--index", str(tmp_path)).returncode == 1
     assert minerva("kb", "build", "--index", str(tmp_path)).returncode == 2
     assert minerva("kb", "build", "--source", str(tmp_path / "no"), "--index", str(tmp_path)).returncode == 1

@@ -18,6 +18,7 @@ from knowledge_base.errors import (
     EncoderMismatchError,
     IndexDamagedError,
     IndexMissingError,
+    IndexUnwritableError,
     SchemaMismatchError,
 )
 from knowledge_base.index import build_index, open_index
@@ -91,7 +92,7 @@ def test_a_named_system_puts_pages_of_others_last(source: Path, index: Path, has
     assert hits[-1].passage.path == "mn5.md"
 
 
-@pytest.mark.parametrize("question", ["", " ", "???", "the of and", "日本語", "x" * 20_000, "\0"])
+@pytest.mark.parametrize("question", ["", " ", "???", "the of and", "日本語", "x" * 20_000, "\0", "\ud800"])
 def test_strange_questions_have_an_answer(source: Path, index: Path, hashing_encoder: Encoder, question: str) -> None:
     build_index(source, index, hashing_encoder)
     result = open_index(index).search(question, hashing_encoder)
@@ -138,6 +139,12 @@ def test_a_failed_build_leaves_the_index_as_it_was(source: Path, index: Path, ha
         build_index(source, index, hashing_encoder)
     assert snapshots(index) == before
     assert len(open_index(index)) == 5
+
+
+def test_a_folder_that_cannot_be_written(source: Path, index: Path, hashing_encoder: Encoder) -> None:
+    index.write_text("a file is in the way")
+    with pytest.raises(IndexUnwritableError, match="another --index"):
+        build_index(source, index, hashing_encoder)
 
 
 def test_what_a_killed_build_left_is_removed(source: Path, index: Path, hashing_encoder: Encoder) -> None:
