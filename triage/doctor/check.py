@@ -15,8 +15,8 @@ from triage.doctor.rules import (
     container,
     directive,
     environment,
-    form,
     expansion,
+    form,
     launching,
     placement,
     resource,
@@ -40,7 +40,7 @@ CHECKS = (
     *serving.CHECKS,
 )
 MAX_PASSES = 4
-MAX_SCRIPT_LINES = 2000
+MAX_SCRIPT_LINES = 1000
 _ORDER: Mapping[Severity, int] = {"error": 0, "warning": 1, "hint": 2}
 
 

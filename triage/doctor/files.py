@@ -6,12 +6,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from triage.doctor.diagnosis import Diagnosis
+from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding
 from triage.doctor.errors import InputFileError, UnknownSystemError
 from triage.doctor.logs import diagnose_log
+from triage.doctor.performance import speed_findings
 from triage.doctor.pieces import MAX_PIECE_CHARS, Piece, pieces_of_script_file
 from triage.doctor.request import diagnose_pieces
 from triage.doctor.systems import named_systems, systems
+
+SPEED_BYTES = 2_000_000
+"""Part of a log that is read for its speed; samples and steps repeat."""
 
 
 def diagnose_files(script: Path | None, logs: Sequence[Path], *, system: str = "") -> Diagnosis:
@@ -23,14 +27,18 @@ def diagnose_files(script: Path | None, logs: Sequence[Path], *, system: str = "
     if script is not None:
         text = _read(script)
         pieces = list(pieces_of_script_file(script.name if script.name != "-" else "script", text))
-    found = []
+    found: list[LogFinding] = []
+    speed: list[Finding] = []
     for path in logs:
         try:
             with path.open("rb") as stream:
+                head = stream.read(SPEED_BYTES)
+                speed += speed_findings(head, path.name)
+                stream.seek(0)
                 found += diagnose_log(stream, path.name)
         except OSError as error:
             raise InputFileError(path, error.strerror or str(error)) from error
-    return diagnose_pieces(pieces, named_systems(text), stated=system, logs=found)
+    return diagnose_pieces(pieces, named_systems(text), stated=system, logs=found, speed=speed)
 
 
 def _read(path: Path) -> str:

@@ -19,6 +19,11 @@ _WEAK = re.compile(
     r"fall(?:ing|s)? back|ignor(?:ing|ed)|skipping|\bnon-?fatal\b|\boptional\b|continuing|\bproceeding\b|"
     r"\bdebug\b|\bNCCL INFO\b|^\[W|^W\d{4}|using .{0,40} instead|disabl(?:ed|ing)|deprecated"
 )
+_PASSED_OVER = re.compile(
+    r"(?i)\bretrying\b|\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|^\W{0,3}warn(?:ing)?\b|Warning: |^[\d\-:,. ]{8,30} *\[?WARN"
+    r"|^(?:cp|mv|cat|ls|rm|tail|head|tar|find|stat|chmod|rmdir): |\b(?:nvidia-smi|rocm-smi|git|lscpu|numactl|bc|jq|tree|htop|nvtop|"
+    r"pigz|ccache|hostname|lspci): (?:command )?not found"
+)
 _STRONG = re.compile(r"(?i)\b\w*(?:Error|Exception)\b ?[:(]|\bfatal\b|\berror:|\baborted\b|NCCL WARN")
 _KILLED_FROM_OUTSIDE = re.compile(
     r"^(?:KeyboardInterrupt|SystemExit|\S{0,80}SignalException|\S{0,60}CancelledError|BrokenPipeError)"
@@ -33,6 +38,7 @@ _SUCCESS = re.compile(
     rb"(?:final|best) (?:model|checkpoint|eval|loss|accuracy|test|validation)|"
     rb"exit(?:ed with)? (?:code|status)[ :=]{1,3}0\b|\ball done\b)"
 )
+_RECOVERABLE = ("environment", "network_offline", "dataloader_filesystem", "permissions_quota")
 _ALWAYS_FATAL = frozenset({"slurm_time_limit", "oom_cpu_slurm", "slurm_node_fail", "slurm_preempted_or_requeued"})
 
 
@@ -79,7 +85,7 @@ def _standing(hit: Hit) -> Standing:
         return "wait"
     if role == "symptom" or _KILLED_FROM_OUTSIDE.match(hit.text):
         return "symptom"
-    if _WEAK.search(hit.text) and not _STRONG.search(hit.text):
+    if _PASSED_OVER.search(hit.text) or (_WEAK.search(hit.text) and not _STRONG.search(hit.text)):
         return "weak"
     if role == "either" and not hit.signature.fallback and not _STRONG.search(hit.text):
         return "weak"
@@ -163,13 +169,14 @@ def _went_well(standing: Sequence[tuple[Hit, Standing]], scan: Scan) -> bool:
     if last_serious is None:
         return success > 0 or all(hit.progress_after >= RECOVERED_AFTER for hit, _ in standing)
     if success < last_serious.line:
-        return False
-    return last_serious.progress_after > 0 or last_serious.signature.category in (
-        "environment",
-        "network_offline",
-        "dataloader_filesystem",
-        "permissions_quota",
-    )
+        return all(_still_runs(hit, kind) for hit, kind in standing)
+    return last_serious.progress_after > 0 or last_serious.signature.category in _RECOVERABLE
+
+
+def _still_runs(hit: Hit, kind: Standing) -> bool:
+    """The log ends in normal progress, after something that programs recover from."""
+    recoverable = hit.signature.fallback or hit.signature.category in _RECOVERABLE or kind in ("weak", "wait")
+    return recoverable and kind != "symptom" and hit.progress_after >= RECOVERED_AFTER
 
 
 def _last_success_line(scan: Scan) -> int:
@@ -181,4 +188,6 @@ def _last_success_line(scan: Scan) -> int:
 def _confidence(first: Hit, causes: Sequence[Hit], weak: Sequence[Hit]) -> float:
     if first in causes:
         return 0.7 if first.signature.fallback else 0.95 if len(causes) == 1 else 0.85
+    if first.signature.role == "wait":
+        return 0.8
     return 0.5 if first in weak else 0.4

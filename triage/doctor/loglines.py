@@ -18,7 +18,7 @@ _MORE_PREFIXES = (
     r"^(?:> ?){1,4}",  # quoted in a mail
     r"^(?:rank|Rank|RANK)[ _:]?\d{1,6}\]?:\s{1,4}",
     r"^\[(?:rank|Rank|RANK)[ _:]?\d{1,6}\]:?\s{0,2}",
-    r"^(?:ERROR|WARNING|INFO|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[[\w./]{1,60}:\d{1,6}\] ",  # vLLM logger
+    r"^(?:ERROR|INFO|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[[\w./]{1,60}:\d{1,6}\] ",  # vLLM logger
     r"^(?:nid|lrdn|jpbo-|mel|gn|acn|as|node|cn|g)\d[\w.\-]{0,20}: ",  # pdsh, mpirun and some sruns
 )
 _RANK = re.compile(

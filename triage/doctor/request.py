@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from triage.doctor.check import Checked, check_script
-from triage.doctor.diagnosis import Diagnosis, LogFinding
+from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding
 from triage.doctor.loglines import with_reason_in_parentheses
 from triage.doctor.logs import diagnose_log_text
+from triage.doctor.mentions import mentions_in
+from triage.doctor.performance import speed_findings
 from triage.doctor.pieces import Piece, pieces_of
 from triage.doctor.questions import next_commands, questions_for
 from triage.doctor.systems import named_systems
@@ -32,16 +34,27 @@ def diagnose_request(text: str, attachments: Sequence[tuple[str, str]] = ()) -> 
 
 
 def diagnose_pieces(
-    pieces: Sequence[Piece], systems: tuple[str, ...], *, stated: str = "", logs: Sequence[LogFinding] = ()
+    pieces: Sequence[Piece],
+    systems: tuple[str, ...],
+    *,
+    stated: str = "",
+    logs: Sequence[LogFinding] = (),
+    speed: Sequence[Finding] = (),
 ) -> Diagnosis:
-    """`stated`: the system as the user gave it; `logs`: findings of logs read elsewhere."""
+    """`stated`: the system as the user gave it; `logs`, `speed`: findings of logs read elsewhere."""
     scripts = [piece for piece in pieces if piece.kind == "script"]
     hint = stated or (systems[0] if len(systems) == 1 else "")
     checked = [check_script(piece, hint=hint, mailed=piece.where == "text") for piece in scripts]
     log_findings = (*logs, *(found for piece in pieces if piece.kind == "log" for found in log_findings_of(piece)))
     main = checked[0] if checked else None
     system, confidence = _system(main, systems, stated)
-    findings = tuple(finding for item in checked for finding in item.findings)
+    slow = [
+        finding
+        for piece in pieces
+        if piece.kind == "log"
+        for finding in speed_findings("\n".join(piece.lines).encode("utf-8", "replace"), piece.where)
+    ]
+    findings = (*(finding for item in checked for finding in item.findings), *speed, *slow)
     return Diagnosis(
         system=system,
         system_confidence=confidence,
@@ -81,7 +94,8 @@ def log_findings_of(piece: Piece) -> tuple[LogFinding, ...]:
         return diagnose_log_text("\n".join(piece.lines), piece.where)
     lines = [with_reason_in_parentheses(line, pending=True) for line in piece.lines]
     found = diagnose_log_text("\n".join(lines), piece.where)
-    return tuple(replace(finding, excerpt=_as_written(finding, piece)) for finding in found)
+    mentioned = [] if found else list(mentions_in("\n".join(piece.lines), piece.where))
+    return (*(replace(finding, excerpt=_as_written(finding, piece)) for finding in found), *mentioned)
 
 
 def _as_written(finding: LogFinding, piece: Piece) -> str:

@@ -494,7 +494,12 @@ def _large_area(job: Job) -> str:
     if variables:
         return f"${variables[0]}"
     account = job.value("account")
-    by_account = {"lumi-g": "/scratch/", "roihu": "/scratch/", "meluxina": "/project/scratch/", "discoverer-plus": "/valhalla/projects/"}
+    by_account = {
+        "lumi-g": "/scratch/",
+        "roihu": "/scratch/",
+        "meluxina": "/project/scratch/",
+        "discoverer-plus": "/valhalla/projects/",
+    }
     if job.site.id in by_account and re.fullmatch(r"[\w\-]+", account):
         return by_account[job.site.id] + account
     if job.site.id in ("mn5-acc", "karolina") and re.fullmatch(r"[\w\-]+", account):

@@ -70,7 +70,11 @@ def _in_the_step(job: Job, command: Command, word: Word) -> tuple[Edit, ...]:
     """Escaped inside bash -c "..."; else the whole program is put into bash -c."""
     if word.raw.startswith('"') and any(other.text == "-c" for other in command.words):
         lines = range(word.line, word.line + word.raw.count("\n") + 1)
-        return tuple(Edit(at, at, (_EARLY.sub(r"\\\g<0>", job.lines[at - 1]),)) for at in lines if _EARLY.search(job.lines[at - 1]))
+        return tuple(
+            Edit(at, at, (_EARLY.sub(r"\\\g<0>", job.lines[at - 1]),))
+            for at in lines
+            if _EARLY.search(job.lines[at - 1])
+        )
     words = [item.text for item in command.words]
     program = len(words) - len(srun_options(words[1:])[1])
     if program >= len(words) or '"' in command.text or "'" in command.text or not command.text.isascii():

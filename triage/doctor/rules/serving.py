@@ -138,7 +138,9 @@ def readiness(job: Job) -> Iterator[Found]:
 
 def _poll(launch: Launch) -> str:
     port = launch.options.get("port", "") or "8000"
-    return f'until curl -sf "http://localhost:{port.strip(chr(34))}/health"; do kill -0 $server || exit 1; sleep 5; done'
+    return (
+        f'until curl -sf "http://localhost:{port.strip(chr(34))}/health"; do kill -0 $server || exit 1; sleep 5; done'
+    )
 
 
 def _in_background(job: Job, launch: Launch) -> tuple[Edit, ...]:

@@ -42,7 +42,12 @@ def uses_hub(job: Job) -> bool:
 def is_language_work(job: Job) -> bool:
     """Names in the script speak of language models, so Hugging Face libraries are likely."""
     text = " ".join(f"{launch.program} {' '.join(launch.args)}" for launch in job.main_launches)
-    return bool(re.search(r"(?i)llm|llama|mistral|qwen|bert|gpt|lora|sft|finetun|fine_tun|clm|t5\b|tokenizer|model_(?:name|path)", text))
+    return bool(
+        re.search(
+            r"(?i)llm|llama|mistral|qwen|bert|gpt|lora|sft|finetun|fine_tun|clm|t5\b|tokenizer|model_(?:name|path)",
+            text,
+        )
+    )
 
 
 def hub_models(job: Job) -> list[tuple[int, str]]:

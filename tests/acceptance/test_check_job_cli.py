@@ -1,0 +1,74 @@
+"""`minerva check-job` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.cli.check_job import check_job
+
+SCRIPT = "#!/bin/bash\n#SBATCH --account=project_465000123\n#SBATCH --partition=standard-g\n#SBATCH --nodes=1\n#SBATCH --gpus-per-node=8\n#SBATCH --time=3-00:00:00\nsrun python train.py\n"
+LOG = "step 1 loss 2\n[rank3]: torch.OutOfMemoryError: HIP out of memory. Tried to allocate 2.00 GiB.\nsrun: error: n1: task 3: Exited with exit code 1\n"
+RUN = "import typer; from agent.cli.check_job import check_job; app = typer.Typer(); app.command()(check_job); app()"
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *arguments], cwd=root, text=True, capture_output=True, check=False
+    )
+
+
+def test_script_and_log_as_json(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    (tmp_path / "run.log").write_text(LOG)
+    done = run(str(tmp_path / "job.sh"), "--log", str(tmp_path / "run.log"), "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {
+        "system",
+        "system_confidence",
+        "findings",
+        "log_findings",
+        "corrected_script",
+        "diff",
+        "questions",
+        "next_commands",
+    } <= set(found)
+    assert found["system"] == "lumi-g"
+    assert ("res-time-over-limit", 6) in [(item["id"], item["line"]) for item in found["findings"]]
+    assert {"id", "severity", "line", "column", "what", "why", "fix", "evidence", "source"} <= set(found["findings"][0])
+    assert found["log_findings"][0]["id"] == "oom_gpu_framework"
+    assert found["log_findings"][0]["rank"] == "rank 3"
+    assert len(found["questions"]) <= 3
+
+
+def test_text_shows_the_offending_line(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    done = run(str(tmp_path / "job.sh"), folder=tmp_path)
+    assert "job.sh:6:9: error:" in done.stdout
+    assert "   6 | #SBATCH --time=3-00:00:00" in done.stdout
+
+
+def test_stated_system_decides(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text(
+        "#!/bin/bash\n#SBATCH --partition=gpu\n#SBATCH --gres=gpu:8\nsrun python -u t.py\n"
+    )
+    done = run(str(tmp_path / "job.sh"), "--system", "meluxina", "--json", folder=tmp_path)
+    assert "res-gpus-over-node" in {item["id"] for item in json.loads(done.stdout)["findings"]}
+
+
+@pytest.mark.parametrize("arguments", [(), ("missing.sh",), ("job.sh", "--system", "nowhere")])
+def test_wrong_use_is_said(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    done = run(*(str(tmp_path / word) if word.endswith(".sh") else word for word in arguments), folder=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr
+
+
+def test_command_is_importable() -> None:
+    assert callable(check_job)

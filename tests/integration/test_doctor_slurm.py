@@ -1,0 +1,71 @@
+"""Corrected scripts in the hands of a real Slurm: `sbatch --test-only` refuses the faulty one and takes the corrected one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from slurm_fixture import Slurm, missing_for_slurm, running_slurm
+
+from triage.doctor.check import check_script
+from triage.doctor.pieces import pieces_of_script_file
+
+MISSING = missing_for_slurm()
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no local Slurm: {MISSING}")
+
+PARTITIONS = "PartitionName=boost_usr_prod Nodes=n[1-4] Default=YES MaxTime=24:00:00 State=UP"
+HEAD = "#!/bin/bash\n#SBATCH --partition=boost_usr_prod\n#SBATCH --account=IscrC_TEST\n"
+BODY = "srun hostname\n"
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    with running_slurm(tmp_path_factory.mktemp("slurm"), partitions=PARTITIONS, memory_mb=494_000) as running:
+        yield running
+
+
+def corrected(text: str) -> str:
+    piece = next(piece for piece in pieces_of_script_file("job.sh", text) if piece.kind == "script")
+    checked = check_script(piece, hint="leonardo-booster")
+    assert checked.corrected is not None
+    return checked.corrected
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "#SBATCH --walltime=02:00:00\n",
+        "#SBATCH -time=01:00:00\n",
+        "#SBATCH --gpu=2\n",
+        "#SBATCH --gres=gpus:2\n",
+        "#SBATCH --gres=gpu:8\n",
+        "#SBATCH --mem=60GiB\n",
+        "#SBATCH --mem=60G\n#SBATCH --mem-per-cpu=2G\n",
+        "#SBATCH --cpu-bind=cores\n",
+        "#SBATCH —time=01:00:00\n",
+        "#SBATCH --array=10-1\n",
+        "#SBATCH --nodes=2 --ntasks-per-node=4 --cpus-per-task=16 --gres=gpu:4\n",
+        "#SBATCH --dependency=after_ok:5\n",
+    ],
+)
+def test_faulty_script_is_refused_and_corrected_one_taken(fault: str, slurm: Slurm) -> None:
+    faulty = f"{HEAD}{fault}{BODY}"
+    refused = slurm.test_only(faulty)
+    assert refused.returncode != 0, refused.stderr
+    mended = corrected(faulty)
+    if "dependency" in mended:  # job 5 need not exist: only the form is judged
+        assert "afterok:5" in mended
+        return
+    taken = slurm.test_only(mended)
+    assert taken.returncode == 0, f"{taken.stderr}\n{mended}"
+
+
+def test_windows_line_ends(slurm: Slurm) -> None:
+    faulty = f"{HEAD}{BODY}".replace("\n", "\r\n")
+    assert slurm.test_only(faulty).returncode != 0
+    assert slurm.test_only(corrected(faulty)).returncode == 0
