@@ -17,7 +17,7 @@ from typing import AnyStr
 import structlog
 from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, Envelope, Session, TLSSetupException
 
 from agent.errors import PortTakenError, SettingsError
 from agent.mail.envelope import null_or_address
@@ -113,7 +113,10 @@ class Handler:
 
     async def handle_exception(self, error: Exception) -> str:
         """aiosmtpd's own answer is a permanent 500, which would lose the mail."""
-        log.error("mail_not_stored", error=type(error).__name__, exc_info=error)
+        if isinstance(error, TLSSetupException):
+            log.info("tls_not_agreed")
+        else:
+            log.error("mail_not_stored", error=type(error).__name__, exc_info=error)
         return TRY_AGAIN
 
     def _is_ours(self, address: str) -> bool:
