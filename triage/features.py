@@ -20,9 +20,9 @@ Floats = NDArray[np.float32]
 WORD = re.compile(r"[a-z0-9_+#]*[a-z][a-z0-9_+#]*")
 WORD_CHARS = 8_000
 LETTER_CHARS = 3_000
-EMBED_HEAD = 240
-EMBED_ASK = 240
-"""Characters of the prose's start and of the request proper that are embedded: about 110 tokens at most."""
+EMBED_HEAD = 160
+EMBED_ASK = 140
+"""Characters of the prose's start and of the request proper that are embedded: about 70 tokens at most."""
 LETTER_SIZES = (3, 4, 5)
 
 SHAPES = (

@@ -23,7 +23,6 @@ from triage.evaluation import (
     type_figures,
 )
 
-
 LEVEL_BAR = 0.85
 TYPE_BAR = 0.90
 BOTH_BAR = 0.80
