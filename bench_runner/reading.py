@@ -81,7 +81,7 @@ FORMATS = (
         looks=re.compile(rb'\A[\s\[]*\{.*"(?:request_throughput|output_throughput|completed)"\s*:', re.DOTALL),
         from_buffer=vllm_json.read,
     ),
-    Format(name="mlperf-log", looks=re.compile(rb":::MLLOG"), from_lines=mllog.read),
+    Format(name="mlperf-log", looks=re.compile(rb":::MLLOG \{\""), from_lines=mllog.read),
     Format(name="mlperf-summary", looks=re.compile(rb"MLPerf Results Summary"), from_lines=mllog.read_summary),
     Format(
         name="vllm-text",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 from bench_runner.importers.source import Source
-from bench_runner.metrics import count, metric, number
+from bench_runner.metrics import count, unit_of
 from bench_runner.result import BenchmarkResult, Metric, Provenance, Record
 from bench_runner.spec import BenchmarkSpec, split_flags
 
@@ -55,7 +56,7 @@ TOOL_COLUMN = "Benchmark Type"
 REQUIRED = ("Supercomputer", "Framework", "Model")
 
 _LATENCIES = frozenset({"ttft_mean", "itl_mean", "tpot_mean"})
-_THROUGHPUTS = frozenset({"output_throughput", "request_throughput"})
+_PERFORMANCE = _LATENCIES | {"output_throughput", "request_throughput"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class _Plan:
     header: tuple[str, ...]
     texts: tuple[tuple[int, str], ...]
     counts: tuple[tuple[int, str], ...]
-    metrics: tuple[tuple[int, str], ...]
+    metrics: tuple[tuple[int, str, str], ...]
     flags: int | None
     tool: int | None
 
@@ -113,48 +114,66 @@ def _plan(header: tuple[str, ...]) -> _Plan:
         header=header,
         texts=where(TEXT_COLUMNS),
         counts=where(COUNT_COLUMNS),
-        metrics=where(METRIC_COLUMNS),
+        metrics=tuple((index, name, unit_of(name)) for index, name in where(METRIC_COLUMNS)),
         flags=header.index(FLAGS_COLUMN) if FLAGS_COLUMN in header else None,
         tool=header.index(TOOL_COLUMN) if TOOL_COLUMN in header else None,
     )
 
 
 def _row(cells: list[str], plan: _Plan, source: Source, line: int, seen: dict[str, tuple[str, ...]]) -> Record:
-    texts = {name: cells[index] or None for index, name in plan.texts}
-    counts: dict[str, int | None] = {}
-    for index, name in plan.counts:
-        counts[name] = found = count(cells[index])
-        if found is None and cells[index]:
-            return source.problem(line, f"{cells[index]!r} in column {plan.header[index]!r} is not a whole number")
-    metrics: list[Metric] = []
-    zero: list[str] = []
-    failed = False
-    for index, name in plan.metrics:
-        cell = cells[index]
-        value = number(cell)
-        if value is None:
-            if cell and cell.lower() not in ("nan", "inf", "-inf"):
-                return source.problem(line, f"{cell!r} in column {plan.header[index]!r} is not a number")
-        elif value == 0 and name in _LATENCIES:
-            zero.append(name)
-        elif value == 0 and name == "output_throughput":
-            failed = True
-        else:
-            metrics.append(metric(name, value))
+    counts = _counts(cells, plan)
+    if isinstance(counts, str):
+        return source.problem(line, counts)
+    figures = _figures(cells, plan)
+    if isinstance(figures, str):
+        return source.problem(line, figures)
+    metrics, zero, failed = figures
     raw_flags = cells[plan.flags] if plan.flags is not None else ""
     if raw_flags not in seen:
         seen[raw_flags] = split_flags(raw_flags)
-    if failed:
-        metrics = [item for item in metrics if item.name not in _LATENCIES | _THROUGHPUTS]
+    texts = {name: cells[index] or None for index, name in plan.texts}
     return BenchmarkResult(
         spec=BenchmarkSpec(kind="inference", server_flags=seen[raw_flags], **texts, **counts),  # type: ignore[arg-type]
         state="failed" if failed else "finished",
-        metrics=tuple(metrics),
+        metrics=tuple(item for item in metrics if item.name not in _PERFORMANCE) if failed else tuple(metrics),
         provenance=_provenance(cells, plan, source, line),
         original=dict(zip(plan.header, cells, strict=True)),
         not_measured=() if failed else tuple(zero),
         reason="throughput is printed as 0" if failed else None,
     )
+
+
+def _counts(cells: list[str], plan: _Plan) -> dict[str, int | None] | str:
+    """Whole numbers by name of the spec, or what is wrong."""
+    counts: dict[str, int | None] = {}
+    for index, name in plan.counts:
+        cell = cells[index]
+        counts[name] = found = int(cell) if cell.isdecimal() and len(cell) < 16 else count(cell)
+        if found is None and cell:
+            return f"{cell!r} in column {plan.header[index]!r} is not a whole number"
+    return counts
+
+
+def _figures(cells: list[str], plan: _Plan) -> tuple[list[Metric], list[str], bool] | str:
+    """Metrics, names of what was not measured, and whether the run failed; or what is wrong."""
+    metrics: list[Metric] = []
+    zero: list[str] = []
+    failed = False
+    for index, name, unit in plan.metrics:
+        cell = cells[index]
+        try:
+            value = float(cell)
+        except ValueError:
+            if cell.strip():
+                return f"{cell!r} in column {plan.header[index]!r} is not a number"
+            continue
+        if value == 0 and name in _LATENCIES:
+            zero.append(name)
+        elif value == 0 and name == "output_throughput":
+            failed = True
+        elif isfinite(value):
+            metrics.append(Metric(name=name, value=value, unit=unit))
+    return metrics, zero, failed
 
 
 def _provenance(cells: list[str], plan: _Plan, source: Source, line: int) -> Provenance:

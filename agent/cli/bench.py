@@ -1,0 +1,60 @@
+"""`minerva bench`: read benchmark results of many tools and say how far each can be trusted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench_runner.collecting import Collected, collect
+from bench_runner.plausibility.audit import audit as judge
+from bench_runner.report import as_json, as_text, normalised
+
+bench_app = typer.Typer(help="Benchmark results: import them and check them.", no_args_is_help=True)
+Paths = Annotated[list[Path], typer.Argument(help="Files, or folders that are searched for them.", metavar="PATH...")]
+
+
+@bench_app.command("audit")
+def audit(
+    paths: Paths,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object with every row instead of text.")] = False,
+) -> None:
+    """Recomputes and cross-checks foreign results: verified, suspect or invalid, with the reasons.
+
+    Exit code 1 when a file or a record could not be read; the verdicts do not change it.
+    """
+    found = collect(paths)
+    judged = judge(found.results)
+    render = as_json if json else as_text
+    sys.stdout.write(render(judged, found.problems, found.skipped))
+    _say_problems(found)
+
+
+@bench_app.command("import")
+def import_results(
+    paths: Paths,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a result on standard output.")] = False,
+) -> None:
+    """Reads results of vLLM, SGLang, guidellm, AIPerf, HF Trainer, MLPerf, milabench, ReFrame and MINERVA tables.
+
+    There is no store of results yet: with --jsonl the normalised results are written to standard output, without it
+    only what was found is counted.
+    """
+    found = collect(paths)
+    if jsonl:
+        for item in judge(found.results):
+            sys.stdout.write(normalised(item) + "\n")
+    else:
+        sys.stdout.write(f"{len(found.results)} results read; nothing is stored: use --jsonl to write them out.\n")
+    _say_problems(found)
+
+
+def _say_problems(found: Collected) -> None:
+    for problem in found.problems:
+        print(f"minerva: {problem}", file=sys.stderr)
+    if found.repeated:
+        print(f"minerva: {found.repeated} records were the same as others and counted once", file=sys.stderr)
+    if found.problems:
+        raise typer.Exit(1)
