@@ -24,7 +24,7 @@ _ATTRIBUTES = {"a": {"href", "title"}, **{f"h{n}": {"id"} for n in range(1, 5)},
 _SOURCES = re.compile(r"^Sources?: \[([^\]\n]*)\][ \t]*$", re.MULTILINE)
 _AS_IT_IS = re.compile(r"^(?:(```|~~~)[^\n]*\n.*?^\1[ \t]*(?:\n|\Z)|(?:\|[^\n]*(?:\n|\Z))+)", re.DOTALL | re.MULTILINE)
 """Code between fences and tables, with the line end."""
-_BLANK_LINES = re.compile(r"(\n(?:[ \t]*\n)+)")
+_BLANK_LINES = re.compile(r"(?<=\n)((?:[ \t]*\n)+)")
 _IN_COLUMNS = re.compile(
     r"^(?:[ \t]{2,}\S|#!|#(?:SBATCH|PBS|BSUB|OAR)\b|[$%>]{1,3} \S|Traceback )|\S {3,}\S.* {3,}\S", re.MULTILINE
 )

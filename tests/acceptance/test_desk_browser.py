@@ -1,0 +1,333 @@
+"""The desk in headless Chromium, as an engineer uses it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from desk_fixture import RunningDesk, running_desk
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from agent.store import tickets
+from agent.store.tables import Draft, DraftState
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=20_000)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+QUESTION = "My job on LUMI stays pending with AssocGrpGRES. Will it start by itself? Who in the project holds the GPUs?"
+HOSTILE = "<script>document.title='taken'</script> <img src=x onerror=\"document.title='taken'\">"
+PHONE = {"width": 390, "height": 844}
+
+SignedIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("needs Debian's package chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDesk]:
+    with running_desk(tmp_path_factory.mktemp("desk")) as running:
+        yield running
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers said on their consoles."""
+    return []
+
+
+@pytest.fixture
+def signed_in(desk: RunningDesk, browser: Browser, complaints: list[str]) -> Iterator[SignedIn]:
+    contexts: list[BrowserContext] = []
+
+    def page(name: str = "Grace Hopper", **options: object) -> Page:
+        context = browser.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        opened = context.new_page()
+        opened.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.goto(desk.sign_in_link(name))
+        return opened
+
+    yield page
+    for context in contexts:
+        context.close()
+
+
+def test_sign_in_read_a_citation_edit_approve_and_find_it_in_the_outbox(
+    desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
+) -> None:
+    number = desk.ask(QUESTION, Subject="Pending on LUMI")
+    page = signed_in()
+    page.locator(f"a[id='{number}']").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pending on LUMI")
+    expect(page.locator(".letter .envelope")).to_contain_text("ada@example.org")
+
+    page.locator(".mail .cite").first.click()
+    evidence, mail = page.locator(".evidence"), page.locator(".mail")
+    expect(evidence.locator("mark.this").first).to_be_visible()
+    beside, draft = evidence.bounding_box(), mail.bounding_box()
+    assert beside
+    assert draft
+    assert beside["x"] >= draft["x"] + draft["width"] or beside["x"] + beside["width"] <= draft["x"]
+    expect(page.locator(".evidence footer a")).to_have_attribute("href", "/articles/" + _path_of(desk, number))
+
+    page.get_by_text("Edit", exact=True).click()
+    page.get_by_label("Answer, as it is sent").fill("Dear Ada,\n\nit starts by itself. [1]\n")
+    page.get_by_role("button", name="Approve edited answer and send").click()
+    expect(page.get_by_role("status").first).to_contain_text("the answer is on its way")
+    expect(page.locator(".letter h3")).to_have_text("Approved by Grace Hopper")
+    expect(page.locator(".message.out .chip").first).to_have_text("sent")
+
+    page.get_by_role("link", name="Outbox").click()
+    row = page.locator(".sent li", has_text=f"Answer for {number}")
+    expect(row.locator(".state")).to_have_text("sent")
+    with page.expect_download() as download:
+        row.get_by_role("link", name=".eml").click()
+    assert "it starts by itself" in Path(download.value.path()).read_text()
+    page.goto(f"{desk.url}/tickets/{number}")
+    assert not complaints
+
+
+def test_a_rejected_draft_sends_nothing_and_another_one_comes_by_itself(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(QUESTION, Subject="To be rejected")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.get_by_text("Reject", exact=True).click()
+    page.get_by_label("Reason").fill("wrong system")
+    page.get_by_role("button", name="Reject draft").click()
+    expect(page.get_by_text("Rejected: nothing was sent")).to_be_visible()
+    expect(page.locator(".reason")).to_have_text("wrong system")
+    page.get_by_label("What should be different?").fill("say more about priorities")
+    page.get_by_role("button", name="Write another draft").click()
+    expect(page.get_by_role("button", name="Approve and send")).to_be_visible()
+    expect(page.locator(".sources")).to_contain_text("Asked for: say more about priorities")
+    expect(page.locator("#status")).to_have_text("Awaiting approval")
+    expect(page.locator(".message.out")).to_have_count(0)
+
+
+def test_the_second_engineer_hears_that_somebody_was_quicker_and_keeps_the_text(
+    desk: RunningDesk, signed_in: SignedIn
+) -> None:
+    number = desk.ask(QUESTION, Subject="Two engineers")
+    first, second = signed_in(), signed_in("Alan Turing")
+    for page in (first, second):
+        page.goto(f"{desk.url}/tickets/{number}")
+    second.get_by_text("Edit", exact=True).click()
+    second.get_by_label("Answer, as it is sent").fill("my own words")
+    first.get_by_role("button", name="Approve and send").click()
+    expect(first.get_by_text("Approved: the answer is on its way")).to_be_visible()
+    second.get_by_role("button", name="Approve edited answer and send").click()
+    expect(second.get_by_role("alert")).to_contain_text("approved already")
+    expect(second.get_by_label("What you had written")).to_have_value("my own words")
+    expect(second.locator(".letter h3")).to_have_text("Approved by Grace Hopper")
+
+
+def test_everything_with_the_keyboard(desk: RunningDesk, signed_in: SignedIn) -> None:
+    desk.ask(QUESTION, Subject="Older")
+    number = desk.ask(QUESTION, Subject="Newest")
+    page = signed_in()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("jek?")
+    expect(page.get_by_role("searchbox")).to_have_value("jek?")
+    page.keyboard.press("Escape")
+    for key in ("j", "ArrowDown", "k"):
+        page.keyboard.press(key)
+    expect(page.locator(f"a[id='{number}']")).to_be_focused()
+    with page.expect_response(lambda response: response.request.headers.get("hx-target") == "tickets"):
+        pass
+    expect(page.locator(f"a[id='{number}']")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tickets/*")
+    page.keyboard.press("1")
+    expect(page.locator(".evidence")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".evidence")).to_have_count(0)
+    page.keyboard.press("e")
+    expect(page.get_by_label("Answer, as it is sent")).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Typed by hand, with e and r and ? in it.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Approved as edited")).to_be_visible()
+    assert desk.ticket(number).status == "answered"
+
+
+def test_a_session_that_ends_in_mid_edit_loses_nothing(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(QUESTION, Subject="Interrupted")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.get_by_text("Edit", exact=True).click()
+    page.get_by_label("Answer, as it is sent").fill("an hour of work")
+    desk.end_sessions()
+    page.get_by_role("button", name="Approve edited answer and send").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your session has ended")
+    expect(page.get_by_label("What you had written")).to_have_value("an hour of work")
+    page.goto(desk.sign_in_link())
+    page.goto(f"{desk.url}/tickets/{number}")
+    expect(page.get_by_label("Answer, as it is sent")).to_have_value("an hour of work")
+    page.get_by_role("button", name="Approve edited answer and send").click()
+    expect(page.get_by_text("Approved as edited")).to_be_visible()
+
+
+def test_a_form_of_an_earlier_session_does_nothing_and_loses_nothing(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(QUESTION, Subject="Old form")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.get_by_text("Reject", exact=True).click()
+    page.get_by_label("Reason").fill("a long reason")
+    other = page.context.new_page()
+    other.goto(desk.sign_in_link())
+    page.get_by_role("button", name="Reject draft").click()
+    expect(page.get_by_text("from an earlier session")).to_be_visible()
+    expect(page.get_by_label("What you had written")).to_have_value("a long reason")
+    assert desk.draft_of(number).state == DraftState.WAITING
+
+
+def test_a_failed_draft_says_so_and_a_reply_to_an_open_ticket_is_announced(
+    desk: RunningDesk, signed_in: SignedIn
+) -> None:
+    number = desk.send(QUESTION, Subject="[broken] No index")
+    desk.wait_for_event(number, "no draft")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    expect(page.get_by_text("No draft could be made.")).to_be_visible()
+    page.get_by_label("What should it heed?").fill("half typed")
+    with desk.database.read() as session:
+        asked = tickets.messages_of(session, tickets.by_number(session, number))[0].message_id
+    desk.send("One more thing.", Subject="Re: No index", In_Reply_To=f"<{asked}>")
+    expect(page.get_by_text("This ticket has changed since you opened it.")).to_be_visible()
+    expect(page.get_by_label("What should it heed?")).to_have_value("half typed")
+
+
+def test_a_draft_appears_while_the_page_is_open(desk: RunningDesk, signed_in: SignedIn) -> None:
+    desk.released.clear()
+    number = desk.send(QUESTION, Subject="[slow] Wait for it")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    expect(page.get_by_text("A draft is being written…")).to_be_visible()
+    desk.released.set()
+    expect(page.get_by_role("button", name="Approve and send")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("Awaiting approval")
+
+
+def test_without_scripts(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(QUESTION, Subject="No scripts")
+    page = signed_in(java_script_enabled=False)
+    page.locator(f"a[id='{number}']").click()
+    page.locator(".mail .cite").first.click()
+    expect(page.locator(".evidence mark.this").first).to_be_visible()
+    expect(page.locator(".mail")).to_be_visible()
+    page.get_by_role("link", name="Close evidence").click()
+    page.get_by_role("button", name="Approve and send").click()
+    expect(page.get_by_text("Approved: the answer is on its way")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Approved: the answer is on its way")).to_have_count(0)
+
+
+def test_no_page_scrolls_sideways_breaks_a_rule_or_runs_what_a_mail_brings(
+    desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
+) -> None:
+    number = desk.ask(
+        f"{HOSTILE}\n\n{'x' * 400}\n\n#SBATCH --gres=gpu\n\n{QUESTION}", Subject=f"{HOSTILE} {'Long' * 60}",
+        sender=f"{'Name' * 30} <{'a' * 60}@{'sub.' * 20}example.org>",
+        To=", ".join(f"user{n}@example.org" for n in range(3000)),
+    )  # fmt: skip
+    aside = desk.send("away", Subject="Out of office", Auto_Submitted="auto-replied")
+    draft = desk.draft_of(number)
+    addresses = [
+        "/", "/?q=nothing-here", "/?status=set%20aside", f"/tickets/{number}", f"/tickets/{aside}", "/outbox",
+        f"/tickets/{number}/drafts/{draft.id}/evidence/1", "/articles", f"/articles/{_path_of(desk, number)}", "/account",
+    ]  # fmt: skip
+    pages = [signed_in(viewport=PHONE, color_scheme="dark"), signed_in(viewport={"width": 1024, "height": 700})]
+    for page in pages:
+        for address in addresses:
+            page.goto(desk.url + address)
+            width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+            assert width <= window, address
+            assert page.title().endswith("MINERVA helpdesk")
+    assert not complaints
+
+
+def test_dark_and_light_are_told_apart(signed_in: SignedIn) -> None:
+    shades = []
+    for scheme in ("light", "dark"):
+        page = signed_in(color_scheme=scheme)
+        shades.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    light, dark = (sum(int(part) for part in shade[4:-1].split(",")) for shade in shades)
+    assert light > 600
+    assert dark < 150
+
+
+def test_every_answer_has_the_policy_and_nothing_is_open_without_signing_in(desk: RunningDesk) -> None:
+    number = desk.ask(QUESTION, Subject="Headers")
+    draft = desk.draft_of(number)
+    closed = [
+        "/", "/outbox", "/outbox/1.eml", "/articles", "/articles/service/x.md", "/account", f"/tickets/{number}",
+        "/mails/1.eml", "/mails/1/attachments/0", f"/tickets/{number}/drafts/{draft.id}/evidence/1",
+    ]  # fmt: skip
+    with httpx.Client(base_url=desk.url) as client:
+        for address in closed:
+            answer = client.get(address)
+            assert answer.status_code == 303, address
+            assert answer.headers["location"].startswith("/sign-in?next=")
+            assert "script-src 'self'" in answer.headers["content-security-policy"]
+        posted = client.post(f"/tickets/{number}/drafts/{draft.id}/approve", data={"binding": draft.binding})
+        assert posted.status_code == 401
+        cookie = client.get(desk.sign_in_link()).headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        for address in [*closed, "/static/desk.css", "/nothing", "/tickets/MIN-1999-000001", "/outbox/x.eml"]:
+            policy = client.get(address).headers["content-security-policy"]
+            assert "unsafe" not in policy
+            assert "script-src 'self'" in policy or policy == "sandbox"
+
+
+def test_a_form_needs_its_token_and_its_own_ticket(desk: RunningDesk) -> None:
+    number, other = desk.ask(QUESTION, Subject="Mine"), desk.ask(QUESTION, Subject="Other")
+    draft = desk.draft_of(number)
+    with httpx.Client(base_url=desk.url) as client:
+        client.get(desk.sign_in_link())
+        token = client.get("/account").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+        form = {"binding": draft.binding, "csrf_token": token}
+        address = f"/tickets/{number}/drafts/{draft.id}/approve"
+        assert client.post(address, data={"binding": draft.binding}).status_code == 403
+        assert client.post(address, data=form, headers={"Origin": "https://evil.example"}).status_code == 403
+        assert client.post(f"/tickets/{other}/drafts/{draft.id}/approve", data=form).status_code == 404
+        assert client.get(f"/tickets/{other}/drafts/{draft.id}/evidence/1").status_code == 404
+        assert desk.draft_of(number).state == DraftState.WAITING
+        missing = client.get(f"/tickets/{number}/drafts/{draft.id}/evidence/99", headers={"HX-Request": "true"})
+        assert missing.status_code == 404
+        assert "<html" not in missing.text
+        assert client.post(address, data=form).status_code == 303
+
+
+def _path_of(desk: RunningDesk, number: str) -> str:
+    """Of the article behind the first passage, with its anchor."""
+    draft: Draft = desk.draft_of(number)
+    item = next(item for item in draft.evidence if item["kind"] == "passage")
+    return str(item["path"]) + (f"#{item['anchor']}" if item["anchor"] else "")
