@@ -153,7 +153,8 @@ class Job:
         by_qos = [part for part in fitting if part.qos == qos] if qos else []
         default = [part for part in fitting if part.qos in (None, "normal", "default")]
         if qos and not by_qos and any(part.qos for part in fitting):
-            return None
+            default = [part for part in fitting if part.qos is None]
+            fitting = []
         chosen = by_qos or default or (fitting if len(fitting) == 1 else [])
         return chosen[0] if chosen else None
 

@@ -278,7 +278,11 @@ def expanded(words: Sequence[str], variables: Mapping[str, str]) -> list[str]:
     for word in words:
         match = _WHOLE.match(word)
         value = variables.get(match.group(1), "") if match else ""
-        if match and (" " in value.strip() or (value and not found) or value.startswith(("-", "("))):
+        if (
+            match
+            and not value.startswith(("$(", "`"))
+            and (" " in value.strip() or (value and not found) or value.startswith(("-", "(")))
+        ):
             found.extend(split_words(value.strip("()")))
         elif " " in word and _EACH.search(word):
             found.append(_EACH.sub(lambda m: _command_value(m, variables), word))

@@ -12,7 +12,7 @@ OTHER_NAMES = (".py", ".yaml", ".yml", ".json", ".md", ".toml", ".cfg", ".ini", 
 MAX_PIECE_CHARS = 4_000_000
 
 DIRECTIVE = re.compile(r"^\s{0,8}#{1,2} {0,2}(?:SBATCH|sbatch|PBS|BSUB|OAR|MSUB|COBALT)\b|^#\$ -[a-zA-Z]")
-SHEBANG = re.compile(r"^\W{0,3}(?:#!|!#|#(?=/)|#!(?=\w)) ?/?[\w./]*(?:sh|python\d?|env|bin/\w{2,6})\b")
+SHEBANG = re.compile(r"^\s{0,12}\W{0,3}(?:#!|!#|#(?=/)|#!(?=\w)) ?/?[\w./]*(?:sh|python\d?|env|bin/\w{2,6})\b")
 _QUOTE = re.compile(r"^(?:> ?)+")
 _FENCE = re.compile(r"^(?:> ?)*\s{0,3}(?:```|~~~)")
 _SIGNATURE = re.compile(r"^-- ?$")

@@ -9,7 +9,7 @@ from triage.doctor.diagnosis import Severity
 from triage.doctor.facts import facts
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.signs import hub_models, is_language_work, is_training, sets_export, uses_hub
+from triage.doctor.rules.signs import hub_models, is_language_work, is_training, large_area, sets_export, uses_hub
 from triage.doctor.shell import Command
 
 _LOGIN = re.compile(r"^#!.*(?:bash|sh)\s+-\w*l")
@@ -71,7 +71,11 @@ def module_command(job: Job) -> Iterator[Found]:
         and not _LOGIN.match(head)
         and not sourced
     ):
-        yield _module(job, first, f"the module command may be missing in batch shells of {job.site.name}", "warning")
+        what = f"the module command may be missing in batch shells of {job.site.name}"
+        yield _module(job, first, what, "warning")
+        yield Found(
+            rule="env-module-command", line=1, severity="hint", what=f"no login shell: {what}", fix="#!/bin/bash -l"
+        )
     foreign = _foreign_module(job)
     if foreign:
         yield foreign
@@ -378,7 +382,6 @@ _HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|~)/|(?:^|[\s=\"'])/(?:users|home|homes
 _DATA_OPTION = re.compile(
     r"--(?:output[-_]?dir|out(?:put)?|save[-_]?(?:dir|path)?|checkpoint[-_]?dir|ckpt[-_]?(?:dir|path)?|data(?:[-_](?:dir|path|root))?|logging[-_]dir|results?[-_]?dir|cache[-_]dir|download[-_]dir|log[-_]?dir)[= ]\"?(\S+)"
 )
-_LARGE = ("SCRATCH", "WORK", "CINECA_SCRATCH", "SCRATCHDIR", "WORKDIR")
 _CACHES = (
     "HF_HOME",
     "HF_HUB_CACHE",
@@ -481,34 +484,13 @@ def cache_in_home(job: Job) -> Iterator[Found]:
 
 
 def _cache_edit(job: Job, line: int) -> tuple[Edit, ...]:
-    area = _large_area(job)
+    area = large_area(job)
     first = next((item.line for item in job.outer_commands if item.line <= line <= item.end_line and item.words), line)
     return (Edit(first, first - 1, (f'export HF_HOME="{area}/hf"',)),) if area else ()
 
 
-def _large_area(job: Job) -> str:
-    """A place for big files that is known by name on the system; empty when none is."""
-    if job.site is None:
-        return ""
-    variables = [str(area["env"]) for area in job.site.filesystems if area.get("env") in _LARGE]
-    if variables:
-        return f"${variables[0]}"
-    account = job.value("account")
-    by_account = {
-        "lumi-g": "/scratch/",
-        "roihu": "/scratch/",
-        "meluxina": "/project/scratch/",
-        "discoverer-plus": "/valhalla/projects/",
-    }
-    if job.site.id in by_account and re.fullmatch(r"[\w\-]+", account):
-        return by_account[job.site.id] + account
-    if job.site.id in ("mn5-acc", "karolina") and re.fullmatch(r"[\w\-]+", account):
-        return f"/gpfs/scratch/{account}" if job.site.id == "mn5-acc" else f"/scratch/project/{account.lower()}"
-    return ""
-
-
 def _out_of_home(job: Job, line: int) -> tuple[Edit, ...]:
-    area, text = _large_area(job), job.lines[line - 1]
+    area, text = large_area(job), job.lines[line - 1]
     if not area:
         return ()
     moved = re.sub(r"(?:\$HOME|\$\{HOME\}|~|/(?:users|home|homes)/[\w.\-]+)(?=/)", area, text)

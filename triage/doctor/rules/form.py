@@ -264,7 +264,6 @@ def _continuations(mended: Mended) -> None:
         elif (
             line.startswith("#SBATCH")
             and index + 1 < len(mended.lines)
-            and len(line) > 55
             and re.match(r"^--?[a-z][\w\-]*[= ]\S+", mended.lines[index + 1])
         ):
             _wrapped(mended, index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
@@ -168,16 +169,28 @@ def deepspeed_accelerate(job: Job) -> Iterator[Found]:
             rank, address = options.get("machine_rank", ""), options.get("main_process_ip", "")
             rdzv = options.get("rdzv_backend") == "c10d"
             if rank.isdigit() or (not rank and not rdzv):
-                yield _ssh(
-                    job,
-                    launch,
-                    "--machine_rank" if rank else "accelerate",
-                    "accelerate needs --machine_rank evaluated in the step on several nodes"
-                    if not rank
-                    else f"--machine_rank {rank} is the same on every node",
-                )
+                yield _machine_rank(job, launch, rank)
             elif not address:
                 yield _ssh(job, launch, "accelerate", "accelerate on several nodes needs --main_process_ip")
+
+
+def _machine_rank(job: Job, launch: Launch, rank: str) -> Found:
+    if not rank:
+        what = "accelerate needs --machine_rank evaluated in the step on several nodes"
+        return _ssh(job, launch, "accelerate", what)
+    found = _ssh(job, launch, "--machine_rank", f"--machine_rank {rank} is the same on every node")
+    text = job.lines[found.line - 1]
+    fixed = re.sub(rf"(--machine[-_]rank[= ]){rank}\b", r"\1$SLURM_NODEID", text, count=1)
+    return (
+        replace(found, edits=(Edit(found.line, found.line, (fixed,)),)) if launch.in_step and fixed != text else found
+    )
+
+
+_PER_NODE_START = (
+    'one launcher per node: srun torchrun --nnodes="$SLURM_JOB_NUM_NODES" --nproc_per_node="$SLURM_GPUS_ON_NODE" '
+    '--rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT" ...; '
+    "with accelerate --machine_rank=$SLURM_NODEID inside bash -c"
+)
 
 
 def _ssh(job: Job, launch: Launch, text: str, what: str) -> Found:
@@ -185,7 +198,7 @@ def _ssh(job: Job, launch: Launch, text: str, what: str) -> Found:
         rule="launch-deepspeed-accelerate",
         line=_line_with(job, launch, text),
         what=what,
-        fix='one launcher per node: srun torchrun --nnodes="$SLURM_JOB_NUM_NODES" --nproc_per_node="$SLURM_GPUS_ON_NODE" --rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT" ...; with accelerate --machine_rank=$SLURM_NODEID inside bash -c',
+        fix=_PER_NODE_START,
     )
 
 
@@ -276,6 +289,7 @@ def binding(job: Job) -> Iterator[Found]:
             yield from _masks(job, launch, line, masks)
         elif (
             job.site.id == "lumi-g"
+            and "numa" not in job.code
             and launch.srun is not None
             and not bind
             and launch.launcher in ("python", "other")
@@ -284,13 +298,14 @@ def binding(job: Job) -> Iterator[Found]:
             and "NUMA" not in job.code
             and "select_gpu" not in job.code
         ):
-            if "numa" not in job.code:
-                yield Found(
-                    rule="launch-binding",
-                    line=line,
-                    what="8 tasks on a full LUMI-G node without --cpu-bind: tasks and GPUs may sit on different NUMA domains",
-                    fix="--cpu-bind=map_cpu:49,57,17,25,1,9,33,41 or the masks of the LUMI documentation",
-                )
+            masks_of_site = job.site.facts["cpu_gpu_binding"]["cpu_map_one_core_per_gcd"]
+            yield Found(
+                rule="launch-binding",
+                line=line,
+                what="8 tasks on a full LUMI-G node without --cpu-bind: tasks and GPUs may be on different NUMA domains",
+                fix=f"--cpu-bind={masks_of_site} or the masks of the LUMI documentation",
+                edits=change(job, line, "srun", f"srun --cpu-bind={masks_of_site}"),
+            )
 
 
 def _masks(job: Job, launch: Launch, line: int, masks: re.Match[str]) -> Iterator[Found]:

@@ -203,7 +203,9 @@ def gpu_request_missing(job: Job) -> Iterator[Found]:
         return
     sign = gpu_sign(job)
     on_gpu_partition = bool(
-        job.site and job.value("partition") in {part.name for part in job.site.partitions if part.gpus} and job.launches
+        job.site
+        and job.value("partition") in {part.name for part in job.site.partitions if part.gpus}
+        and job.main_launches
     )
     if not sign and (not on_gpu_partition or is_preparation(job)):
         return

@@ -10,7 +10,7 @@ from triage.doctor.facts import facts
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import PER_NODE, _line_with
-from triage.doctor.rules.signs import is_training
+from triage.doctor.rules.signs import is_training, large_area
 
 
 def exit_code_lost(job: Job) -> Iterator[Found]:
@@ -548,7 +548,14 @@ def data_lost(job: Job) -> Iterator[Found]:
             line=line,
             what=f"results go to `{value}`, which is emptied when the job ends, and are not copied back",
             fix="write them to scratch or project storage, or copy them at the end and in the signal handler",
+            edits=_to_large_area(job, line),
         )
+
+
+def _to_large_area(job: Job, line: int) -> tuple[Edit, ...]:
+    area, text = large_area(job), job.lines[line - 1]
+    moved = _LOCAL.sub(area, text) if area else text
+    return (Edit(line, line, (moved,)),) if moved != text else ()
 
 
 def tmp_in_memory(job: Job) -> Iterator[Found]:

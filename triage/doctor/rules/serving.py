@@ -30,6 +30,8 @@ def servers(job: Job) -> list[Launch]:
 def parallel(job: Job, launch: Launch) -> tuple[int | None, int, int]:
     """Tensor, pipeline and data parallel sizes; the first is None when not told as a number."""
     options = {name.replace("-", "_"): value for name, value in launch.options.items()}
+    for match in re.finditer(r"--((?:tensor|pipeline|data)[-_]parallel[-_]size)[= ]\"?(\$?[\w{}]+)", launch.outer.text):
+        options.setdefault(match.group(1).replace("-", "_"), match.group(2))
     sizes: list[int | None] = []
     for names in _PARALLEL:
         given = next((options[name] for name in names if name in options), "1")
@@ -37,8 +39,15 @@ def parallel(job: Job, launch: Launch) -> tuple[int | None, int, int]:
     return sizes[0], sizes[1] or 1, sizes[2] or 1
 
 
+def engines(job: Job) -> list[Launch]:
+    """Servers, and other programs that are given a tensor parallel size."""
+    held = servers(job)
+    others = [launch for launch in job.main_launches if launch not in held and launch.launcher in ("vllm", "python")]
+    return held + [launch for launch in others if re.search(r"--tensor[-_]parallel[-_]size", launch.outer.text)]
+
+
 def tensor_parallel(job: Job) -> Iterator[Found]:
-    for launch in servers(job):
+    for launch in engines(job):
         tensor, pipeline, data = parallel(job, launch)
         visible = launch.assignments.get("CUDA_VISIBLE_DEVICES", "")
         gpus = len(visible.split(",")) if re.fullmatch(r"[\d,]+", visible) else job.gpus_per_node
@@ -66,9 +75,9 @@ def tensor_parallel(job: Job) -> Iterator[Found]:
                 line=line,
                 what=f"tensor parallel size {tensor} hardly ever divides the number of attention heads",
                 fix="1, 2, 4 or 8",
-                edits=(),
+                edits=_tp_edit(job, line, tensor) if not gpus & (gpus - 1) else (),
             )
-        elif tensor * pipeline * data < gpus and job.nodes == 1 and len(servers(job)) == 1 and not visible:
+        elif tensor * pipeline * data < gpus and job.nodes == 1 and len(engines(job)) == 1 and not visible:
             yield Found(
                 rule="serve-tensor-parallel",
                 line=line,

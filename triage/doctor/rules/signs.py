@@ -101,3 +101,27 @@ def submitted_with(job: Job, *names: str) -> bool:
 
 def sets_export(job: Job, name: str) -> bool:
     return job.sets(name) or bool(re.search(rf"\b{name}=", job.value("export")))
+
+
+_LARGE = ("SCRATCH", "WORK", "CINECA_SCRATCH", "SCRATCHDIR", "WORKDIR")
+
+
+def large_area(job: Job) -> str:
+    """A place for big files that is known by name on the system; empty when none is."""
+    if job.site is None:
+        return ""
+    variables = [str(area["env"]) for area in job.site.filesystems if area.get("env") in _LARGE]
+    if variables:
+        return f"${variables[0]}"
+    account = job.value("account")
+    by_account = {
+        "lumi-g": "/scratch/",
+        "roihu": "/scratch/",
+        "meluxina": "/project/scratch/",
+        "discoverer-plus": "/valhalla/projects/",
+    }
+    if job.site.id in by_account and re.fullmatch(r"[\w\-]+", account):
+        return by_account[job.site.id] + account
+    if job.site.id in ("mn5-acc", "karolina") and re.fullmatch(r"[\w\-]+", account):
+        return f"/gpfs/scratch/{account}" if job.site.id == "mn5-acc" else f"/scratch/project/{account.lower()}"
+    return ""

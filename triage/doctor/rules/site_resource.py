@@ -273,6 +273,7 @@ def _adastra(job: Job) -> Iterator[Found]:
             f"constraint {value}, but the software is built for {software}",
             f"--constraint={software} or the other build",
             "constraint",
+            edits=change(job, job.line_of("constraint"), value, software),
         )
     elif not re.search(r"MI250|MI300|GENOA|HPDA", value):
         yield _rule(
