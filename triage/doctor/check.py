@@ -12,31 +12,55 @@ from triage.doctor.facts import facts
 from triage.doctor.job import Job
 from triage.doctor.pieces import Piece
 from triage.doctor.rules import (
+    arrays,
     container,
+    content,
+    data,
     directive,
     environment,
     expansion,
     form,
+    gpu_request,
     launching,
+    modules,
+    network,
     placement,
+    platform,
+    ranks,
+    rendezvous,
     resource,
     robust,
     serving,
+    site_memory,
+    site_names,
     site_resource,
+    usage,
 )
 from triage.doctor.rules.found import Found
 from triage.doctor.shell import parse_shell
 
 CHECKS = (
     *directive.CHECKS,
-    *site_resource.CHECKS,
+    *content.CHECKS,
+    *site_names.CHECKS,
     *resource.CHECKS,
+    *gpu_request.CHECKS,
+    *site_memory.CHECKS,
+    *site_resource.CHECKS,
     *expansion.CHECKS,
     *launching.CHECKS,
+    *rendezvous.CHECKS,
+    *ranks.CHECKS,
     *placement.CHECKS,
+    *usage.CHECKS,
+    *modules.CHECKS,
+    *platform.CHECKS,
+    *network.CHECKS,
     *environment.CHECKS,
     *container.CHECKS,
     *robust.CHECKS,
+    *arrays.CHECKS,
+    *data.CHECKS,
     *serving.CHECKS,
 )
 MAX_PASSES = 4

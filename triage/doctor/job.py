@@ -167,7 +167,7 @@ class Job:
         total, per_node = self.ntasks, units.gpus(self.value("ntasks-per-node"))
         if total and per_node and per_node.count:
             return -(-total // per_node.count)
-        gpus, each = units.gpus(self.value("gpus")), self._gpus_given_per_node
+        gpus, each = units.gpus(self.value("gpus")), self.gpus_given_per_node
         return -(-gpus.count // each) if gpus and each else 1
 
     @cached_property
@@ -183,8 +183,8 @@ class Job:
         if value.isdigit():
             return int(value)
         per_task = units.gpus(self.value("gpus-per-task"))
-        if per_task and per_task.count and self._gpus_given_per_node:
-            return max(1, self._gpus_given_per_node // per_task.count)
+        if per_task and per_task.count and self.gpus_given_per_node:
+            return max(1, self.gpus_given_per_node // per_task.count)
         each = self.value("ntasks-per-gpu")
         if each.isdigit() and self.gpus_per_node:
             return int(each) * self.gpus_per_node
@@ -195,7 +195,7 @@ class Job:
         return self.ntasks if self.ntasks is not None else self.nodes * self.tasks_per_node
 
     @cached_property
-    def _gpus_given_per_node(self) -> int:
+    def gpus_given_per_node(self) -> int:
         per_node = units.gpus(self.value("gpus-per-node"))
         if per_node:
             return per_node.count
@@ -205,8 +205,8 @@ class Job:
     @cached_property
     def gpus_per_node(self) -> int:
         """0 when no GPU is asked for."""
-        if self._gpus_given_per_node:
-            return self._gpus_given_per_node
+        if self.gpus_given_per_node:
+            return self.gpus_given_per_node
         total = units.gpus(self.value("gpus"))
         if total:
             return max(1, total.count // max(1, self.nodes)) if total.count else 0

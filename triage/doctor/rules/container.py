@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.launching import _line_with
+from triage.doctor.rules.launching import line_with
 
 _RUN = ("exec", "run", "shell")
 _MOUNTED = (
@@ -36,7 +36,7 @@ def container_flags(job: Job) -> Iterator[Found]:
         box = launch.container
         if box is None:
             continue
-        line = _line_with(job, launch, box.tool)
+        line = line_with(job, launch, box.tool)
         if box.tool in ("docker",):
             yield _flag(line, "docker is not there on compute nodes", "apptainer or singularity with the image as .sif")
             continue
@@ -55,7 +55,7 @@ def container_flags(job: Job) -> Iterator[Found]:
         image = job.variables.get(box.image.strip('${}"'), box.image)
         if re.match(r"(?:\$HOME|\$\{HOME\}|~)/", image):
             yield _flag(
-                _line_with(job, launch, "$HOME") if "$HOME" in image else line,
+                line_with(job, launch, "$HOME") if "$HOME" in image else line,
                 "the image is in the home directory, whose quota is small",
                 "put it on project or scratch storage",
                 severity="warning",
@@ -170,7 +170,7 @@ def _binds(job: Job, launch: Launch, line: int) -> Iterator[Found]:
         path = word.split("=", 1)[-1].strip("'\"")
         top = re.match(r"^(/[\w.\-]+)(?:/[\w.\-]+)+", path)
         if top and top.group(1) not in _MOUNTED and top.group(1) not in bound and top.group(1) != "/work":
-            where = _line_with(job, launch, path)
+            where = line_with(job, launch, path)
             text = job.lines[line - 1]
             fixed = re.sub(
                 rf"\b({box.tool}\s+{box.verb}(?:\s+--(?:nv|rocm))?)\b", rf"\1 -B {top.group(1)}", text, count=1
@@ -198,7 +198,7 @@ def container_env(job: Job) -> Iterator[Found]:
         passed = any(option.startswith("--env") for option in box.options) or re.search(
             r"(?:APPTAINER|SINGULARITY)ENV_", job.code
         )
-        line = _line_with(job, launch, box.tool)
+        line = line_with(job, launch, box.tool)
         if (
             cleaned
             and cleaned[0] in ("--cleanenv", "-e", "--containall", "-C")
@@ -213,7 +213,7 @@ def container_env(job: Job) -> Iterator[Found]:
             )
         elif re.search(r"\b(?:scontrol|squeue|sinfo|nslookup)\s", _inside(launch)):
             yield _env(
-                _line_with(job, launch, "scontrol"),
+                line_with(job, launch, "scontrol"),
                 "scontrol and its like are not in the container",
                 "compute MASTER_ADDR outside, before the container",
                 (),
@@ -232,7 +232,7 @@ def container_env(job: Job) -> Iterator[Found]:
             )
         elif re.search(r"\bmodule load\b", _inside(launch)):
             yield _env(
-                _line_with(job, launch, "module load"),
+                line_with(job, launch, "module load"),
                 "module load inside the container has no effect",
                 "use what the image brings",
                 (),
@@ -312,7 +312,7 @@ def ulimits(job: Job) -> Iterator[Found]:
         ):
             yield Found(
                 rule="env-ulimit",
-                line=_line_with(job, launch, match.group().split("=")[0].split(" ")[0]),
+                line=line_with(job, launch, match.group().split("=")[0].split(" ")[0]),
                 what=f"{match.group(1)} loader workers may run out of open files",
                 fix='ulimit -n "$(ulimit -Hn)"',
             )

@@ -9,12 +9,7 @@ from dataclasses import replace
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.launching import PER_NODE, _line_with, processes
-
-_USES_ALL = re.compile(
-    r"(?i)device_map|tensor[-_]parallel|\s-tp\s|vllm|jax|mirrored|megatron|mii|lightning|ray\b|llama-server|llama\.cpp|sglang|deepspeed|spawn|"
-    r"--devices|--num[-_]?gpus|--gpus\b|--n[-_]?gpus?\b|accelerate|nproc|submitit|data[-_]parallel|multi[-_]?gpu|ddp|fsdp|distributed|tensorflow|keras"
-)
+from triage.doctor.rules.launching import PER_NODE, line_with, processes
 
 
 def one_visible_gpu(job: Job) -> Iterator[Found]:
@@ -107,7 +102,7 @@ def mpirun(job: Job) -> Iterator[Found]:
     for launch in job.launches:
         if not launch.mpi_name or launch.mpi_name in ("jsrun", "aprun"):
             continue
-        line = _line_with(job, launch, launch.mpi_name)
+        line = line_with(job, launch, launch.mpi_name)
         if launch.srun is not None:
             yield _mpi(
                 job,
@@ -196,7 +191,7 @@ _PER_NODE_START = (
 def _ssh(job: Job, launch: Launch, text: str, what: str) -> Found:
     return Found(
         rule="launch-deepspeed-accelerate",
-        line=_line_with(job, launch, text),
+        line=line_with(job, launch, text),
         what=what,
         fix=_PER_NODE_START,
     )
@@ -283,7 +278,7 @@ def binding(job: Job) -> Iterator[Found]:
         if bind.startswith("$"):
             name = bind.strip('${}"')
             bind = job.variables.get(name, bind).strip('"').removeprefix("--cpu-bind=")
-        line = _line_with(job, launch, "--cpu-bind") if "cpu-bind" in (launch.srun or {}) else launch.line
+        line = line_with(job, launch, "--cpu-bind") if "cpu-bind" in (launch.srun or {}) else launch.line
         masks = re.match(r"(?:v(?:erbose)?,)?(map_cpu|mask_cpu):(\S+)", bind)
         if masks:
             yield from _masks(job, launch, line, masks)
@@ -344,104 +339,6 @@ def _masks(job: Job, launch: Launch, line: int, masks: re.Match[str]) -> Iterato
         )
 
 
-def over_asking(job: Job) -> Iterator[Found]:
-    if not job.gpus_per_node or not job.main_launches:
-        return
-    total = job.gpus_per_node * job.nodes
-    line = job.line_of("gpus-per-node", "gres", "gpus", "gpus-per-task", "partition")
-    used = _used(job)
-    if used is not None and used < total:
-        shared = f"; {job.site.name} charges the whole node" if job.site and job.site.whole_node else ""
-        yield Found(
-            rule="res-over-asking",
-            line=line,
-            what=f"{total} GPU(s) are held, but the script uses {used}{shared}",
-            fix=f"ask for {used}, or start a process for each GPU",
-            edits=_fewer(job, used) if used and job.nodes == 1 and not job.exclusive else (),
-        )
-    elif used is not None and job.whole_nodes and job.node_gpus and job.gpus_per_node < job.node_gpus:
-        where = "partition" if not (job.site and job.site.whole_node) else "gres"
-        yield Found(
-            rule="res-over-asking",
-            line=job.line_of(where, "gpus-per-node", "gpus", "partition"),
-            what=f"a whole node with {job.node_gpus} GPUs is taken and billed for {job.gpus_per_node}",
-            fix="use all GPUs of the node, or a partition that shares nodes",
-        )
-    elif (
-        used is not None
-        and job.has("exclusive")
-        and job.node_gpus
-        and job.gpus_per_node < job.node_gpus
-        and not job.whole_nodes
-        and job.nodes == 1
-    ):
-        yield Found(
-            rule="res-over-asking",
-            line=job.line_of("exclusive"),
-            what=f"--exclusive takes the whole node with {job.node_gpus} GPUs for {job.gpus_per_node}",
-            fix="drop --exclusive",
-        )
-
-
-def _fewer(job: Job, used: int) -> tuple[Edit, ...]:
-    for name in ("gpus-per-node", "gres", "gpus"):
-        option = job.effective.get(name)
-        if option:
-            return (
-                change(job, option.line, option.raw, re.sub(r"\d+$", str(used), option.raw))
-                if re.search(r"\d+$", option.raw)
-                else ()
-            )
-    return ()
-
-
-def _used(job: Job) -> int | None:
-    """GPUs that the script's processes can use at the same time; None when it cannot be told."""
-    most = 0
-    together = 0
-    for launch in job.main_launches:
-        count = _used_by(job, launch)
-        if count is None:
-            return None
-        if launch.outer.around.background or launch.outer.around.loop:
-            together += count
-            if launch.outer.around.loop:
-                return None
-        most = max(most, count)
-    return max(most, together) or None
-
-
-def _used_by(job: Job, launch: Launch) -> int | None:
-    if launch.launcher in ("torchrun", "torch.distributed.launch"):
-        count = processes(job, launch)
-        return count * job.nodes if count else None
-    if launch.launcher == "vllm":
-        return _serving(job, launch)
-    if launch.launcher != "python" or not launch.program.endswith(".py"):
-        return None
-    if launch.srun is not None and job.tasks_of(launch) > 1:
-        return job.tasks_of(launch)
-    if _USES_ALL.search(" ".join((launch.outer.text, *launch.args, launch.program))) or re.search(
-        r"(?i)deepspeed|lightning|jax|device_map|vllm|mpirun", job.code
-    ):
-        return None
-    return 1
-
-
-def _serving(job: Job, launch: Launch) -> int | None:
-    if launch.program not in ("serve", ""):
-        return None
-    options = {name.replace("-", "_"): value for name, value in launch.options.items()}
-    product = 1
-    for names in (("tensor_parallel_size", "tp"), ("pipeline_parallel_size", "pp"), ("data_parallel_size", "dp")):
-        given = next((options[name] for name in names if name in options), "1")
-        number = job.number(given)
-        if number is None:
-            return None
-        product *= number
-    return product
-
-
 CHECKS: tuple[Check, ...] = (
     one_visible_gpu,
     visible_devices,
@@ -450,5 +347,4 @@ CHECKS: tuple[Check, ...] = (
     parallel_steps,
     background_no_wait,
     binding,
-    over_asking,
 )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from triage.doctor import units
 from triage.doctor.directives import distance_at_most
 from triage.doctor.job import Job
-from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
-from triage.doctor.rules.signs import gpu_sign, is_preparation, submitted_with
+from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.signs import submitted_with
 
 AS_OF = "according to our records"
 
@@ -158,263 +158,11 @@ def node_count(job: Job) -> Iterator[Found]:
         )
 
 
-def gpus_over_node(job: Job) -> Iterator[Found]:
-    if not job.node_gpus or not job.asks_for_gpus:
-        return
-    per_node = max(job.gpus_per_node, 0)
-    total = units.gpus(job.value("gpus"))
-    line = job.line_of("gpus-per-node", "gres", "gpus", "gpus-per-task")
-    if total and not job.has("gpus-per-node", "gres"):
-        if job.has("nodes") and total.count > job.nodes * job.node_gpus:
-            need = -(-total.count // job.node_gpus)
-            yield Found(
-                rule="res-gpus-over-node",
-                line=line,
-                what=f"{total.count} GPUs on {job.nodes} node(s): a node of {_name(job)} has {job.node_gpus}",
-                fix=f"--nodes={need} --gpus-per-node={job.node_gpus}",
-                edits=change(job, job.line_of("nodes"), job.value("nodes"), str(need)),
-            )
-        return
-    if per_node <= job.node_gpus:
-        return
-    option = job.effective.get("gpus-per-node") or job.effective.get("gres") or job.effective.get("gpus-per-task")
-    edits = (
-        change(job, option.line, option.raw, option.raw.replace(str(per_node), str(job.node_gpus)))
-        if option and option.name != "gpus-per-task"
-        else ()
-    )
-    yield Found(
-        rule="res-gpus-over-node",
-        line=line,
-        what=f"{per_node} GPUs per node: a node of {_name(job)} has {job.node_gpus}",
-        fix=f"at most {job.node_gpus} per node; more by --nodes={-(-per_node // job.node_gpus)}",
-        edits=edits,
-    )
-
-
-def _name(job: Job) -> str:
-    return job.site.name if job.site else "this system"
-
-
-def gpu_request_missing(job: Job) -> Iterator[Found]:
-    if job.asks_for_gpus or not job.directives or submitted_with(job, "gpus", "gres", "G", "gpus-per-node"):
-        return
-    if job.value("partition") in ("prepost", "lrd_all_serial") or (job.partition and not job.partition.gpus):
-        return
-    sign = gpu_sign(job)
-    on_gpu_partition = bool(
-        job.site
-        and job.value("partition") in {part.name for part in job.site.partitions if part.gpus}
-        and job.main_launches
-    )
-    if not sign and (not on_gpu_partition or is_preparation(job)):
-        return
-    mild = bool(job.site and job.site.whole_node) or (is_preparation(job) and not sign) or job.fragment
-    count = job.node_gpus or 1
-    request = job.site.gpu_request(count) if job.site else f"--gpus-per-node={count}"
-    yield Found(
-        rule="res-gpu-request-missing",
-        line=job.line_of("partition", "nodes"),
-        severity="warning" if mild else None,
-        what=f"no GPU is asked for, but {sign or 'this is a GPU partition'}",
-        fix=f"add #SBATCH {request}",
-        edits=add_directive(job, request) if job.site and job.node_gpus else (),
-    )
-
-
-def gpu_option_conflict(job: Job) -> Iterator[Found]:
-    per_node, gres = units.gpus(job.value("gpus-per-node")), units.gres_gpus(job.value("gres"))
-    total, per_task = units.gpus(job.value("gpus")), units.gpus(job.value("gpus-per-task"))
-    nodes_known = job.has("nodes")
-    if per_node and gres:
-        equal = per_node.count == gres.count
-        later = max(job.effective["gres"], job.effective["gpus-per-node"], key=lambda option: option.line)
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=later.line,
-            column=later.column,
-            severity="hint" if equal else None,
-            what=f"--gres=gpu:{gres.count} and --gpus-per-node={per_node.count} say the same thing twice"
-            + ("" if equal else " with different numbers"),
-            fix="keep one of them",
-            edits=_without(job, "gres"),
-        )
-    elif total and job._gpus_given_per_node and nodes_known and total.count != job.nodes * job._gpus_given_per_node:
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("gpus"),
-            what=f"--gpus={total.count}, but {job.nodes} node(s) with {job.gpus_per_node} each are {job.nodes * job.gpus_per_node}",
-            fix="drop --gpus",
-            edits=_without(job, "gpus"),
-        )
-    elif per_task and job._gpus_given_per_node and per_task.count * job.tasks_per_node != job._gpus_given_per_node:
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("gpus-per-task"),
-            what=f"--gpus-per-task={per_task.count} with {job.tasks_per_node} task(s) per node does not make {job.gpus_per_node} GPUs per node",
-            fix="keep one GPU option",
-            edits=_without(job, "gpus-per-task"),
-        )
-    elif (
-        total and per_task and per_task.count and job.ntasks is not None and total.count // per_task.count != job.ntasks
-    ):
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("gpus-per-task"),
-            what=f"--gpus={total.count} and --gpus-per-task={per_task.count} need {total.count // per_task.count} tasks, but --ntasks={job.ntasks}",
-            fix="keep one GPU option",
-            edits=_without(job, "gpus-per-task"),
-        )
-    if job.has("cpus-per-gpu") and job.has("cpus-per-task"):
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("cpus-per-gpu"),
-            what="--cpus-per-gpu and --cpus-per-task exclude each other",
-            fix="keep --cpus-per-task",
-            edits=_without(job, "cpus-per-gpu"),
-        )
-    if job.has("ntasks-per-gpu") and job.has("ntasks-per-node"):
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("ntasks-per-gpu"),
-            what="--ntasks-per-gpu and --ntasks-per-node exclude each other",
-            fix="keep --ntasks-per-node",
-            edits=_without(job, "ntasks-per-gpu"),
-        )
-
-
-def _without(job: Job, name: str) -> tuple[Edit, ...]:
+def without_option(job: Job, name: str) -> tuple[Edit, ...]:
     option = job.effective[name]
     rest = job.lines[option.line - 1].replace(option.raw, "", 1).rstrip()
     bare = re.sub(r"\s+#.*$", "", rest).strip()
     return (Edit(option.line, option.line, () if bare in ("#SBATCH", "") else (re.sub(r"  +(?=-)", " ", rest),)),)
-
-
-def gpus_total_uneven(job: Job) -> Iterator[Found]:
-    total = units.gpus(job.value("gpus"))
-    if total and job.nodes > 1 and not job.has("gpus-per-node", "gpus-per-task", "gres", "ntasks-per-gpu"):
-        if job.node_gpus and total.count == job.nodes * job.node_gpus:
-            return
-        if (job.whole_nodes or job.has("exclusive")) and total.count % job.nodes == 0:
-            return
-        each = total.count // job.nodes
-        edits = (
-            change(job, job.line_of("gpus"), job.effective["gpus"].raw, f"--gpus-per-node={each}")
-            if each * job.nodes == total.count
-            else ()
-        )
-        yield Found(
-            rule="res-gpus-total-uneven",
-            line=job.line_of("gpus"),
-            what=f"{total.count} GPUs in all on {job.nodes} nodes may be split unevenly (3 + 1)",
-            fix=f"--gpus-per-node={each}",
-            edits=edits,
-        )
-
-
-_GRES_WRONG = re.compile(r"^(?:gpus(?::|=|$)|gpu=|gpu:$|\d+$|gpu:\w+:$|gpu\d|GPU)")
-
-
-def gpu_type_or_unit(job: Job) -> Iterator[Found]:
-    gres = job.effective.get("gres")
-    if gres and (
-        _GRES_WRONG.match(gres.value)
-        or (
-            gres.value.startswith("gpu")
-            and not units.gres_gpus(gres.value)
-            and "$" not in gres.value
-            and "shard" not in gres.value
-        )
-    ):
-        number = re.search(r"\d+$", gres.value)
-        right = f"--gres=gpu:{number.group()}" if number else "--gres=gpu:1"
-        yield Found(
-            rule="res-gpu-type-or-unit",
-            line=gres.line,
-            column=gres.column,
-            what=f"`{gres.value}` is no GPU request",
-            fix=right,
-            edits=change(job, gres.line, gres.raw, right) if number else (),
-        )
-        return
-    for name in ("gpus", "gpus-per-node", "gpus-per-task"):
-        option = job.effective.get(name)
-        if (
-            option
-            and "$" not in option.value
-            and "<" not in option.value
-            and option.trouble == ""
-            and units.gpus(option.value) is None
-        ):
-            number = re.search(r"\d+$", option.value)
-            yield Found(
-                rule="res-gpu-type-or-unit",
-                line=option.line,
-                column=option.column,
-                what=f"`{option.value}` is no GPU count",
-                fix=f"--{name}=<number>",
-                edits=change(job, option.line, option.raw, f"--{name}={number.group()}") if number else (),
-            )
-    yield from _type_and_unit_of_site(job)
-
-
-def _type_and_unit_of_site(job: Job) -> Iterator[Found]:
-    if job.site is None:
-        return
-    line, known = (
-        job.line_of("gres", "gpus-per-node", "gpus", "gpus-per-task"),
-        str(job.site.directives.get("gpu_request")),
-    )
-    kind = job.gpu_type
-    if job.site.id == "roihu" and job.asks_for_gpus and kind != "gh200":
-        count = job.gpus_per_node or 1
-        yield Found(
-            rule="res-gpu-type-or-unit",
-            line=line,
-            what="Roihu needs the GPU type gh200",
-            fix=f"--gres=gpu:gh200:{count}",
-            edits=_typed(job, f"--gres=gpu:gh200:{count}"),
-        )
-    elif kind and job.site.id != "roihu" and kind not in known and not _plausible_type(job, kind):
-        yield Found(
-            rule="res-gpu-type-or-unit",
-            line=line,
-            what=f"GPU type `{kind}` is not on record for {job.site.name}",
-            fix="leave the type out",
-            edits=change(job, line, f"{kind}:", ""),
-        )
-    elif job.site.id in ("lumi-g", "adastra-mi250x") and job.gpus_per_node == 4 and job.exclusive and _four_ranks(job):
-        yield Found(
-            rule="res-gpu-type-or-unit",
-            line=line,
-            what="a node has 8 GPUs as Slurm counts them (GCDs); 4 leave half of the node idle",
-            fix="ask for 8 and start 8 processes",
-            edits=change(job, line, "4", "8") if _only_gpu_count(job, line) else (),
-        )
-
-
-def _plausible_type(job: Job, kind: str) -> bool:
-    """On a system with the GPU model of that name the type may exist, though our records do not have it."""
-    model = str(job.site.facts["node"].get("accelerator_model", "")).lower() if job.site else ""
-    return bool(job.site and job.site.vendor == "nvidia" and kind.lower().split("_")[0] in model) or (
-        job.site is not None and job.site.id in ("jean-zay", "vega")
-    )
-
-
-def _typed(job: Job, right: str) -> tuple[Edit, ...]:
-    for name in ("gres", "gpus-per-node", "gpus"):
-        if name in job.effective:
-            return change(job, job.effective[name].line, job.effective[name].raw, right)
-    return ()
-
-
-def _only_gpu_count(job: Job, line: int) -> bool:
-    return job.lines[line - 1].count("4") == 1
-
-
-def _four_ranks(job: Job) -> bool:
-    ranks = [job.number(launch.options.get("nproc_per_node", "")) for launch in job.launches]
-    return job.tasks_per_node in (1, 4) and (job.tasks_per_node == 4 or 4 in ranks)
 
 
 def ntasks_inconsistent(job: Job) -> Iterator[Found]:
@@ -431,7 +179,7 @@ def ntasks_inconsistent(job: Job) -> Iterator[Found]:
             line=line,
             what=f"--ntasks={total} wins over --nodes={given[0]} x --ntasks-per-node={per_node} = {given[0] * int(per_node)}",
             fix="drop --ntasks",
-            edits=_without(job, "ntasks"),
+            edits=without_option(job, "ntasks"),
         )
     elif per_node.isdigit() and not given and total < int(per_node):
         yield Found(
@@ -439,7 +187,7 @@ def ntasks_inconsistent(job: Job) -> Iterator[Found]:
             line=line,
             what=f"--ntasks={total} wins over --ntasks-per-node={per_node}",
             fix="drop --ntasks",
-            edits=_without(job, "ntasks"),
+            edits=without_option(job, "ntasks"),
         )
     elif given and total < given[0]:
         yield Found(
@@ -449,7 +197,7 @@ def ntasks_inconsistent(job: Job) -> Iterator[Found]:
             fix="drop --ntasks and give --ntasks-per-node",
             edits=change(job, line, job.effective["ntasks"].raw, "--ntasks-per-node=1")
             if total == 1
-            else _without(job, "ntasks"),
+            else without_option(job, "ntasks"),
         )
 
 
@@ -474,10 +222,5 @@ CHECKS: tuple[Check, ...] = (
     time_over_limit,
     time_missing,
     node_count,
-    gpus_over_node,
-    gpu_request_missing,
-    gpu_option_conflict,
-    gpus_total_uneven,
-    gpu_type_or_unit,
     ntasks_inconsistent,
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.launching import _line_with
+from triage.doctor.rules.launching import line_with
 
 _CLIENT = re.compile(r"(?i)client|bench|curl|query|eval|request|ask|send|load_?test|generate|lm_eval|guidellm|infer")
 _CLIENTS = ("python", "python3", "curl", "srun", "vllm", "lm_eval")
@@ -168,7 +168,7 @@ def port_host(job: Job) -> Iterator[Found]:
         text = launch.outer.text
         host, port = options.get("host", ""), options.get("port", "")
         if host in ("0.0.0.0", '"0.0.0.0"') and not re.search(r"--api[-_]key|VLLM_API_KEY", job.code):  # noqa: S104
-            line = _line_with(job, launch, "--host")
+            line = line_with(job, launch, "--host")
             yield _port(
                 line,
                 "--host 0.0.0.0 without --api-key: everybody on the network can use the server",
@@ -199,7 +199,7 @@ def port_host(job: Job) -> Iterator[Found]:
             and job.gpus_per_node
             and "--uds" not in text
         ):
-            line = _line_with(job, launch, "--port") if port else launch.line
+            line = line_with(job, launch, "--port") if port else launch.line
             variable = re.fullmatch(r"\"?\$\{?(\w+)\}?\"?", port)
             if variable and variable.group(1) in job.assigned:
                 line = job.assigned[variable.group(1)][0][0].line

@@ -1,0 +1,241 @@
+"""dir-*, form-sh-bashism: what directives and body say that Slurm does not read as meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from triage.doctor.job import Job
+from triage.doctor.rules.found import Check, Edit, Found, change
+
+_PLACEHOLDER = re.compile(
+    r"(?i)<[^>\s][^>]*>|\bx{3,}\b|x{3,}$|CHANGE_?ME|\bTODO\b|\bFIXME\b|your[-_ ]?(?:account|project|name|email|mail|group|budget|partition)|"
+    r"project_4650*x+|\bmy[-_]?(?:account|project|budget)\b|foo@bar|@example\.(?:com|org)|\bREPLACE\b|_{3,}|\.{3}$"
+)
+_BODY_PLACEHOLDER = re.compile(
+    r"(?i)/path/to/|<(?:your|my|the|project|account|user|path|model|name|env|data|dataset|output|insert|put|enter|fill)[^<>|&;]*>|CHANGE_?ME|"
+    r"your[-_](?:account|project|env|environment|model|dataset|data|username|user|script|name)\b|project_4650*x+|\bproject_x{3,}"
+)
+_FOREIGN = re.compile(r"^#(?:PBS|BSUB|OAR|COBALT|MSUB|\$)(?= -|\s+-)")
+_FOREIGN_VARIABLE = re.compile(r"\$\{?(PBS_\w+|LSB_\w+|SGE_\w+|NSLOTS|JOB_ID(?=\b)|LS_SUBCWD|OAR_\w+|COBALT_\w+)\b")
+_FOREIGN_COMMANDS = ("qsub", "bsub", "qstat", "bjobs", "jsrun", "aprun", "oarsub")
+_TRANSLATED = {
+    "PBS_O_WORKDIR": "SLURM_SUBMIT_DIR",
+    "PBS_JOBID": "SLURM_JOB_ID",
+    "PBS_ARRAYID": "SLURM_ARRAY_TASK_ID",
+    "PBS_ARRAY_INDEX": "SLURM_ARRAY_TASK_ID",
+    "LSB_JOBID": "SLURM_JOB_ID",
+    "LS_SUBCWD": "SLURM_SUBMIT_DIR",
+    "SGE_TASK_ID": "SLURM_ARRAY_TASK_ID",
+    "SGE_O_WORKDIR": "SLURM_SUBMIT_DIR",
+    "LSB_JOBINDEX": "SLURM_ARRAY_TASK_ID",
+    "PBS_JOBNAME": "SLURM_JOB_NAME",
+    "NSLOTS": "SLURM_CPUS_PER_TASK",
+    "PBS_NP": "SLURM_NTASKS",
+    "PBS_NUM_NODES": "SLURM_JOB_NUM_NODES",
+}
+
+
+def placeholder(job: Job) -> Iterator[Found]:
+    for option in job.options:
+        if _PLACEHOLDER.search(option.value) and option.name not in ("comment", "wrap"):
+            yield Found(
+                rule="dir-placeholder-left",
+                line=option.line,
+                column=option.column,
+                what=f"`{option.value}` is a placeholder of a template",
+                fix=_how_to_find(job, option.name),
+            )
+    for command in job.outer_commands:
+        if command.name in ("echo", "printf", "#") or command.around.in_step:
+            continue
+        match = _BODY_PLACEHOLDER.search(re.sub(r"\$\{[^}]*\}", "", command.text))
+        if match:
+            offset = (
+                command.text[: command.text.find(match.group())].count("\n") if match.group() in command.text else 0
+            )
+            yield Found(
+                rule="dir-placeholder-left",
+                line=command.line + offset,
+                what=f"`{match.group()}` is a placeholder of a template",
+                fix="put in the real value",
+            )
+
+
+def _how_to_find(job: Job, name: str) -> str:
+    entry = (job.site.directives.get(name) or {}) if job.site else {}
+    command = entry.get("how_to_find") if isinstance(entry, dict) else None
+    return f"put in the real value; `{command}` lists it" if command else "put in the real value"
+
+
+def foreign_scheduler(job: Job) -> Iterator[Found]:
+    for number, line in enumerate(job.lines, start=1):
+        match = _FOREIGN.match(line)
+        if match:
+            right = translated_directive(line)
+            yield Found(
+                rule="dir-foreign-scheduler",
+                line=number,
+                what=f"`{line.strip()}` is a directive of another batch system",
+                fix=f"write {right}" if right else "remove it and use the #SBATCH option",
+                edits=(Edit(number, number, (right,) if right else ()),),
+            )
+    for command in job.commands:
+        if command.around.in_step:
+            continue
+        variable = _FOREIGN_VARIABLE.search(command.text)
+        if variable and variable.group(1) not in job.variables:
+            right = _TRANSLATED.get(variable.group(1), "")
+            at = command.line + command.text[: variable.start()].count("\n")
+            yield Found(
+                rule="dir-foreign-scheduler",
+                line=at,
+                what=f"`${variable.group(1)}` belongs to another batch system and is empty under Slurm",
+                fix=f"use ${right}" if right else "use the SLURM_* variable",
+                edits=_each_variable(job, at) if right else (),
+            )
+        if command.name in _FOREIGN_COMMANDS:
+            yield Found(
+                rule="dir-foreign-scheduler",
+                line=command.line,
+                what=f"`{command.name}` is a command of another batch system",
+                fix="use sbatch, squeue or srun",
+            )
+
+
+def _each_variable(job: Job, line: int) -> tuple[Edit, ...]:
+    text = job.lines[line - 1]
+    for wrong, right in _TRANSLATED.items():
+        text = re.sub(rf"(?<=[${{]){wrong}\b", right, text)
+    return (Edit(line, line, (text,)),)
+
+
+def translated_directive(line: str) -> str:
+    """The #SBATCH line for a simple directive of PBS, LSF or SGE; empty when it is not simple."""
+    for pattern, form in (
+        (r"#PBS\s+-l\s+walltime=([\d:\-]+)\s*$", "--time={0}"),
+        (r"#PBS\s+-l\s+nodes=(\d+):ppn=(\d+)\s*$", "--nodes={0} --ntasks-per-node={1}"),
+        (r"#PBS\s+-l\s+nodes=(\d+)\s*$", "--nodes={0}"),
+        (r"#(?:PBS|BSUB)\s+-q\s+(\S+)\s*$", "--partition={0}"),
+        (r"#(?:PBS|\$)\s+-N\s+(\S+)\s*$", "--job-name={0}"),
+        (r"#BSUB\s+-J\s+(\S+)\s*$", "--job-name={0}"),
+        (r"#(?:PBS|BSUB|\$)\s+-o\s+(\S+)\s*$", "--output={0}"),
+        (r"#(?:PBS|BSUB|\$)\s+-e\s+(\S+)\s*$", "--error={0}"),
+        (r"#(?:PBS|\$)\s+-[AP]\s+(\S+)\s*$", "--account={0}"),
+        (r"#BSUB\s+-W\s+(\d+):(\d+)\s*$", "--time={0}:{1}:00"),
+        (r"#BSUB\s+-n\s+(\d+)\s*$", "--ntasks={0}"),
+        (r"#\$\s+-l\s+h_rt=([\d:]+)\s*$", "--time={0}"),
+    ):
+        match = re.match(pattern, line)
+        if match:
+            return "#SBATCH " + form.format(*match.groups())
+    return ""
+
+
+def output_dir(job: Job) -> Iterator[Found]:
+    for name in ("output", "error"):
+        option = job.effective.get(name)
+        if option is None or "/" not in option.value or option.value.startswith("/dev/"):
+            continue
+        folder = option.value.rsplit("/", 1)[0]
+        if folder in (".", "..") or re.search(r"[$~`<]", option.value):
+            continue
+        made = [
+            c for c in job.outer_commands if c.name == "mkdir" and any(_same_folder(arg, folder) for arg in c.args())
+        ]
+        late = f" (the mkdir on line {made[0].line} runs too late)" if made else ""
+        yield Found(
+            rule="dir-output-dir-missing",
+            line=option.line,
+            column=option.column,
+            severity="error" if made else "warning",
+            what=f"Slurm does not create `{folder}`{late}; without it the job fails at once and leaves no log",
+            fix=f"mkdir -p {folder} before sbatch, or --{name}=%x-%j.{'out' if name == 'output' else 'err'}",
+        )
+
+
+def _same_folder(argument: str, folder: str) -> bool:
+    return argument.strip("./").rstrip("/") == folder.strip("./").rstrip("/") and not argument.startswith("-")
+
+
+def output_collision(job: Job) -> Iterator[Found]:
+    array = job.effective.get("array")
+    for name in ("output", "error"):
+        option = job.effective.get(name)
+        if option is None or option.value.startswith("/dev/") or "$" in option.value:
+            continue
+        if array is None and re.search(r"%\d*[jJA]", option.value):
+            continue
+        if array is not None and re.search(r"%\d*[abjJ]", option.value):
+            continue
+        if job.value("open-mode") == "append" and (array is None or array.value.endswith("%1")):
+            continue
+        ending = "-%A_%a" if array else "-%j"
+        right = re.sub(r"(\.\w+)?$", lambda m: ending + (m.group(1) or ".out"), option.value, count=1)
+        said = "all tasks of the array write to it" if array else "the next run overwrites it"
+        yield Found(
+            rule="dir-output-collision",
+            line=option.line,
+            column=option.column,
+            severity=None if array else "hint",
+            what=f"`{option.value}` is one name for all: {said}",
+            fix=f"--{name}={right}",
+            edits=change(job, option.line, option.value, right),
+        )
+
+
+def script_path(job: Job) -> Iterator[Found]:
+    for command in job.outer_commands:
+        if command.around.in_step or command.name in ("echo", "printf"):
+            continue
+        if not re.search(
+            r"(?:dirname|readlink|realpath)[^|;)]*(?:\$0|\$\{0\}|BASH_SOURCE)|\$\{(?:0|BASH_SOURCE(?:\[0\])?)%/\*\}",
+            command.text,
+        ):
+            continue
+        if command.around.substitution:
+            continue
+        line = job.lines[command.line - 1]
+        fixed = re.sub(
+            r'"?\$\(\s*(?:cd\s+"?\$\(\s*)?(?:dirname|realpath|readlink(?: -f)?)\s+(?:--\s+)?"?(?:\$\(\s*(?:readlink -f|realpath)\s+)?"?(?:\$0|\$\{0\}|\$\{?BASH_SOURCE(?:\[0\])?\}?)"?\)?"?\s*\)'
+            r'(?:"?\s*(?:&>\s*/dev/null)?\s*&&\s*pwd(?: -P)?\s*\))?"?',
+            '"$SLURM_SUBMIT_DIR"',
+            line,
+        )
+        yield Found(
+            rule="dir-script-path",
+            line=command.line,
+            column=command.column,
+            what="the batch script runs from a copy in Slurm's spool folder: its own path is not where you submitted it",
+            fix='use "$SLURM_SUBMIT_DIR" or an absolute path',
+            edits=(Edit(command.line, command.line, (fixed,)),) if fixed != line else (),
+        )
+
+
+def sh_bashism(job: Job) -> Iterator[Found]:
+    if not job.lines or not re.match(r"^#!\s*(?:/usr)?/bin/sh\b", job.lines[0]):
+        return
+    bashism = re.compile(
+        r"\[\[|^\s*source\s|<\(|<<<|^\s*function\s|^\s*let\s|\$RANDOM|\$\{\w+:\d|\$\{\w+\[|pipefail|conda activate|^\s*\w+=\(|"
+        r"^\s*module\s|^\s*ml\s|&>|^\s*declare\s|\(\(|\bdisown\b|\{\d+\.\.\d+\}",
+        re.MULTILINE,
+    )
+    match = bashism.search(job.code)
+    if match:
+        yield Found(
+            rule="form-sh-bashism",
+            line=1,
+            what=f"#!/bin/sh, but `{match.group().strip()}` is bash",
+            fix="first line #!/bin/bash",
+            edits=(Edit(1, 1, (re.sub(r"(?:/usr)?/bin/sh\b", "/bin/bash", job.lines[0]),)),),
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    placeholder,
+    foreign_scheduler,
+    output_dir,
+    output_collision,
+    script_path,
+    sh_bashism,
+)

@@ -1,0 +1,128 @@
+"""io-*: results, temporary files, output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from triage.doctor.job import Job
+from triage.doctor.rules.found import Check, Edit, Found
+from triage.doctor.rules.launching import line_with
+from triage.doctor.rules.signs import large_area
+
+_LOCAL = re.compile(
+    r"(?:\$TMPDIR|\$\{TMPDIR[^}]*\}|/tmp|/dev/shm|\$LOCAL_SCRATCH|\$\{LOCAL_SCRATCH\}|\$SNIC_TMP|\$\{SNIC_TMP\}|\$JOBSCRATCH|\$\{JOBSCRATCH\})(?=[/\s\"']|$)"
+)
+_RESULT = re.compile(
+    r"--(?:output(?:[-_]?dir)?|out(?:[-_]dir)?|save(?:[-_](?:dir|path))?|checkpoint(?:[-_]?(?:dir|path))?|ckpt(?:[-_](?:dir|path))?|results?(?:[-_]dir)?|default_root_dir|log[-_]?dir|logging_dir)[= ]\"?(\S+)"
+)
+_RESULT_VARIABLES = (
+    "OUTPUT_DIR",
+    "OUT_DIR",
+    "OUTDIR",
+    "CKPT_DIR",
+    "CHECKPOINT_DIR",
+    "SAVE_DIR",
+    "RESULTS",
+    "RESULT_DIR",
+    "OUT",
+    "CKPT",
+    "OUTPUT",
+    "RUN_DIR",
+    "SAVE_PATH",
+    "CKPT_PATH",
+)
+
+
+def data_lost(job: Job) -> Iterator[Found]:
+    copied = [
+        command
+        for command in job.outer_commands
+        if command.name in ("cp", "rsync", "mv", "tar", "mkdir")
+        or (command.name == "srun" and re.search(r"\b(?:cp|rsync|mv|tar)\b", command.text))
+    ]
+    for launch in job.main_launches:
+        match = _RESULT.search(launch.outer.text)
+        target = match.group(1) if match else ""
+        variable = re.match(r"^\"?\$\{?(\w+)", target)
+        value = job.variables.get(variable.group(1), target) if variable else target
+        if not value or not (_LOCAL.search(value) or _LOCAL.search(target)):
+            continue
+        if any(command.line > launch.outer.line and command.name != "mkdir" for command in copied) or "/wandb" in value:
+            continue
+        line = line_with(job, launch, match.group().split("=")[0].split(" ")[0]) if match else launch.line
+        if variable and variable.group(1) in _RESULT_VARIABLES and not _LOCAL.search(target):
+            line = job.assigned[variable.group(1)][0][0].line
+        yield Found(
+            rule="io-data-lost",
+            line=line,
+            what=f"results go to `{value}`, which is emptied when the job ends, and are not copied back",
+            fix="write them to scratch or project storage, or copy them at the end and in the signal handler",
+            edits=_to_large_area(job, line),
+        )
+
+
+def _to_large_area(job: Job, line: int) -> tuple[Edit, ...]:
+    area, text = large_area(job), job.lines[line - 1]
+    moved = _LOCAL.sub(area, text) if area else text
+    return (Edit(line, line, (moved,)),) if moved != text else ()
+
+
+def tmp_in_memory(job: Job) -> Iterator[Found]:
+    if job.site is None or job.site.id not in ("lumi-g", "leonardo-booster", "adastra-mi250x", "adastra-mi300a"):
+        everywhere = [
+            command
+            for command in job.outer_commands
+            if command.name in ("cp", "tar", "unzip", "rsync") and re.search(r"\s/dev/shm\b", command.text)
+        ]
+        if everywhere:
+            yield _memory(everywhere[0].line, "/dev/shm is memory and counts against the job")
+        return
+    if (
+        (job.mem_gib and job.site.ram_gb and job.mem_gib >= 0.95 * job.site.ram_gb)
+        or job.value("mem") == "0"
+        or (job.whole_nodes and not job.has("mem"))
+    ):
+        return
+    for command in job.outer_commands:
+        if command.around.substitution:
+            continue
+        big = command.name in ("tar", "unzip", "cp", "rsync", "zstd", "unsquashfs", "mksquashfs") and re.search(
+            r"(?:^|\s|\"|=)(?:/tmp|/dev/shm|\$TMPDIR|\$\{TMPDIR\})(?=[/\s\"]|$)", command.text
+        )
+        if big and re.search(r"\.(?:tar|zip|tgz|sqsh|zst|parquet|h5|bin)|data|imagenet|-r|-C|corpus", command.text):
+            small = "about 10 GB" if job.site.id == "leonardo-booster" else "memory of the job"
+            yield _memory(command.line, f"/tmp is {small} on {job.site.name}: this may fill it")
+        if any(name == "TMPDIR" and word.text.startswith(("/dev/shm",)) for name, word in command.assignments):
+            yield _memory(command.line, "TMPDIR in /dev/shm counts against the job's memory")
+
+
+def _memory(line: int, what: str) -> Found:
+    return Found(rule="io-tmp-in-memory", line=line, what=what, fix="ask for that memory too, or use scratch")
+
+
+def python_buffering(job: Job) -> Iterator[Found]:
+    if re.search(r"PYTHONUNBUFFERED", job.text):
+        return
+    for launch in job.main_launches:
+        if launch.launcher != "python" or "u" in launch.options or (launch.srun and "unbuffered" in launch.srun):
+            continue
+        if not re.search(r"\.py$|\$", launch.program):
+            continue
+        nested = launch.outer.around.loop or launch.outer.around.function or launch.outer.around.branch
+        first = job.block_end if nested else launch.outer.line
+        yield Found(
+            rule="io-python-buffering",
+            line=launch.line,
+            what="python's output is buffered when it goes to a file: nothing is seen for long",
+            fix="export PYTHONUNBUFFERED=1",
+            edits=(Edit(first, first - 1, ("export PYTHONUNBUFFERED=1",)),),
+        )
+        return
+
+
+CHECKS: tuple[Check, ...] = (
+    data_lost,
+    tmp_in_memory,
+    python_buffering,
+)

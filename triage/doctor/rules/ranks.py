@@ -1,0 +1,294 @@
+"""launch-world-size-mismatch, launch-rank-env, launch-slurm-var-unset: numbers that processes are given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from triage.doctor.job import Job
+from triage.doctor.launch import Launch
+from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
+from triage.doctor.rules.launching import OWN_PROCESSES, line_with
+
+
+def world_size(job: Job) -> Iterator[Found]:
+    for launch in job.main_launches:
+        if launch.command.around.loop or (
+            launch.srun and {"nodes", "nodelist", "gpus-per-node", "gpus", "gres"} & set(launch.srun)
+        ):
+            continue
+        yield from _counts(job, launch)
+    for command, value in job.assigned.get("WORLD_SIZE", ()):
+        number = job.number(value)
+        if (
+            value.isdigit()
+            and number
+            and number not in (job.tasks_total, job.nodes * job.gpus_per_node)
+            and job.gpus_per_node
+        ):
+            yield _mismatch(
+                job,
+                command.line,
+                f"WORLD_SIZE={value}, but {job.tasks_total} task(s) are started",
+                value,
+                "$SLURM_NTASKS",
+            )
+    if job.has("nodes") and "NNODES" in job.variables:
+        command, value = job.assigned["NNODES"][0]
+        if value.isdigit() and int(value) != job.nodes:
+            yield _mismatch(
+                job, command.line, f"NNODES={value}, but --nodes={job.nodes}", value, "$SLURM_JOB_NUM_NODES"
+            )
+
+
+def _mismatch(job: Job, line: int, what: str, wrong: str, right: str) -> Found:
+    text = job.lines[line - 1]
+    fixed = re.sub(
+        rf"(?<=[= ])[\"']?{re.escape(wrong)}[\"']?(?![\w.])",
+        f'"{right}"' if right.startswith("$") else right,
+        text,
+        count=1,
+    )
+    return Found(
+        rule="launch-world-size-mismatch",
+        line=line,
+        what=what,
+        fix=f"take it from Slurm: {right}",
+        edits=(Edit(line, line, (fixed,)),) if fixed != text else (),
+    )
+
+
+def _counts(job: Job, launch: Launch) -> Iterator[Found]:
+    options = {name.replace("-", "_"): value for name, value in launch.options.items()}
+    nodes, total = job.nodes, job.nodes * job.gpus_per_node
+    if launch.launcher in ("torchrun", "torch.distributed.launch"):
+        nnodes, procs = options.get("nnodes", ""), options.get("nproc_per_node", "")
+        number = None if ":" in nnodes else job.number(nnodes)
+        if (
+            number
+            and number != nodes
+            and (job.has("nodes") or number > 1)
+            and (launch.srun is not None or number > nodes)
+        ):
+            yield _option_mismatch(
+                job,
+                launch,
+                "nnodes",
+                nnodes,
+                f"--nnodes={number}, but the job has {nodes} node(s)",
+                "$SLURM_JOB_NUM_NODES",
+            )
+        count = job.number(procs)
+        if (
+            count
+            and job.gpus_per_node
+            and count != job.gpus_per_node
+            and not (launch.srun and "gpus-per-task" in launch.srun)
+            and not _visible(job, launch, count)
+        ):
+            said = f"--nproc_per_node={count}, but {job.gpus_per_node} GPU(s) per node are asked for"
+            yield _option_mismatch(job, launch, "nproc_per_node", procs, said, "$SLURM_GPUS_ON_NODE")
+    elif launch.launcher == "accelerate":
+        number, machines = job.number(options.get("num_processes", "")), job.number(options.get("num_machines", ""))
+        if machines and machines != nodes:
+            yield _option_mismatch(
+                job,
+                launch,
+                "num_machines",
+                options["num_machines"],
+                f"--num_machines {machines}, but the job has {nodes} node(s)",
+                "$SLURM_JOB_NUM_NODES",
+            )
+        if number and total and number != total and not _visible(job, launch, number):
+            yield _option_mismatch(
+                job,
+                launch,
+                "num_processes",
+                options["num_processes"],
+                f"--num_processes {number}, but {nodes} x {job.gpus_per_node} GPUs are {total} (accelerate counts all machines)",
+                "$((SLURM_JOB_NUM_NODES * SLURM_GPUS_ON_NODE))",
+            )
+    elif launch.launcher == "deepspeed":
+        number = job.number(options.get("num_gpus", ""))
+        if number and job.gpus_per_node and number != job.gpus_per_node:
+            yield _option_mismatch(
+                job,
+                launch,
+                "num_gpus",
+                options["num_gpus"],
+                f"--num_gpus {number}, but {job.gpus_per_node} GPU(s) per node are asked for",
+                "$SLURM_GPUS_ON_NODE",
+            )
+    elif launch.launcher == "python" and launch.srun is not None:
+        yield from _lightning(job, launch)
+
+
+def _visible(job: Job, launch: Launch, count: int) -> bool:
+    """Fewer processes on purpose: the visible devices are cut down to that many."""
+    value = launch.assignments.get("CUDA_VISIBLE_DEVICES") or job.variables.get("CUDA_VISIBLE_DEVICES", "")
+    return bool(re.fullmatch(r"[\d,]+", value)) and len(value.split(",")) == count
+
+
+def _lightning(job: Job, launch: Launch) -> Iterator[Found]:
+    text = " ".join(launch.args)
+    for pattern, wanted, variable in (
+        (r"--(?:trainer\.)?devices[= ](\d+)", job.tasks_per_node_of(launch), "SLURM_NTASKS_PER_NODE"),
+        (r"--(?:trainer\.)?num_nodes[= ](\d+)", job.nodes, "SLURM_JOB_NUM_NODES"),
+    ):
+        match = re.search(pattern, text)
+        if match and int(match.group(1)) != wanted and job.gpus_per_node:
+            line = line_with(job, launch, match.group().split("=")[0].split(" ")[0])
+            yield _mismatch(
+                job,
+                line,
+                f"`{match.group()}`, but the step has {wanted}",
+                match.group(1),
+                f"${variable}" if variable == "SLURM_JOB_NUM_NODES" else str(wanted),
+            )
+
+
+def _option_mismatch(job: Job, launch: Launch, name: str, value: str, what: str, right: str) -> Found:  # noqa: PLR0917
+    variable = re.fullmatch(r"\"?\$\{?(\w+)\}?\"?", value)
+    if variable and variable.group(1) in job.assigned:
+        command, literal = job.assigned[variable.group(1)][0]
+        return _mismatch(job, command.line, what, literal, right)
+    written = re.compile(rf"--?{name.replace('_', '[-_]')}[= ]")
+    line = next(
+        (
+            n
+            for n in range(launch.outer.line, min(launch.outer.end_line, len(job.lines)) + 1)
+            if written.search(job.lines[n - 1])
+        ),
+        0,
+    )
+    line = line or next(
+        (n for n, text in enumerate(job.lines, start=1) if written.search(text) and not text.lstrip().startswith("#")),
+        launch.line,
+    )
+    text = job.lines[line - 1]
+    fixed = re.sub(
+        rf"(--?{name.replace('_', '[-_]')}[= ])[\"']?{re.escape(value)}[\"']?",
+        lambda m: f'{m.group(1)}"{right}"',
+        text,
+        count=1,
+    )
+    if launch.wrapped:
+        fixed = fixed.replace(f'"{right}"', right)
+    return Found(
+        rule="launch-world-size-mismatch",
+        line=line,
+        what=what,
+        fix=f"take it from Slurm: {right}",
+        edits=(Edit(line, line, (fixed,)),) if fixed != text else (),
+    )
+
+
+def rank_env(job: Job) -> Iterator[Found]:
+    if job.tasks_total <= 1 and not any(launch.srun for launch in job.launches):
+        return
+    if OWN_PROCESSES.search(job.code) or re.search(
+        r"idr_torch|SLURM_PROCID|SLURM_LOCALID|mpi4py|--multiprocessing|hydra/launcher", job.code
+    ):
+        return
+    for launch in job.main_launches:
+        if launch.launcher != "python" or launch.srun is None or job.tasks_of(launch) <= 1 or not job.gpus_per_node:
+            continue
+        if launch.command.around.background and launch.command.around.loop:
+            continue
+        words = " ".join((launch.program, *launch.args))
+        if not (re.search(r"(?i)ddp|fsdp|train|distributed|deepspeed|zero", words)) or re.search(
+            r"(?i)--devices|--num_nodes|trainer\.", words
+        ):
+            continue
+        if launch.container and "$" in launch.program:
+            continue
+        known = job.sets("RANK") or job.sets("LOCAL_RANK")
+        if known:
+            continue
+        certain = bool(re.search(r"(?i)ddp|fsdp|distributed|deepspeed", words)) or job.sets("MASTER_ADDR")
+        yield Found(
+            rule="launch-rank-env",
+            line=launch.line,
+            severity=None if certain else "warning",
+            what="python is started once per GPU by srun, but RANK and LOCAL_RANK are never set (Slurm sets SLURM_PROCID, SLURM_LOCALID)",
+            fix="srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python ...' with MASTER_ADDR, MASTER_PORT, WORLD_SIZE exported before",
+            edits=_rank_edit(job, launch),
+        )
+
+
+def _rank_edit(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    if launch.outer.line != launch.outer.end_line or launch.container or launch.wrapped:
+        return ()
+    line = job.lines[launch.line - 1]
+    match = re.match(r"^(\s*)(srun\b.*?)\s(python[\d.]*\s[^'|>&;]*?)(\s*(?:(?:\d?>|\||&|;).*)?)$", line)
+    if not match:
+        return ()
+    before = []
+    if not job.sets("WORLD_SIZE"):
+        before.append(
+            f"{match.group(1)}export WORLD_SIZE={job.tasks_total if not job.has('ntasks-per-node', 'ntasks') else '$SLURM_NTASKS'}"
+        )
+    if not job.sets("MASTER_PORT"):
+        before.append(f"{match.group(1)}export MASTER_PORT=$((10000 + SLURM_JOB_ID % 20000))")
+    if not job.sets("MASTER_ADDR"):
+        before.append(
+            f'{match.group(1)}export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
+        )
+    started = f"{match.group(1)}{match.group(2)} bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec {match.group(3)}'{match.group(4)}"
+    return (Edit(launch.line, launch.line, (*before, started)),)
+
+
+_SET_WHEN = {
+    "SLURM_GPUS_PER_NODE": ("gpus-per-node",),
+    "SLURM_GPUS": ("gpus",),
+    "SLURM_GPUS_PER_TASK": ("gpus-per-task",),
+    "SLURM_NTASKS": ("ntasks", "ntasks-per-node", "tasks-per-node"),
+    "SLURM_NPROCS": ("ntasks", "ntasks-per-node"),
+    "SLURM_NTASKS_PER_NODE": ("ntasks-per-node",),
+    "SLURM_CPUS_PER_TASK": ("cpus-per-task",),
+    "SLURM_MEM_PER_NODE": ("mem",),
+    "SLURM_MEM_PER_CPU": ("mem-per-cpu",),
+}
+
+
+def slurm_var_unset(job: Job) -> Iterator[Found]:
+    for number, line in enumerate(job.lines, start=1):
+        if line.lstrip().startswith(("#", "echo", "printf")):
+            continue
+        for match in re.finditer(r"(?<!\\)\$\{?(SLURM_[A-Z_]+)\b(\}?|:?[-=+?])|\$\(\([^)]*?\b(SLURM_[A-Z_]+)\b", line):
+            name = match.group(1) or match.group(3)
+            if (
+                name not in _SET_WHEN
+                or (match.group(2) or "}").strip("}")
+                or job.has(*_SET_WHEN[name])
+                or name in job.variables
+            ):
+                continue
+            if name == "SLURM_NTASKS" and _in_step_text(line):
+                continue
+            wanted = f"--{_SET_WHEN[name][0]}"
+            right = "SLURM_GPUS_ON_NODE" if name == "SLURM_GPUS_PER_NODE" and job.asks_for_gpus else ""
+            edits = change(job, number, name, right) if right else ()
+            if not right and name == "SLURM_NTASKS":
+                edits = add_directive(job, f"--ntasks-per-node={job.tasks_per_node}")
+            yield Found(
+                rule="launch-slurm-var-unset",
+                line=number,
+                column=match.start() + 1,
+                what=f"${name} is set only when {wanted} is given; here it is empty",
+                fix=f"use ${right}" if right else f"add {wanted}, or a default: ${{{name}:-...}}",
+                edits=edits,
+            )
+
+
+def _in_step_text(line: str) -> bool:
+    return bool(re.search(r"srun\b.*(?:bash|sh) -c '", line)) or line.lstrip().startswith(
+        "WORLD_SIZE=$SLURM_NTASKS RANK"
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    world_size,
+    rank_env,
+    slurm_var_unset,
+)

@@ -1,0 +1,145 @@
+"""launch-rendezvous-local, launch-port-fixed: where processes meet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from triage.doctor.diagnosis import Severity
+from triage.doctor.job import Job
+from triage.doctor.launch import Launch
+from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.launching import PER_NODE, line_with
+
+_LOCAL = re.compile(r"^\"?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|::1)?(?::|\"?$)")
+
+
+def rendezvous_local(job: Job) -> Iterator[Found]:
+    if job.nodes <= 1:
+        return
+    for name in ("MASTER_ADDR", "MAIN_PROCESS_IP", "HEAD_NODE_IP", "RDZV_HOST", "MASTER_IP"):
+        for command, value in job.assigned.get(name, ()):
+            if _LOCAL.match(value) or (command.around.in_step and re.search(r"\$\(hostname|`hostname", value)):
+                said = f"`{name}={value}`" if value else f"`{name}` is empty"
+                line = command.line
+                fixed = re.sub(
+                    rf"{name}=\S*",
+                    f'{name}=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+                    job.lines[line - 1],
+                    count=1,
+                )
+                yield Found(
+                    rule="launch-rendezvous-local",
+                    line=line,
+                    what=f"{said}: each of the {job.nodes} nodes takes it for itself",
+                    fix='MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+                    edits=() if command.around.in_step else (Edit(line, line, (fixed,)),),
+                )
+    for launch in job.main_launches:
+        yield from _local_options(job, launch)
+
+
+def _local_options(job: Job, launch: Launch) -> Iterator[Found]:
+    options = launch.options
+    nodes_of_step = job.number((launch.srun or {}).get("nodes", "")) if launch.srun else None
+    if nodes_of_step == 1 or launch.launcher not in PER_NODE or launch.srun is None:
+        return
+    for name in ("rdzv_endpoint", "rdzv-endpoint", "master_addr", "main_process_ip"):
+        value = options.get(name, options.get(name.replace("-", "_"), ""))
+        in_step_host = launch.in_step and re.search(r"^\"?(?:\$\(hostname|\$HOSTNAME|\$\{HOSTNAME)", value)
+        if (value and _LOCAL.match(value)) or in_step_host:
+            line = line_with(job, launch, value)
+            yield Found(
+                rule="launch-rendezvous-local",
+                line=line,
+                what=f"`{value}` is another place on each of the {job.nodes} nodes",
+                fix='"$MASTER_ADDR:$MASTER_PORT" with MASTER_ADDR of the first node',
+                edits=_first_host(job, launch, line, value),
+            )
+            return
+    if "standalone" in options:
+        line = line_with(job, launch, "--standalone")
+        yield Found(
+            rule="launch-rendezvous-local",
+            line=line,
+            what=f"--standalone forms one group per node, but there are {job.nodes} nodes",
+            fix='--nnodes="$SLURM_JOB_NUM_NODES" --rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT"',
+        )
+    elif launch.launcher == "torchrun" and not (
+        {"rdzv_endpoint", "master_addr", "rdzv_conf", "rdzv_id"} & {name.replace("-", "_") for name in options}
+    ):
+        if "nnodes" in options and not any("$" in name for name in options):
+            yield Found(
+                rule="launch-rendezvous-local",
+                line=launch.line,
+                what="torchrun on several nodes without a rendezvous address",
+                fix='--rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT"',
+            )
+
+
+def _first_host(job: Job, launch: Launch, line: int, value: str) -> tuple[Edit, ...]:
+    host = re.match(r"\"?(localhost|127\.0\.0\.1|0\.0\.0\.0)", value)
+    if not host:
+        return ()
+    edits = change(job, line, host.group(1), "$MASTER_ADDR")
+    if job.sets("MASTER_ADDR") or launch.in_step or line < launch.outer.line:
+        return edits
+    first = launch.outer.line
+    return (
+        Edit(first, first - 1, ('MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',)),
+        *edits,
+    )
+
+
+_PORT = re.compile(r"^\"?\d{4,5}\"?$")
+
+
+def port_fixed(job: Job) -> Iterator[Found]:
+    if not any(launch.launcher in (*PER_NODE, "python", "other") for launch in job.main_launches):
+        return
+    mild: Severity | None = "hint" if job.owns_node and not job.has("array") else None
+    for name in ("MASTER_PORT", "RDZV_PORT", "MAIN_PROCESS_PORT"):
+        for command, value in job.assigned.get(name, ()):
+            if _PORT.match(value):
+                fixed = re.sub(
+                    rf"{name}=[\"']?\d+[\"']?",
+                    f"{name}=$((10000 + SLURM_JOB_ID % 20000))",
+                    job.lines[command.line - 1],
+                    count=1,
+                )
+                yield Found(
+                    rule="launch-port-fixed",
+                    line=command.line,
+                    severity=mild,
+                    what=f"fixed port {value}: two jobs on one node collide",
+                    fix=f"{name}=$((10000 + SLURM_JOB_ID % 20000))",
+                    edits=(Edit(command.line, command.line, (fixed,)),),
+                )
+    for launch in job.main_launches:
+        for name in ("master_port", "main_process_port", "rdzv_endpoint", "rdzv-endpoint", "master-port"):
+            value = launch.options.get(name, "")
+            port = value.rsplit(":", 1)[-1] if "endpoint" in name else value
+            if "endpoint" in name and ":" not in value:
+                continue
+            if _PORT.match(port) and launch.launcher in PER_NODE:
+                line = line_with(job, launch, port)
+                yield Found(
+                    rule="launch-port-fixed",
+                    line=line,
+                    severity=mild,
+                    what=f"fixed port {port}: two jobs on one node collide",
+                    fix="a port derived from the job id: $((10000 + SLURM_JOB_ID % 20000))",
+                    edits=_port_edit(job, launch, line, port),
+                )
+
+
+def _port_edit(job: Job, launch: Launch, line: int, port: str) -> tuple[Edit, ...]:
+    if launch.wrapped:
+        return ()
+    return change(job, line, port, "$((10000 + SLURM_JOB_ID % 20000))")
+
+
+CHECKS: tuple[Check, ...] = (
+    rendezvous_local,
+    port_fixed,
+)
