@@ -48,7 +48,7 @@ class Classifier:
     def _placed(self, request: Request, text: ReadText, vector: Floats) -> TriageResult:
         flags = flags_of(self._rules, text)
         row = make_row(self.model.space, digest(self.model.space.cues, text), vector)
-        levels, types = certain(flags) or joint(self.model, row)
+        levels, types = certain(flags) or joint(self.model, row, pasted=text.only_machine)
         level, kind = choose(levels, types, self.model.none_threshold)
         urgency, urgency_reasons = urgency_of(self._urgency, text.prose)
         confidence = min(levels[level], types[kind])
@@ -79,9 +79,12 @@ def certain(flags: frozenset[str]) -> tuple[dict[str, float], dict[str, float]] 
     return {**dict.fromkeys(LEVELS, 0.0), NONE: 1.0}, {**dict.fromkeys(TYPES, 0.0), NONE: 1.0}
 
 
-def joint(model: TriageModel, row: Row) -> tuple[dict[str, float], dict[str, float]]:
-    """Probabilities over levels and over types, `none` among both; each sums to 1."""
-    none = probabilities(model.scope, row)[NONE]
+def joint(model: TriageModel, row: Row, *, pasted: bool = False) -> tuple[dict[str, float], dict[str, float]]:
+    """Probabilities over levels and over types, `none` among both; each sums to 1.
+
+    A bare log or script (`pasted`) always counts as a request: nobody sends one without wanting help with it.
+    """
+    none = 0.0 if pasted else probabilities(model.scope, row)[NONE]
     levels = {name: share * (1 - none) for name, share in probabilities(model.level, row).items()}
     types = {name: share * (1 - none) for name, share in probabilities(model.type, row).items()}
     return {**levels, NONE: none}, {**types, NONE: none}

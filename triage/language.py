@@ -25,6 +25,10 @@ PRIOR = {"en": 0.8, "de": 0.4, "fr": 0.4, "es": 0.4, "it": 0.4}
 RARE_PRIOR = -0.8
 """Requests in the five main languages are far more frequent than in the others."""
 COMMON_WEIGHT = 12.0
+QUOTED = re.compile(
+    r"(?<!\w)(?:'[^'\n]{8,200}'|\"[^\"\n]{8,200}\"|`[^`\n]+`|„[^“”\n]{8,200}[“”]|«[^»\n]{8,200}»)(?!\w)"
+)
+"""Quoted messages are the program's words, mostly English."""
 
 
 class Languages:
@@ -43,7 +47,7 @@ class Languages:
 
     def of(self, prose: str) -> str:
         """ISO 639-1 code of the main language; English when there is too little text to tell."""
-        text = FIELD_WORDS.sub(" ", prose[:HEAD_CHARS])
+        text = FIELD_WORDS.sub(" ", QUOTED.sub(" ", prose[:HEAD_CHARS]))
         if sum(character.isalpha() for character in text) < MIN_LETTERS:
             return DEFAULT
         with self._lock:
