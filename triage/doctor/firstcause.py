@@ -20,8 +20,10 @@ _WEAK = re.compile(
     r"\bdebug\b|\bNCCL INFO\b|^\[W|^W\d{4}|using .{0,40} instead|disabl(?:ed|ing)|deprecated"
 )
 _PASSED_OVER = re.compile(
-    r"(?i)\bretrying\b|\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|^\W{0,3}warn(?:ing)?\b|Warning: |^[\d\-:,. ]{8,30} *\[?WARN"
-    r"|^(?:cp|mv|cat|ls|rm|tail|head|tar|find|stat|chmod|rmdir): |\b(?:nvidia-smi|rocm-smi|git|lscpu|numactl|bc|jq|tree|htop|nvtop|"
+    r"(?i)\bretrying\b|\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|^\W{0,3}warn(?:ing)?\b|Warning: |"
+    r"^[\d\-:,. ]{8,30} *\[?WARN"
+    r"|^(?:cp|mv|cat|ls|rm|tail|head|tar|find|stat|chmod|rmdir): |\b(?:nvidia-smi|rocm-smi|git|lscpu|numactl|bc|"
+    r"jq|tree|htop|nvtop|"
     r"pigz|ccache|hostname|lspci): (?:command )?not found"
 )
 _STRONG = re.compile(r"(?i)\b\w*(?:Error|Exception)\b ?[:(]|\bfatal\b|\berror:|\baborted\b|NCCL WARN")

@@ -429,7 +429,9 @@ def _container(tool: str, words: Sequence[str]) -> tuple[Container, list[str]]:
     return Container(tool=tool, verb=verb, options=tuple(options), image=image), list(words[at + 1 :])
 
 
-def _launch(words: list[str], state: _Peeled) -> tuple[Launcher, dict[str, str], str, list[str]] | None:
+def _launch(  # noqa: C901, PLR0911 (one branch for each launcher)
+    words: list[str], state: _Peeled
+) -> tuple[Launcher, dict[str, str], str, list[str]] | None:
     if not words:
         return None
     name = words[0].rsplit("/", 1)[-1]
@@ -444,7 +446,7 @@ def _launch(words: list[str], state: _Peeled) -> tuple[Launcher, dict[str, str],
     if name == "deepspeed":
         return ("deepspeed", *_options(words[1:], "deepspeed"))
     if name == "vllm":
-        options, program, args = _options(words[2:], "none")
+        options, _, args = _options(words[2:], "none")
         return "vllm", options, " ".join(words[1:2]), [*args, *words[2:]]
     if name == "ray":
         return "ray", _options(words[2:], "none")[0], " ".join(words[1:2]), words[2:]

@@ -26,13 +26,16 @@ _SMI_INDEX = re.compile(rb"^\|\s{1,4}(\d{1,2})\s{2,4}[A-Z]")
 _SMI_CSV = re.compile(rb"^(?:[\d/:\-. ]{10,30}, ?)?(\d{1,2}), ?[^,\n]{0,60}?,? ?(\d{1,3}) ?%")
 _ROCM_ROW = re.compile(rb"^(\d{1,2})\s.{10,160}?\s(\d{1,3})%\s{1,8}(\d{1,3})%\s*$")
 _DATA_TIME = re.compile(
-    rb"(?:data(?:_time| time|loader|_loading)?|load(?:er|ing)?(?: time)?)[ :=]{1,3}([0-9.]{1,9}) ?s?\b.{0,80}?(?:step|iter|batch|total|time)(?:_time| time)?[ :=]{1,3}([0-9.]{1,9})"
+    rb"(?:data(?:_time| time|loader|_loading)?|load(?:er|"
+    rb"ing)?(?: time)?)[ :=]{1,3}([0-9.]{1,9}) ?s?\b.{0,80}?(?:step|iter|batch|total|time)(?:_time|"
+    rb" time)?[ :=]{1,3}([0-9.]{1,9})"
 )
 _PROFILER = re.compile(rb"enumerate\(DataLoader\)\S{0,60}\s{1,40}([0-9.]{1,6})%")
 _PROFILER_COPY = re.compile(rb"(?:aten::copy_|cudaMemcpyAsync|hipMemcpyWithStream|Memcpy HtoD)\s{1,80}([0-9.]{1,6})%")
 _PREEMPTED = re.compile(rb"is preempted by PreemptionMode\.\w+ mode because there is not enough KV cache space")
 _FP32 = re.compile(
-    rb"(?i)(?:mixed[_ ]precision|precision)['\"]?\s{0,2}[:=]\s{0,2}['\"]?(?:no|fp32|32(?:-true)?)\b|bf16=False.{0,200}fp16=False|Using 32bit"
+    rb"(?i)(?:mixed[_ ]precision|precision)['\"]?\s{0,2}[:=]\s{0,2}['\"]?(?:no|fp32|32(?:-true)?)\b|"
+    rb"bf16=False.{0,200}fp16=False|Using 32bit"
 )
 _SLOW_LOADER = re.compile(rb"(?i)does not have many workers which may be a bottleneck|num_workers=0\b")
 _SMALL_BATCH = re.compile(

@@ -31,7 +31,8 @@ def questions_for(
     ]
     if has_script and first is None and not any(item.severity == "error" for item in findings):
         asked.append(
-            "What does the job's log say, and the line of `sacct -j <jobid> -o JobID,State,ExitCode,Elapsed,MaxRSS,ReqMem`?"
+            "What does the job's log say, and the line of `sacct -j <jobid> -o "
+            "JobID,State,ExitCode,Elapsed,MaxRSS,ReqMem`?"
         )
     return tuple(dict.fromkeys(asked))[:MAX_QUESTIONS]
 

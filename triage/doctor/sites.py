@@ -106,25 +106,20 @@ def _partitions(entry: Mapping[str, Any]) -> Sequence[Partition]:
     limits = str(entry.get("limits") or "")
     maximum = str(entry.get("max_walltime") or "")
     qos = entry.get("qos")
-    made = []
-    for name in str(entry["name"]).split(","):
-        made.append(
-            Partition(
-                name=name.split("(")[0].strip(),
-                qos=str(qos) if qos and not str(qos).startswith("<") else None,
-                max_minutes=minutes_of(maximum) if re.fullmatch(r"[\d:\-]+", maximum) else None,
-                default_minutes=minutes_of(str(entry.get("default_walltime") or "")),
-                min_nodes=_integer(entry.get("min_nodes")) or 1,
-                max_nodes=_integer(entry.get("max_nodes")),
-                shared="whole node" not in str(entry.get("sharing") or "") and "full nodes" not in limits,
-                debug=any(word in purpose for word in ("debug", "test", "express")),
-                gpus="no GPU" not in limits
-                and "0 GPUs" not in limits
-                and "CPU" not in purpose
-                and "serial" not in purpose,
-            )
+    return [
+        Partition(
+            name=name.split("(")[0].strip(),
+            qos=str(qos) if qos and not str(qos).startswith("<") else None,
+            max_minutes=minutes_of(maximum) if re.fullmatch(r"[\d:\-]+", maximum) else None,
+            default_minutes=minutes_of(str(entry.get("default_walltime") or "")),
+            min_nodes=_integer(entry.get("min_nodes")) or 1,
+            max_nodes=_integer(entry.get("max_nodes")),
+            shared="whole node" not in str(entry.get("sharing") or "") and "full nodes" not in limits,
+            debug=any(word in purpose for word in ("debug", "test", "express")),
+            gpus="no GPU" not in limits and "0 GPUs" not in limits and "CPU" not in purpose and "serial" not in purpose,
         )
-    return made
+        for name in str(entry["name"]).split(",")
+    ]
 
 
 def _integer(value: object) -> int | None:
@@ -168,7 +163,7 @@ def guess_system(
     )
 
 
-def _score(
+def _score(  # noqa: PLR0917 (the marks of a script)
     name: str, partitions: Sequence[str], qos: str, account: str, constraint: str, text: str, gres_type: str
 ) -> float:
     row = systems()[name]

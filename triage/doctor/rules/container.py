@@ -12,7 +12,7 @@ from triage.doctor.rules.launching import line_with
 
 _RUN = ("exec", "run", "shell")
 _MOUNTED = (
-    "/tmp",
+    "/tmp",  # noqa: S108
     "/home",
     "/users",
     "/opt",
@@ -151,7 +151,8 @@ def _binds(job: Job, launch: Launch, line: int) -> Iterator[Found]:
     if job.site.id == "lumi-g":
         if (
             re.search(
-                r"(?:-B|--bind|BIND\w*=?)[ =]\"?(?:/scratch|/project|/scratch,/project|/project,/scratch)(?:[\s\",:]|$)",
+                r"(?:-B|--bind|BIND\w*=?)[ =]\"?(?:/scratch|/project|/scratch,/project|"
+                r"/project,/scratch)(?:[\s\",:]|$)",
                 bound + " ",
             )
             and "pfs" not in bound
@@ -344,7 +345,8 @@ def secret(job: Job) -> Iterator[Found]:
                     rule="env-secret-in-script",
                     line=number,
                     column=match.start() + 1,
-                    what="a token or password stands in the script; it is stored by the scheduler and travels with mails",
+                    what="a token or password stands in the script; it is stored by the scheduler and travels "
+                    "with mails",
                     fix="read it from a file with mode 600, and revoke the one that was sent",
                     edits=_masked(job, number, line),
                 )

@@ -9,7 +9,8 @@ from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change
 
 _PLACEHOLDER = re.compile(
-    r"(?i)<[^>\s][^>]*>|\bx{3,}\b|x{3,}$|CHANGE_?ME|\bTODO\b|\bFIXME\b|your[-_ ]?(?:account|project|name|email|mail|group|budget|partition)|"
+    r"(?i)<[^>\s][^>]*>|\bx{3,}\b|x{3,}$|CHANGE_?ME|\bTODO\b|\bFIXME\b|your[-_ ]?(?:account|project|name|email|"
+    r"mail|group|budget|partition)|"
     r"project_4650*x+|\bmy[-_]?(?:account|project|budget)\b|foo@bar|@example\.(?:com|org)|\bREPLACE\b|_{3,}|\.{3}$"
 )
 _BODY_PLACEHOLDER = re.compile(
@@ -171,7 +172,8 @@ def output_collision(job: Job) -> Iterator[Found]:
         if job.value("open-mode") == "append" and (array is None or array.value.endswith("%1")):
             continue
         ending = "-%A_%a" if array else "-%j"
-        right = re.sub(r"(\.\w+)?$", lambda m: ending + (m.group(1) or ".out"), option.value, count=1)
+        stem, dot, kind = option.value.rpartition(".")
+        right = f"{stem}{ending}.{kind}" if dot and "/" not in kind else f"{option.value}{ending}.out"
         said = "all tasks of the array write to it" if array else "the next run overwrites it"
         yield Found(
             rule="dir-output-collision",
@@ -197,7 +199,9 @@ def script_path(job: Job) -> Iterator[Found]:
             continue
         line = job.lines[command.line - 1]
         fixed = re.sub(
-            r'"?\$\(\s*(?:cd\s+"?\$\(\s*)?(?:dirname|realpath|readlink(?: -f)?)\s+(?:--\s+)?"?(?:\$\(\s*(?:readlink -f|realpath)\s+)?"?(?:\$0|\$\{0\}|\$\{?BASH_SOURCE(?:\[0\])?\}?)"?\)?"?\s*\)'
+            r'"?\$\(\s*(?:cd\s+"?\$\(\s*)?(?:dirname|realpath|'
+            r'readlink(?: -f)?)\s+(?:--\s+)?"?(?:\$\(\s*(?:readlink -f|realpath)\s+)?"?(?:\$0|\$\{0\}|'
+            r'\$\{?BASH_SOURCE(?:\[0\])?\}?)"?\)?"?\s*\)'
             r'(?:"?\s*(?:&>\s*/dev/null)?\s*&&\s*pwd(?: -P)?\s*\))?"?',
             '"$SLURM_SUBMIT_DIR"',
             line,
@@ -206,7 +210,8 @@ def script_path(job: Job) -> Iterator[Found]:
             rule="dir-script-path",
             line=command.line,
             column=command.column,
-            what="the batch script runs from a copy in Slurm's spool folder: its own path is not where you submitted it",
+            what="the batch script runs from a copy in Slurm's spool folder: its own path is not where you "
+            "submitted it",
             fix='use "$SLURM_SUBMIT_DIR" or an absolute path',
             edits=(Edit(command.line, command.line, (fixed,)),) if fixed != line else (),
         )
@@ -216,7 +221,8 @@ def sh_bashism(job: Job) -> Iterator[Found]:
     if not job.lines or not re.match(r"^#!\s*(?:/usr)?/bin/sh\b", job.lines[0]):
         return
     bashism = re.compile(
-        r"\[\[|^\s*source\s|<\(|<<<|^\s*function\s|^\s*let\s|\$RANDOM|\$\{\w+:\d|\$\{\w+\[|pipefail|conda activate|^\s*\w+=\(|"
+        r"\[\[|^\s*source\s|<\(|<<<|^\s*function\s|^\s*let\s|\$RANDOM|\$\{\w+:\d|\$\{\w+\[|pipefail|"
+        r"conda activate|^\s*\w+=\(|"
         r"^\s*module\s|^\s*ml\s|&>|^\s*declare\s|\(\(|\bdisown\b|\{\d+\.\.\d+\}",
         re.MULTILINE,
     )

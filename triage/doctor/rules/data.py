@@ -14,7 +14,8 @@ _LOCAL = re.compile(
     r"(?:\$TMPDIR|\$\{TMPDIR[^}]*\}|/tmp|/dev/shm|\$LOCAL_SCRATCH|\$\{LOCAL_SCRATCH\}|\$SNIC_TMP|\$\{SNIC_TMP\}|\$JOBSCRATCH|\$\{JOBSCRATCH\})(?=[/\s\"']|$)"
 )
 _RESULT = re.compile(
-    r"--(?:output(?:[-_]?dir)?|out(?:[-_]dir)?|save(?:[-_](?:dir|path))?|checkpoint(?:[-_]?(?:dir|path))?|ckpt(?:[-_](?:dir|path))?|results?(?:[-_]dir)?|default_root_dir|log[-_]?dir|logging_dir)[= ]\"?(\S+)"
+    r"--(?:output(?:[-_]?dir)?|out(?:[-_]dir)?|save(?:[-_](?:dir|path))?|checkpoint(?:[-_]?(?:dir|path))?|"
+    r"ckpt(?:[-_](?:dir|path))?|results?(?:[-_]dir)?|default_root_dir|log[-_]?dir|logging_dir)[= ]\"?(\S+)"
 )
 _RESULT_VARIABLES = (
     "OUTPUT_DIR",
@@ -76,7 +77,7 @@ def tmp_in_memory(job: Job) -> Iterator[Found]:
             if command.name in ("cp", "tar", "unzip", "rsync") and re.search(r"\s/dev/shm\b", command.text)
         ]
         if everywhere:
-            yield _memory(everywhere[0].line, "/dev/shm is memory and counts against the job")
+            yield _memory(everywhere[0].line, "/dev/shm is memory and counts against the job")  # noqa: S108
         return
     if (
         (job.mem_gib and job.site.ram_gb and job.mem_gib >= 0.95 * job.site.ram_gb)
@@ -92,8 +93,8 @@ def tmp_in_memory(job: Job) -> Iterator[Found]:
         )
         if big and re.search(r"\.(?:tar|zip|tgz|sqsh|zst|parquet|h5|bin)|data|imagenet|-r|-C|corpus", command.text):
             small = "about 10 GB" if job.site.id == "leonardo-booster" else "memory of the job"
-            yield _memory(command.line, f"/tmp is {small} on {job.site.name}: this may fill it")
-        if any(name == "TMPDIR" and word.text.startswith(("/dev/shm",)) for name, word in command.assignments):
+            yield _memory(command.line, f"/tmp is {small} on {job.site.name}: this may fill it")  # noqa: S108
+        if any(name == "TMPDIR" and word.text.startswith("/dev/shm") for name, word in command.assignments):  # noqa: S108
             yield _memory(command.line, "TMPDIR in /dev/shm counts against the job's memory")
 
 

@@ -42,7 +42,8 @@ def marker_ignored(job: Job) -> Iterator[Found]:
             line=directive.line,
             column=1,
             severity="warning" if doubled else None,
-            what=f"`{directive.marker}` is not the marker `#SBATCH` in column 1: {directive.payload.strip()!r} is ignored",
+            what=f"`{directive.marker}` is not the marker `#SBATCH` in column 1: {directive.payload.strip()!r} "
+            f"is ignored",
             fix="write #SBATCH at the start of the line",
             edits=(Edit(directive.line, directive.line, (f"#SBATCH {directive.payload}",)),),
         )
@@ -203,7 +204,10 @@ def duplicate(job: Job) -> Iterator[Found]:
         if first is None or not (option.active or first.active):
             continue
         same = first.value == option.value
-        said = f"--{option.name} is given twice: {first.value!r} on line {first.line}, {option.value!r} on line {option.line}"
+        said = (
+            f"--{option.name} is given twice: {first.value!r} on line {first.line}, {option.value!r} on line "
+            f"{option.line}"
+        )
         for place in dict.fromkeys((first.line, option.line)):
             yield Found(
                 rule="dir-duplicate",

@@ -81,7 +81,8 @@ def omp_threads(job: Job) -> Iterator[Found]:
                 rule="env-omp-threads",
                 line=command.line,
                 severity="warning",
-                what=f"OMP_NUM_THREADS={number} for each of {job.gpus_per_node} processes that share {job.cpus_per_task} cores",
+                what=f"OMP_NUM_THREADS={number} for each of {job.gpus_per_node} processes that share "
+                f"{job.cpus_per_task} cores",
                 fix=f"$((SLURM_CPUS_PER_TASK / {job.gpus_per_node}))",
                 edits=(Edit(command.line, command.line, (fixed,)),),
             )

@@ -147,7 +147,7 @@ def _first_line(mended: Mended, piece: Piece, *, mailed: bool) -> None:
         lines[0] = right
 
 
-def _interpreter(line: str) -> tuple[str, str]:
+def _interpreter(line: str) -> tuple[str, str]:  # noqa: PLR0911 (one return for each fault)
     """What is wrong with an interpreter line and how it should read; both empty when it is right."""
     if not line.startswith("#!"):
         almost = re.match(r"^(?:!#|#\s*!?|!)\s*(/?(?:usr/)?bin/\S+.*)$", line)

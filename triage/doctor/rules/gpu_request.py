@@ -97,7 +97,8 @@ def gpu_option_conflict(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-gpu-option-conflict",
             line=job.line_of("gpus"),
-            what=f"--gpus={total.count}, but {job.nodes} node(s) with {job.gpus_per_node} each are {job.nodes * job.gpus_per_node}",
+            what=f"--gpus={total.count}, but {job.nodes} node(s) with {job.gpus_per_node} each are "
+            f"{job.nodes * job.gpus_per_node}",
             fix="drop --gpus",
             edits=without_option(job, "gpus"),
         )
@@ -105,7 +106,8 @@ def gpu_option_conflict(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-gpu-option-conflict",
             line=job.line_of("gpus-per-task"),
-            what=f"--gpus-per-task={per_task.count} with {job.tasks_per_node} task(s) per node does not make {job.gpus_per_node} GPUs per node",
+            what=f"--gpus-per-task={per_task.count} with {job.tasks_per_node} task(s) per node does not make "
+            f"{job.gpus_per_node} GPUs per node",
             fix="keep one GPU option",
             edits=without_option(job, "gpus-per-task"),
         )
@@ -115,7 +117,8 @@ def gpu_option_conflict(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-gpu-option-conflict",
             line=job.line_of("gpus-per-task"),
-            what=f"--gpus={total.count} and --gpus-per-task={per_task.count} need {total.count // per_task.count} tasks, but --ntasks={job.ntasks}",
+            what=f"--gpus={total.count} and --gpus-per-task={per_task.count} need "
+            f"{total.count // per_task.count} tasks, but --ntasks={job.ntasks}",
             fix="keep one GPU option",
             edits=without_option(job, "gpus-per-task"),
         )

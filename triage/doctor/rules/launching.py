@@ -78,7 +78,8 @@ def torchrun_per_gpu(job: Job) -> Iterator[Found]:
             rule="launch-torchrun-per-gpu",
             line=line,
             edits=edits,
-            what=f"srun starts {tasks} copies of {launch.launcher} per node (line {launch.line}), and each starts {count or 'all'} processes again",
+            what=f"srun starts {tasks} copies of {launch.launcher} per node (line {launch.line}), and each "
+            f"starts {count or 'all'} processes again",
             fix="one task per node with all its cores: --ntasks-per-node=1",
         )
         return

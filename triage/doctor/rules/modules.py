@@ -139,7 +139,8 @@ def _conda_ready(job: Job, command: Command) -> bool:
         return True
     for other in job.before(command):
         if re.search(
-            r"conda\.sh|shell\.bash hook|shell hook|/bin/activate\b|conda init|mamba\.sh|\.bashrc|\.bash_profile|condainit",
+            r"conda\.sh|shell\.bash hook|shell hook|/bin/activate\b|conda init|mamba\.sh|\.bashrc|"
+            r"\.bash_profile|condainit",
             other.text,
         ):
             return True
@@ -181,10 +182,10 @@ def _activates(command: Command) -> bool:
 def module_order(job: Job) -> Iterator[Found]:
     loaded: list[str] = []
     activated = next((command for command in job.outer_commands if _activates(command)), None)
-    for command, verb, names in modules(job):
+    for command, verb, given in modules(job):
         if verb == "purge":
             cray = job.site is not None and (job.site.slingshot and job.site.vendor == "amd")
-            if {"--force", "-f"} & set(names) and (cray or job.site is None):
+            if {"--force", "-f"} & set(given) and (cray or job.site is None):
                 fixed = re.sub(r"\s+(?:--force|-f)\b", "", job.lines[command.line - 1])
                 yield _order(
                     command.line,
@@ -203,7 +204,7 @@ def module_order(job: Job) -> Iterator[Found]:
             continue
         if verb not in ("load", "add"):
             continue
-        names = [name for name in names if not name.startswith("-")]
+        names = [name for name in given if not name.startswith("-")]
         arch = [name for name in names if name.startswith("arch/")]
         inline_late = arch and names.index(arch[0]) > 0
         if arch and (loaded or inline_late):
@@ -227,7 +228,8 @@ def module_order(job: Job) -> Iterator[Found]:
         if activated and activated.line < command.line and names and not command.around.branch:
             yield _order(
                 command.line,
-                f"modules are loaded after the environment is activated (line {activated.line}): they go before it in PATH",
+                f"modules are loaded after the environment is activated (line {activated.line}): they go before "
+                f"it in PATH",
                 "load modules first, activate last",
                 (),
             )

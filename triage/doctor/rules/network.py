@@ -11,7 +11,9 @@ from triage.doctor.rules.signs import hub_models, is_language_work, is_training,
 
 _HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|~)/|(?:^|[\s=\"'])/(?:users|home|homes)/")
 _DATA_OPTION = re.compile(
-    r"--(?:output[-_]?dir|out(?:put)?|save[-_]?(?:dir|path)?|checkpoint[-_]?dir|ckpt[-_]?(?:dir|path)?|data(?:[-_](?:dir|path|root))?|logging[-_]dir|results?[-_]?dir|cache[-_]dir|download[-_]dir|log[-_]?dir)[= ]\"?(\S+)"
+    r"--(?:output[-_]?dir|out(?:put)?|save[-_]?(?:dir|path)?|checkpoint[-_]?dir|ckpt[-_]?(?:dir|path)?|"
+    r"data(?:[-_](?:dir|path|root))?|logging[-_]dir|results?[-_]?dir|cache[-_]dir|download[-_]dir|"
+    r"log[-_]?dir)[= ]\"?(\S+)"
 )
 _CACHES = (
     "HF_HOME",
@@ -146,8 +148,11 @@ def _where(job: Job) -> str:
 
 
 _DOWNLOAD = re.compile(
-    r"(?:\bpip\d?|-m pip|\buv(?: pip)?|\bconda|\bmamba)\s+(?:install|sync|create|env create)\b(?!.*(?:--no-index|--find-links[= ]/))(?!\s+(?:-e\s+)?\.(?:\s|$))|\bwget\s|\bcurl\s(?!.*(?:localhost|127\.0\.0\.1|\$\{?HOST|\$\{?HEAD|\$\{?host|\$\{?NODE|\$\{?URL|\$\(hostname))|"
-    r"\bgit\s+(?:clone|pull|fetch)\b|\b(?:huggingface-cli|hf)\s+download\b|snapshot_download|\b(?:docker|oras|library)://|\bapt(?:-get)?\s+install\b|\bnltk\.download|\baws s3\b|\bgdown\b|\bmodelscope download\b"
+    r"(?:\bpip\d?|-m pip|\buv(?: pip)?|\bconda|\bmamba)\s+(?:install|sync|create|"
+    r"env create)\b(?!.*(?:--no-index|--find-links[= ]/))(?!\s+(?:-e\s+)?\.(?:\s|$))|\bwget\s|"
+    r"\bcurl\s(?!.*(?:localhost|127\.0\.0\.1|\$\{?HOST|\$\{?HEAD|\$\{?host|\$\{?NODE|\$\{?URL|\$\(hostname))|"
+    r"\bgit\s+(?:clone|pull|fetch)\b|\b(?:huggingface-cli|hf)\s+download\b|snapshot_download|\b(?:docker|oras|"
+    r"library)://|\bapt(?:-get)?\s+install\b|\bnltk\.download|\baws s3\b|\bgdown\b|\bmodelscope download\b"
 )
 _ONLINE_TRACKER = re.compile(
     r"--report_to[= ]\"?(?:wandb|mlflow|comet_ml|all)|wandb login|--(?:use[-_])?wandb\b|wandb_project|--logger[= ]wandb"
@@ -187,7 +192,10 @@ def download_in_job(job: Job) -> Iterator[Found]:
             )
         ):
             line = command.line + command.text[: match.start()].count("\n")
-            what = f"`{match.group().strip()}` needs the internet, which compute nodes of {site.name} {'do not have' if offline else 'may not have (not on record)'}"
+            what = (
+                f"`{match.group().strip()}` needs the internet, which compute nodes of {site.name} "
+                f"{'do not have' if offline else 'may not have (not on record)'}"
+            )
             yield Found(
                 rule="env-download-in-job",
                 line=line,

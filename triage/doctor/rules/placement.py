@@ -297,7 +297,8 @@ def binding(job: Job) -> Iterator[Found]:
             yield Found(
                 rule="launch-binding",
                 line=line,
-                what="8 tasks on a full LUMI-G node without --cpu-bind: tasks and GPUs may be on different NUMA domains",
+                what="8 tasks on a full LUMI-G node without --cpu-bind: tasks and GPUs may be on different NUMA "
+                "domains",
                 fix=f"--cpu-bind={masks_of_site} or the masks of the LUMI documentation",
                 edits=change(job, line, "srun", f"srun --cpu-bind={masks_of_site}"),
             )

@@ -25,7 +25,8 @@ def vendor_mismatch(job: Job) -> Iterator[Found]:
         match = (_CUDA if amd else _ROCM).search(code)
         if amd and not match:
             match = re.search(
-                r"(?:singularity|apptainer)\s.*?\s(--nv)\b|^\s*(?:module load|ml)\s.*?\b((?:cuda|cudnn|CUDA|nccl)(?:/|\s|$))|pip\d?\s+install\s.*?\b(flash-attn|bitsandbytes)\b",
+                r"(?:singularity|apptainer)\s.*?\s(--nv)\b|^\s*(?:module load|ml)\s.*?\b((?:cuda|cudnn|CUDA|"
+                r"nccl)(?:/|\s|$))|pip\d?\s+install\s.*?\b(flash-attn|bitsandbytes)\b",
                 code,
             )
         elif not amd and not match:
@@ -41,7 +42,8 @@ def vendor_mismatch(job: Job) -> Iterator[Found]:
                 rule="env-vendor-mismatch",
                 line=number,
                 column=match.start() + 1,
-                what=f"`{word.strip()}` is for {'NVIDIA' if amd else 'AMD'} GPUs; {job.site.name} has {'AMD' if amd else 'NVIDIA'} ones",
+                what=f"`{word.strip()}` is for {'NVIDIA' if amd else 'AMD'} GPUs; {job.site.name} has "
+                f"{'AMD' if amd else 'NVIDIA'} ones",
                 fix="use the site's ROCm container or modules" if amd else "use CUDA builds and nvidia-smi",
             )
     if job.site.id == "adastra-mi300a" and "gfx90a" in job.code:

@@ -105,7 +105,8 @@ def _counts(job: Job, launch: Launch) -> Iterator[Found]:
                 launch,
                 "num_processes",
                 options["num_processes"],
-                f"--num_processes {number}, but {nodes} x {job.gpus_per_node} GPUs are {total} (accelerate counts all machines)",
+                f"--num_processes {number}, but {nodes} x {job.gpus_per_node} GPUs are {total} (accelerate "
+                f"counts all machines)",
                 "$((SLURM_JOB_NUM_NODES * SLURM_GPUS_ON_NODE))",
             )
     elif launch.launcher == "deepspeed":
@@ -210,8 +211,10 @@ def rank_env(job: Job) -> Iterator[Found]:
             rule="launch-rank-env",
             line=launch.line,
             severity=None if certain else "warning",
-            what="python is started once per GPU by srun, but RANK and LOCAL_RANK are never set (Slurm sets SLURM_PROCID, SLURM_LOCALID)",
-            fix="srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python ...' with MASTER_ADDR, MASTER_PORT, WORLD_SIZE exported before",
+            what="python is started once per GPU by srun, but RANK and LOCAL_RANK are never set (Slurm sets "
+            "SLURM_PROCID, SLURM_LOCALID)",
+            fix="srun bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec python ...' with MASTER_ADDR, "
+            "MASTER_PORT, WORLD_SIZE exported before",
             edits=_rank_edit(job, launch),
         )
 
@@ -226,7 +229,8 @@ def _rank_edit(job: Job, launch: Launch) -> tuple[Edit, ...]:
     before = []
     if not job.sets("WORLD_SIZE"):
         before.append(
-            f"{match.group(1)}export WORLD_SIZE={job.tasks_total if not job.has('ntasks-per-node', 'ntasks') else '$SLURM_NTASKS'}"
+            f"{match.group(1)}export "
+            f"WORLD_SIZE={job.tasks_total if not job.has('ntasks-per-node', 'ntasks') else '$SLURM_NTASKS'}"
         )
     if not job.sets("MASTER_PORT"):
         before.append(f"{match.group(1)}export MASTER_PORT=$((10000 + SLURM_JOB_ID % 20000))")
@@ -234,7 +238,10 @@ def _rank_edit(job: Job, launch: Launch) -> tuple[Edit, ...]:
         before.append(
             f'{match.group(1)}export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
         )
-    started = f"{match.group(1)}{match.group(2)} bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec {match.group(3)}'{match.group(4)}"
+    started = (
+        f"{match.group(1)}{match.group(2)} bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec "
+        f"{match.group(3)}'{match.group(4)}"
+    )
     return (Edit(launch.line, launch.line, (*before, started)),)
 
 

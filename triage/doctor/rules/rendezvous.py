@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from triage.doctor.diagnosis import Severity
 from triage.doctor.job import Job
@@ -39,6 +39,12 @@ def rendezvous_local(job: Job) -> Iterator[Found]:
         yield from _local_options(job, launch)
 
 
+def _no_address(options: Mapping[str, str]) -> bool:
+    names = {name.replace("-", "_") for name in options}
+    known = {"rdzv_endpoint", "master_addr", "rdzv_conf", "rdzv_id"} & names
+    return not known and not any("$" in name for name in names)
+
+
 def _local_options(job: Job, launch: Launch) -> Iterator[Found]:
     options = launch.options
     nodes_of_step = job.number((launch.srun or {}).get("nodes", "")) if launch.srun else None
@@ -65,16 +71,13 @@ def _local_options(job: Job, launch: Launch) -> Iterator[Found]:
             what=f"--standalone forms one group per node, but there are {job.nodes} nodes",
             fix='--nnodes="$SLURM_JOB_NUM_NODES" --rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT"',
         )
-    elif launch.launcher == "torchrun" and not (
-        {"rdzv_endpoint", "master_addr", "rdzv_conf", "rdzv_id"} & {name.replace("-", "_") for name in options}
-    ):
-        if "nnodes" in options and not any("$" in name for name in options):
-            yield Found(
-                rule="launch-rendezvous-local",
-                line=launch.line,
-                what="torchrun on several nodes without a rendezvous address",
-                fix='--rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT"',
-            )
+    elif launch.launcher == "torchrun" and "nnodes" in options and _no_address(options):
+        yield Found(
+            rule="launch-rendezvous-local",
+            line=launch.line,
+            what="torchrun on several nodes without a rendezvous address",
+            fix='--rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT"',
+        )
 
 
 def _first_host(job: Job, launch: Launch, line: int, value: str) -> tuple[Edit, ...]:

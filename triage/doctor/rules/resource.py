@@ -177,7 +177,8 @@ def ntasks_inconsistent(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-ntasks-inconsistent",
             line=line,
-            what=f"--ntasks={total} wins over --nodes={given[0]} x --ntasks-per-node={per_node} = {given[0] * int(per_node)}",
+            what=f"--ntasks={total} wins over --nodes={given[0]} x --ntasks-per-node={per_node} = "
+            f"{given[0] * int(per_node)}",
             fix="drop --ntasks",
             edits=without_option(job, "ntasks"),
         )

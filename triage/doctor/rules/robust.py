@@ -35,10 +35,10 @@ def exit_code_lost(job: Job) -> Iterator[Found]:
                 fix="remove it",
                 edits=(Edit(launch.outer.end_line, launch.outer.end_line, (fixed,)),) if fixed != text else (),
             )
-    yield from _code_after(job, strict=bool(strict))
+    yield from _code_after(job)
 
 
-def _code_after(job: Job, *, strict: bool) -> Iterator[Found]:
+def _code_after(job: Job) -> Iterator[Found]:
     """Main command followed by commands that always succeed, with no set -e and nothing that keeps its status."""
 
     starts = [
@@ -61,7 +61,7 @@ def _code_after(job: Job, *, strict: bool) -> Iterator[Found]:
     ):
         yield Found(
             rule="rob-exit-code-lost",
-            line=last.line if after[-1].name != "echo" else last.line,
+            line=last.line,
             severity="hint",
             what=f"the job's exit code is that of `{after[-1].name}` on line {after[-1].line}, not of the program",
             fix="rc=$? after the program, exit $rc at the end; or set -e",
@@ -155,7 +155,8 @@ def _weaker(job: Job, line: int) -> tuple[Edit, ...]:
 
 
 _RESUME = re.compile(
-    r"(?i)save[-_]?(?:steps|interval|every|freq)|resume|--load\b|ckpt|checkpoint|restart|singleton|--dependency|requeue|--signal|snapshot|auto[-_]?resume|scontrol requeue"
+    r"(?i)save[-_]?(?:steps|interval|every|freq)|resume|--load\b|ckpt|checkpoint|restart|singleton|--dependency|"
+    r"requeue|--signal|snapshot|auto[-_]?resume|scontrol requeue"
 )
 
 
@@ -178,7 +179,8 @@ def walltime_checkpoint(job: Job) -> Iterator[Found]:
         yield Found(
             rule="rob-walltime-checkpoint",
             line=job.line_of("time"),
-            what=f"{job.value('time')} of training with no sign of checkpoints or resume: lost at the walltime or a node failure",
+            what=f"{job.value('time')} of training with no sign of checkpoints or resume: lost at the walltime "
+            f"or a node failure",
             fix="save every k steps, resume from the latest file, chain with --array=1-n%1 or --dependency=singleton",
         )
 
@@ -197,7 +199,7 @@ def requeue_truncate(job: Job) -> Iterator[Found]:
             for command in job.outer_commands
             if command.name == "rm"
             and re.search(r"-\w*r", command.text)
-            and not re.search(r"/tmp|TMPDIR|cache", command.text)
+            and not re.search(r"/tmp|TMPDIR|cache", command.text)  # noqa: S108
         ),
         None,
     )

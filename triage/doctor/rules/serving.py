@@ -65,7 +65,8 @@ def tensor_parallel(job: Job) -> Iterator[Found]:
             yield Found(
                 rule="serve-tensor-parallel",
                 line=line,
-                what=f"tensor x pipeline x data parallel = {tensor * pipeline * data}, but the node gives {gpus} GPU(s)",
+                what=f"tensor x pipeline x data parallel = {tensor * pipeline * data}, but the node gives "
+                f"{gpus} GPU(s)",
                 fix=f"--tensor-parallel-size {gpus}",
                 edits=_tp_edit(job, line, tensor),
             )
@@ -173,7 +174,7 @@ def port_host(job: Job) -> Iterator[Found]:
                 line,
                 "--host 0.0.0.0 without --api-key: everybody on the network can use the server",
                 "--host 127.0.0.1 when the client is in the same job, else --api-key",
-                change(job, line, "0.0.0.0", "127.0.0.1"),
+                change(job, line, "0.0.0.0", "127.0.0.1"),  # noqa: S104
             )
         if (
             re.search(r"--port[= ]\"?\$\{?VLLM_PORT|--host[= ]\"?\$\{?VLLM_HOST_IP", text)
@@ -246,7 +247,8 @@ def multi_node(job: Job) -> Iterator[Found]:
                 rule="serve-multi-node",
                 line=line,
                 what=f"{tensor * pipeline} GPUs over {job.nodes} nodes without Ray or --nnodes/--node-rank",
-                fix="Ray head and workers by srun, or vllm serve --nnodes N --node-rank $SLURM_NODEID --master-addr in the step",
+                fix="Ray head and workers by srun, or vllm serve --nnodes N --node-rank $SLURM_NODEID "
+                "--master-addr in the step",
             )
         elif (
             launch.srun is not None

@@ -10,11 +10,14 @@ _TRAIN = re.compile(
     r"(?i)train|finetun|fine_tun|sft|dpo|grpo|lora|pretrain|run_clm|megatron|nanotron|axolotl|llamafactory|torchtune|trl|ddp|fsdp"
 )
 _PREP = re.compile(
-    r"(?i)download|tokeni[sz]e|preprocess|prepare|convert|snapshot|\bpip\d? install|singularity (?:build|pull)|apptainer (?:build|pull)|cotainr|rsync|\btar\b|wget"
+    r"(?i)download|tokeni[sz]e|preprocess|prepare|convert|snapshot|\bpip\d? install|singularity (?:build|pull)|"
+    r"apptainer (?:build|pull)|cotainr|rsync|\btar\b|wget"
 )
 _HUB = re.compile(
-    r"(?i)transformers|datasets|huggingface|\bhf\b|vllm|accelerate|lm_eval|lm-eval|sglang|--model(?:_name(?:_or_path)?)?[ =]\"?[\w\-]+/[\w.\-]+|"
-    r"\btrl\b|peft|axolotl|llamafactory|llama-factory|sentence[-_]transformers|diffusers|run_clm|run_glue|text-generation|--dataset(?:_name)?[ =]"
+    r"(?i)transformers|datasets|huggingface|\bhf\b|vllm|accelerate|lm_eval|lm-eval|sglang|"
+    r"--model(?:_name(?:_or_path)?)?[ =]\"?[\w\-]+/[\w.\-]+|"
+    r"\btrl\b|peft|axolotl|llamafactory|llama-factory|sentence[-_]transformers|diffusers|run_clm|run_glue|"
+    r"text-generation|--dataset(?:_name)?[ =]"
 )
 _HUB_MODEL = re.compile(
     r"(?<![\w/$}.~\-])(?:meta-llama|mistralai|Qwen|google|EleutherAI|bigscience|facebook|microsoft|deepseek-ai|openai|tiiuae|HuggingFaceTB|HuggingFaceH4|"

@@ -45,7 +45,8 @@ def mem_over_node(job: Job) -> Iterator[Found]:
             rule="res-mem-over-node",
             line=line,
             severity="warning",
-            what=f"{job.mem_gib:.0f} GiB for {job.gpus_per_node} GPU(s): the share of a GPU is {job.site.ram_per_gpu:.0f} GiB; more is billed as further GPUs or waits",
+            what=f"{job.mem_gib:.0f} GiB for {job.gpus_per_node} GPU(s): the share of a GPU is "
+            f"{job.site.ram_per_gpu:.0f} GiB; more is billed as further GPUs or waits",
             fix=f"--mem={int(job.site.ram_per_gpu * job.gpus_per_node)}G",
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
-from triage.doctor.rules.resource import AS_OF, without_option, near
+from triage.doctor.rules.resource import AS_OF, near, without_option
 from triage.doctor.rules.signs import gpu_sign, is_preparation, submitted_with
 from triage.doctor.rules.site_resource import best_partition
 
@@ -54,7 +54,7 @@ def account(job: Job) -> Iterator[Found]:
         )
 
 
-def _account_problem(job: Job, value: str, regex: str | None) -> str:
+def _account_problem(job: Job, value: str, regex: str | None) -> str:  # noqa: PLR0911 (one for each system)
     site = job.site
     if site is None:
         return ""
@@ -317,7 +317,11 @@ def _leonardo_qos(job: Job) -> Iterator[Found]:
         )
     elif qos == "boost_qos_bprod" and nodes < 65:
         yield _rule(
-            job, f"boost_qos_bprod starts at 65 nodes ({AS_OF})", "drop the QoS", "qos", edits=without_option(job, "qos")
+            job,
+            f"boost_qos_bprod starts at 65 nodes ({AS_OF})",
+            "drop the QoS",
+            "qos",
+            edits=without_option(job, "qos"),
         )
     elif nodes > 64 and qos != "boost_qos_bprod" and job.value("partition") == "boost_usr_prod":
         yield _rule(

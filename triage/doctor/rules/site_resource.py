@@ -89,7 +89,7 @@ def cpus_over_node(job: Job) -> Iterator[Found]:
     ):
         return
     cores = site.cores
-    if job.value("hint") == "multithread" or job.value("threads-per-core") == "2" or site.id in ("vega",):
+    if job.value("hint") == "multithread" or job.value("threads-per-core") == "2" or site.id in ("vega", "discoverer-plus"):  # Slurm counts hardware threads there
         cores *= 2
     wanted = job.tasks_per_node * job.cpus_per_task
     if wanted > cores and (job.cpus_per_task > 1 or site.id == "lumi-g"):
@@ -139,7 +139,8 @@ def cpu_gpu_ratio(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-cpu-gpu-ratio",
             line=line,
-            what=f"{cores} cores for {job.gpus_per_node} GPU(s): the share of a GPU is {limit}; more is billed as further GPUs",
+            what=f"{cores} cores for {job.gpus_per_node} GPU(s): the share of a GPU is {limit}; more is billed "
+            f"as further GPUs",
             fix=f"--cpus-per-task={right}",
             edits=edits,
         )
