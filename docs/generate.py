@@ -58,7 +58,8 @@ def cli_page() -> str:
 
 
 def _commands(group: TyperGroup, words: list[str]) -> Iterator[tuple[list[str], object]]:
-    for name, command in sorted(group.commands.items()):
+    for name in sorted(group.list_commands(typer.Context(group))):
+        command = group.get_command(typer.Context(group), name)
         if isinstance(command, TyperGroup):
             yield from _commands(command, [*words, name])
         else:

@@ -109,8 +109,12 @@ class Helpdesk:
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1000  # type: ignore[index]
 
     def sign_in_link(self) -> str:
-        links = re.findall(r"http://\S+/sign-in/\S+", self.log.read_text())
-        return str(links[-1])
+        until = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < until:
+            if links := re.findall(r"http://\S+/sign-in/\S+", self.log.read_text()):
+                return str(links[-1])
+            time.sleep(0.05)
+        raise AssertionError("no sign-in link was printed")
 
     def browser(self) -> httpx.Client:
         """An HTTP client that is signed in."""

@@ -2,41 +2,69 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from agent.cli.ask import ask
-from agent.cli.check_job import check_job
-from agent.cli.kb import kb_app
-from agent.cli.parse_mail import parse_mail
-from agent.cli.receive import PipeCommand, receive
-from agent.cli.serve import serve
-from agent.cli.status import status
-from agent.cli.triage import triage
-from agent.cli.user import user_app
 from agent.errors import HelpdeskError, SettingsError
 from agent.logs import configure_logs
 from knowledge_base.errors import KnowledgeBaseError
 from triage.errors import TriageError
 
+COMMANDS = {
+    "serve": "serve:serve",
+    "ask": "ask:ask",
+    "triage": "triage:triage",
+    "triage-train": "triage:train",
+    "parse-mail": "parse_mail:parse_mail",
+    "receive": "receive:receive",
+    "check-job": "check_job:check_job",
+    "kb": "kb:kb_app",
+    "bench": "bench:bench_app",
+    "eval": "evaluate:eval_app",
+    "status": "status:status",
+    "user": "user:user_app",
+}
+"""Name to `module:function` or `module:app`, all below `agent.cli`."""
+
+
+class CommandsOnDemand(TyperGroup):
+    """Imports the module of a command when that command is run: each starts with what it needs and no more."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # as the base class has it
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, name = COMMANDS[cmd_name].partition(":")
+        module = importlib.import_module(f"agent.cli.{module_name}")
+        found = getattr(module, name)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            single.command(cmd_name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
     name="minerva",
-    help="E-mail and Slack agent of a European support centre for AI on HPC.",
+    cls=CommandsOnDemand,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve)
-app.command("ask")(ask)
-app.command("triage")(triage)
-app.command("parse-mail")(parse_mail)
-app.command("receive", cls=PipeCommand)(receive)
-app.command("check-job")(check_job)
-app.command("status")(status)
-app.add_typer(kb_app, name="kb")
-app.add_typer(user_app, name="user")
+
+
+@app.callback()
+def minerva() -> None:
+    """E-mail and Slack agent of a European support centre for AI on HPC."""
 
 
 def main() -> None:

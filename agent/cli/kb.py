@@ -13,10 +13,8 @@ import typer
 
 from agent.settings import load_settings
 from knowledge_base.encoder import SentenceEncoder
-from knowledge_base.evaluation import METRICS, measure, measure_abstention
 from knowledge_base.index import BuildReport, Index, build_index, open_index
 from knowledge_base.passage import RetrievedPassage, SearchResult
-from knowledge_base.questions import read_questions
 
 kb_app = typer.Typer(help="The knowledge base: build the search index, search it.", no_args_is_help=True)
 
@@ -56,29 +54,6 @@ def search(
         _print_hits(opened.search(" ".join(question), encoder, k, one_per_file=True))
     elif _answer_lines(opened, encoder, k):
         raise typer.Exit(1)
-
-
-@kb_app.command()
-def evaluate(
-    questions: Annotated[Path, typer.Argument(help="JSON lines with id, question, corpus and gold_paths.")],
-    index: IndexOption,
-    corpus: Annotated[str | None, typer.Option("--corpus", help="Take only the questions of this corpus.")] = None,
-) -> None:
-    """Measure the search on labelled questions, beside BM25 alone, vectors alone, and both by reciprocal ranks."""
-    chosen = [question for question in read_questions(questions) if corpus in (None, question.corpus)]
-    if not any(question.gold_paths for question in chosen):
-        raise typer.BadParameter(f"{questions} has no question with an answer of that corpus")
-    opened, encoder = open_index(index), _encoder()
-    answered = sum(bool(question.gold_paths) for question in chosen)
-    typer.echo(f"{answered} questions with an answer, {len(chosen) - answered} without; [95 % bootstrap interval]")
-    typer.echo(f"{'':6}" + "".join(f"{name:>20}" for name in METRICS))
-    for measured in measure(opened, chosen, encoder):
-        low, high = measured.interval()
-        cells = zip(measured.mean(), low, high, strict=True)
-        typer.echo(f"{measured.ranking:6}" + "".join(f"  {m:.3f} [{a:.3f} {b:.3f}]" for m, a, b in cells))
-    if answered < len(chosen):
-        unanswerable, answerable = measure_abstention(opened, chosen, encoder).flagged(below=0.5)
-        typer.echo(f"flagged as not answered: {unanswerable:.3f} of those without, {answerable:.3f} of those with")
 
 
 def _answer_lines(index: Index, encoder: SentenceEncoder, k: int) -> int:

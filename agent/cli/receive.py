@@ -17,7 +17,7 @@ EX_TEMPFAIL = 75
 """The mail server keeps the mail and tries again; every trouble of ours is this one."""
 
 
-PIPE_CONTEXT = {"ignore_unknown_options": True, "allow_extra_args": True}
+CONTEXT_SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 """Lets wrong usage reach `receive`, which knows the exit code that a mail server expects."""
 
 

@@ -36,8 +36,9 @@ def helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
 
 @pytest.fixture(scope="module")
 def browser(helpdesk: Helpdesk) -> Iterator[httpx.Client]:
-    with helpdesk.browser() as client:
-        yield client
+    client = helpdesk.browser()
+    yield client
+    client.close()
 
 
 def wait_for(client: httpx.Client, address: str, *wanted: str, timeout_s: float = 120) -> str:
@@ -65,8 +66,8 @@ def outbox_mail(helpdesk: Helpdesk, kind: str, number: str) -> EmailMessage:
 
 
 def number_of(browser: httpx.Client, subject: str) -> str:
-    page = wait_for(browser, f"/?q={subject}", subject)
-    return re.search(r"MIN-\d{4}-\d{6}", page)[0]  # type: ignore[index]
+    page = wait_for(browser, f"/?q={subject}", "/tickets/MIN-")
+    return re.search(r"/tickets/(MIN-\d{4}-\d{6})", page)[1]  # type: ignore[index]
 
 
 def test_from_request_to_answer_and_back(helpdesk: Helpdesk, browser: httpx.Client) -> None:

@@ -83,6 +83,6 @@ def test_a_missing_index_says_what_to_run(tmp_path: Path) -> None:
 
 def test_bad_usage(tmp_path: Path) -> None:
     assert minerva("kb", "search", "--index", str(tmp_path)).returncode == 2
-    assert minerva("kb", "evaluate", str(tmp_path / "no.jsonl"), "--index", str(tmp_path)).returncode == 1
+    assert minerva("eval", "retrieval", str(tmp_path / "no.jsonl"), "--index", str(tmp_path)).returncode == 1
     assert minerva("kb", "build", "--index", str(tmp_path)).returncode == 2
     assert minerva("kb", "build", "--source", str(tmp_path / "no"), "--index", str(tmp_path)).returncode == 1

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from agent.cli.evaluate_triage import eval_triage
+from agent.cli.evaluate import eval_triage
 from agent.cli.triage import triage
 from triage.dataset import DATA_FOLDER
 
