@@ -41,6 +41,9 @@ _SUCCESS = re.compile(
     rb"exit(?:ed with)? (?:code|status)[ :=]{1,3}0\b|\ball done\b)"
 )
 _RECOVERABLE = ("environment", "network_offline", "dataloader_filesystem", "permissions_quota")
+_SAYS_LITTLE = frozenset(
+    {"slurm_task_failed", "launcher_child_failed", "exit_1", "exit_2", "exit_143", "cpp_terminate"}
+)
 _ALWAYS_FATAL = frozenset({"slurm_time_limit", "oom_cpu_slurm", "slurm_node_fail", "slurm_preempted_or_requeued"})
 
 
@@ -61,8 +64,12 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
     symptoms = [hit for hit, kind in standing if kind == "symptom"]
     waits = [hit for hit, kind in standing if kind == "wait"]
     recovered = [hit for hit, kind in standing if kind in ("cause", "weak") and _recovered(hit, standing)]
+    weak_causes = [hit for hit in weak if hit.signature.role == "cause"]
+    telling = [hit for hit in symptoms if hit.signature.id not in _SAYS_LITTLE]
     first = (
-        _first(causes, symptoms)
+        _first(causes, telling, weak_causes)
+        or _first(weak_causes, [])
+        or _first_symptom(telling)
         or _first(weak, [])
         or _first_symptom(symptoms)
         or _first(recovered, [])
@@ -135,14 +142,15 @@ def _recovered(hit: Hit, standing: Sequence[tuple[Hit, Standing]]) -> bool:
     )
 
 
-def _first(hits: Sequence[Hit], symptoms: Sequence[Hit]) -> Hit | None:
+def _first(hits: Sequence[Hit], symptoms: Sequence[Hit], weak: Sequence[Hit] = ()) -> Hit | None:
     """The earliest, or what it is a known consequence of."""
     if not hits:
         return None
     candidates = _ordered(hits)
     first = candidates[0]
     for _ in range(4):
-        earlier = [hit for hit in candidates if hit.signature.id in first.signature.consequence_of and hit is not first]
+        known = first.signature.consequence_of
+        earlier = [hit for hit in (*candidates, *_ordered(weak)) if hit.signature.id in known and hit is not first]
         if not earlier:
             break
         first = earlier[0]
@@ -151,11 +159,10 @@ def _first(hits: Sequence[Hit], symptoms: Sequence[Hit]) -> Hit | None:
 
 
 def _first_symptom(symptoms: Sequence[Hit]) -> Hit | None:
-    """The symptom that no other present symptom explains; exit codes last."""
+    """The symptom that no other present symptom explains."""
     present = {hit.signature.id for hit in symptoms}
     roots = [hit for hit in symptoms if not present & set(hit.signature.consequence_of)] or list(symptoms)
-    telling = [hit for hit in roots if not hit.signature.id.startswith("exit_")] or roots
-    ordered = _ordered(telling)
+    ordered = _ordered(roots)
     return ordered[0] if ordered else None
 
 

@@ -41,7 +41,7 @@ _SLOW_LOADER = re.compile(rb"(?i)does not have many workers which may be a bottl
 _SMALL_BATCH = re.compile(
     rb"(?i)(?:per[_ ]device[_ ]train[_ ]batch[_ ]size|micro[_ ]batch[_ ]size(?:_per_gpu)?)['\"]?\s{0,2}[:=]\s{0,2}1\b"
 )
-_ANY = re.compile(rb"MiB|%|data|load|Loader|preempted|recision|bf16|num_workers|workers which|atch|32bit")
+_ANY = re.compile(rb"MiB|NVIDIA|Tesla|%|data|load|Loader|preempted|recision|bf16|num_workers|workers which|atch|32bit")
 
 
 @dataclass(slots=True)

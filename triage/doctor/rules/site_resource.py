@@ -89,7 +89,8 @@ def cpus_over_node(job: Job) -> Iterator[Found]:
     ):
         return
     cores = site.cores
-    if job.value("hint") == "multithread" or job.value("threads-per-core") == "2" or site.id in ("vega", "discoverer-plus"):  # Slurm counts hardware threads there
+    threads = job.value("hint") == "multithread" or job.value("threads-per-core") == "2"
+    if threads or site.id in ("vega", "discoverer-plus"):  # Slurm counts hardware threads there
         cores *= 2
     wanted = job.tasks_per_node * job.cpus_per_task
     if wanted > cores and (job.cpus_per_task > 1 or site.id == "lumi-g"):
