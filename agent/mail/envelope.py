@@ -23,19 +23,25 @@ def envelope_from(raw: bytes) -> str:
     path = head.get("Return-Path")
     if path is not None:
         return null_or_address(str(path))
-    return parseaddr(str(head.get("From", "")))[1] or UNKNOWN
+    return _address(str(head.get("From", ""))) or UNKNOWN
 
 
 def envelope_to(raw: bytes) -> list[str]:
     """The mailbox that it was delivered to, as far as the delivering server wrote it down."""
     head = _head(raw)
-    found = (parseaddr(str(head.get(name, "")))[1] for name in _RECIPIENT_HEADERS)
+    found = (_address(str(head.get(name, ""))) for name in _RECIPIENT_HEADERS)
     return list(dict.fromkeys(address for address in found if address))
 
 
 def null_or_address(sender: str) -> str:
     """Empty for the null sender in the forms that servers pass it on."""
-    return "" if sender.strip().casefold() in _NULL_SENDERS else parseaddr(sender)[1] or UNKNOWN
+    return "" if sender.strip().casefold() in _NULL_SENDERS else _address(sender) or UNKNOWN
+
+
+def _address(text: str) -> str:
+    """Empty when there is none."""
+    address = parseaddr(text)[1]
+    return address if "@" in address else ""
 
 
 def _head(raw: bytes) -> Message:

@@ -92,8 +92,10 @@ class FolderWatch:
         self._state = f"trouble: {missed} mails cannot be fetched" if missed else "ok"
         until = time.monotonic() + CHECK_EVERY_S
         while time.monotonic() < until and not self._stopping.is_set():
+            # What comes while we take is reported then and not again: look until nothing new is there.
+            while take_new(client, self._database, self._settings, self._folder):
+                pass
             imap.wait_for_news(client, self._settings.imap_poll_s, self._stopping)
-            take_new(client, self._database, self._settings, self._folder)
 
 
 def take_new(client: IMAPClient, database: Database, settings: Settings, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from aiosmtpd.controller import Controller
@@ -35,11 +36,16 @@ class Intake:
 
 def start_intake(database: Database, settings: Settings, accept: Accept) -> Intake:
     """Raises PortTakenError or SettingsError."""
-    smtp, smtp_port = _listen(settings, accept, settings.smtp_port, lmtp=False)
-    controllers, lmtp_port = [smtp], None
-    if settings.lmtp_port is not None:
-        lmtp, lmtp_port = _listen(settings, accept, settings.lmtp_port, lmtp=True)
-        controllers.append(lmtp)
+    controllers: list[Controller] = []
+    with ExitStack() as undo:
+        smtp, smtp_port = _listen(settings, accept, settings.smtp_port, lmtp=False)
+        controllers.append(smtp)
+        undo.callback(smtp.stop)
+        lmtp_port = None
+        if settings.lmtp_port is not None:
+            lmtp, lmtp_port = _listen(settings, accept, settings.lmtp_port, lmtp=True)
+            controllers.append(lmtp)
+        undo.pop_all()
     watches = watch_mailbox(database, settings)
     return Intake(smtp_port=smtp_port, lmtp_port=lmtp_port, controllers=controllers, watches=watches)
 

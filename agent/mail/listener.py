@@ -33,8 +33,8 @@ TOO_BIG = "552 5.3.4 The mail is larger than we take"
 TOO_MANY_MAILS = "451 4.7.1 Too many mails from your address, please try again in a minute"
 TOO_MANY_CONNECTIONS = "421 4.7.0 Too many connections from your address, please try again in a minute"
 
-_TOO_BIG_ANSWERS = ("500 Line too long", "552 Error:")
-"""How aiosmtpd begins what it says when the size limit is passed, within one line or with many."""
+_END_OF_MAIL = b"\r\n.\r\n"
+_AROUND_THE_MAIL = len(_END_OF_MAIL) + len(b"\r\n")
 
 Accept = Callable[..., None]
 """accept(raw, peer=, envelope_from=, envelope_to=): returns only when the mail is safely stored."""
@@ -101,10 +101,11 @@ class Handler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
-        raw = envelope.original_content or b""
+        if envelope.original_content is None:
+            return TOO_BIG
         await asyncio.to_thread(
             self._accept,
-            bytes(raw),
+            envelope.original_content,
             peer=_client(session),
             envelope_from=null_or_address(envelope.mail_from or ""),
             envelope_to=envelope.rcpt_tos,
@@ -142,8 +143,8 @@ def _hang_up(server: SMTP) -> str:
 
 class _Smtp(SMTP):
     def __init__(self, handler: Handler, max_bytes: int, tls: ssl.SSLContext | None) -> None:
-        # RFC 5321 allows 1,000 octets a line; real mail has longer ones, and refusing them would lose it.
-        self.line_length_limit = max_bytes
+        # How much is read ahead: a whole mail. Its lines may have any length; real ones have more than RFC 5321 allows.
+        self.line_length_limit = max_bytes + _AROUND_THE_MAIL
         super().__init__(
             handler,
             data_size_limit=max_bytes,
@@ -154,9 +155,36 @@ class _Smtp(SMTP):
             tls_context=tls,
         )
 
-    async def push(self, status: AnyStr) -> None:
-        text = _text(status)
-        await super().push(TOO_BIG if text.startswith(_TOO_BIG_ANSWERS) else text)
+    async def smtp_DATA(self, arg: str | None) -> None:
+        """As aiosmtpd's, but reads the mail in one piece instead of making an object of each line."""
+        envelope = self.envelope
+        if await self.check_helo_needed():
+            return
+        if arg or envelope is None or not envelope.rcpt_tos:
+            await self.push("501 5.5.4 Syntax: DATA" if arg else "503 5.5.1 Error: need RCPT command")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        try:
+            envelope.original_content = await self._read_mail()
+            status = await self._call_handler_hook("DATA")
+        finally:
+            self.envelope = self._create_envelope()
+        await self.push(status)
+
+    async def _read_mail(self) -> bytes | None:
+        """Without the dots that RFC 5321 (4.5.2) adds; None when it is too big."""
+        # The end is CRLF . CRLF; with this one in front an empty mail ends like every other.
+        ahead: bytearray = self._reader._buffer  # type: ignore[attr-defined]  # StreamReader has no way to put back
+        ahead[:0] = b"\r\n"
+        too_big = False
+        while True:
+            try:
+                found = await self._reader.readuntil(_END_OF_MAIL)
+            except asyncio.LimitOverrunError as error:
+                too_big = True
+                await self._reader.read(error.consumed)
+                continue
+            return None if too_big else found[: -len(b".\r\n")].replace(b"\r\n.", b"\r\n")[len(b"\r\n") :]
 
 
 class _Lmtp(_Smtp, LMTP):

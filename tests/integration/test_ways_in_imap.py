@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from dovecot_fixture import PASSWORD, Dovecot
-from helpdesk_process import free_port
+from helpdesk_process import Helpdesk, free_port
 from imapclient import IMAPClient
 from sqlmodel import select
 from structlog.testing import capture_logs
@@ -294,3 +295,31 @@ class TestWatching:
             with signed_in(settings) as client:
                 take_new(client, database, settings, "INBOX")
         assert subjects(database) == ["secret"]
+
+
+class TestService:
+    def test_a_kill_while_fetching_neither_loses_nor_doubles(
+        self, dovecot: Dovecot, user: str, tmp_path: Path, small_index: Path
+    ) -> None:
+        shutil.copytree(small_index, tmp_path / "var" / "index", symlinks=True)
+        helpdesk = Helpdesk(
+            tmp_path, imap_host="127.0.0.1", imap_port=str(dovecot.port), imap_security="none", imap_user=user,
+            imap_password=PASSWORD,
+        )  # fmt: skip
+        dovecot.deliver(user, *(a_mail(f"mail {number}", None if number % 3 else "") for number in range(30)))
+        helpdesk.start()
+        database = Database(helpdesk.data / "minerva.sqlite")
+        until(lambda: len(stored(database)) >= 3)
+        helpdesk.kill()
+        taken = len(stored(database))
+        helpdesk.start()
+        try:
+            until(lambda: len(stored(database)) >= 30)
+            dovecot.deliver(user, a_mail("mail 30"))
+            until(lambda: len(stored(database)) > 30)
+        finally:
+            helpdesk.kill()
+        assert 3 <= taken <= 30
+        assert sorted(subjects(database)) == sorted(f"mail {number}" for number in range(31))
+        assert {mail.deliveries for mail in stored(database)} == {1}
+        database.close()
