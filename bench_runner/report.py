@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from bench_runner.plausibility.audit import titles
 from bench_runner.plausibility.findings import Finding, Judged, Verdict
-from bench_runner.result import BenchmarkResult, Problem, result_id
+from bench_runner.result import BenchmarkResult, Problem, State, result_id
 from bench_runner.spec import canonical, spec_hash
 
 EXAMPLES = 3
+STATES: tuple[State, ...] = ("finished", "partial", "failed")
 VERDICTS: tuple[Verdict, ...] = ("verified", "suspect", "invalid")
 
 
@@ -49,7 +50,7 @@ def _lines(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Seque
     yield f"{len(judged)} results in {len(files)} files: {verdicts}."
     states = Counter(item.result.state for item in judged)
     if set(states) - {"finished"}:
-        yield "Runs: " + ", ".join(f"{count} {state}" for state, count in states.most_common()) + "."
+        yield "Runs: " + ", ".join(f"{states[state]} {state}" for state in STATES if state in states) + "."
     for rule, found in by_rule(judged).items():
         levels = Counter(finding.level for _, finding in found)
         told = ", ".join(f"{count} {level}" for level, count in levels.most_common())

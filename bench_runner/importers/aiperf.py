@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bench_runner.importers.secrets import without_secrets
 from bench_runner.importers.serving import SPEC_COUNTS, TEXTS, model_name
 from bench_runner.importers.source import Source
 from bench_runner.metrics import count, metric, number, text
@@ -59,7 +60,7 @@ def read(content: str, source: Source) -> Iterator[Record]:
         state=state,
         metrics=metrics if state != "failed" else (),
         provenance=provenance,
-        original={key: value for key, value in export.items() if key not in TEXTS},
+        original=without_secrets({key: value for key, value in export.items() if key not in TEXTS}),
         reason=reason,
     )
 
@@ -101,7 +102,7 @@ def _state(export: Mapping[str, object], metrics: tuple[Metric, ...]) -> tuple[S
 
 def _spec(export: Mapping[str, object]) -> BenchmarkSpec:
     config = export.get("input_config")
-    flat = dict(_flat(config)) if isinstance(config, dict) else {}
+    flat = dict(_flat(without_secrets(config))) if isinstance(config, dict) else {}
     model = flat.get("model_names") or flat.get("model") or flat.get("models")
     if isinstance(model, list):
         model = model[0] if model else None
@@ -121,17 +122,14 @@ def _spec(export: Mapping[str, object]) -> BenchmarkSpec:
     )
 
 
-_SECRETS = ("key", "token_file", "password", "header", "url")
-
-
 def _flat(config: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Leaves of the configuration by their own name; the first of a name wins. Addresses and keys stay out."""
+    """Leaves of the configuration by their own name; the first of a name wins."""
     seen: set[str] = set()
     waiting: list[Mapping[str, object]] = [config]
     while waiting:
         for key, value in waiting.pop(0).items():
             if isinstance(value, dict):
                 waiting.append(value)
-            elif key not in seen and not any(word in key for word in _SECRETS):
+            elif key not in seen:
                 seen.add(key)
                 yield key, value

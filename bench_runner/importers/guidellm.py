@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bench_runner.errors import ScanError
 from bench_runner.importers.jsonscan import Buffer, Lines, Scanned, elements, load, scan_object
+from bench_runner.importers.secrets import without_secrets
 from bench_runner.importers.serving import model_name
 from bench_runner.importers.source import Source
 from bench_runner.metrics import count, metric, number, text
@@ -70,16 +71,25 @@ def _result(buffer: Buffer, found: Scanned, report: Scanned, source: Source, lin
             metrics += (metric(name, value),)
     dead = completed == 0
     provenance = source.at(line, tool="guidellm", tool_version=text(metadata.get("guidellm_version")))
-    incomplete = number(counts.get("incomplete"))
     return BenchmarkResult(
         spec=_spec(config, _member(buffer, report, "args")),
         state="failed" if dead else "finished",
         metrics=tuple(item for item in metrics if item.name in ("completed", "failed")) if dead else metrics,
         provenance=replace(provenance, date=_first_text(found.values, "start_time")),
-        original={"metrics": figures, "config": config, "metadata": metadata, "request_totals": counts},
+        original=without_secrets(
+            {"metrics": figures, "config": config, "metadata": metadata, "request_totals": counts}
+        ),
         reason="no request was successful" if dead else None,
-        notes=(f"{incomplete:g} requests were still running at the end",) if incomplete else (),
+        notes=_notes(number(counts.get("incomplete")), found.values.get("warnings")),
     )
+
+
+def _notes(incomplete: float | None, warnings: object) -> tuple[str, ...]:
+    said = [f"{incomplete:g} requests were still running at the end"] if incomplete else []
+    for warning in warnings if isinstance(warnings, list) else ():
+        message = text(warning.get("message")) if isinstance(warning, dict) else None
+        said.extend(() if message is None else (f"guidellm: {message}",))
+    return tuple(said)
 
 
 def _first_text(values: Mapping[str, object], name: str) -> str | None:
@@ -130,6 +140,17 @@ def _spec(config: Mapping[str, object], arguments: Mapping[str, object]) -> Benc
         kind="inference",
         model=model_name(model),
         concurrency=count(streams),
-        num_prompts=count(arguments.get("max_requests")),
+        num_prompts=_limit(config.get("constraints")) or count(arguments.get("max_requests")),
         settings=tuple(settings),
     )
+
+
+def _limit(constraints: object) -> int | None:
+    """The number of requests that ends the benchmark, wherever the version puts it."""
+    limit = constraints.get("max_requests") if isinstance(constraints, dict) else None
+    arguments = limit.get("args") if isinstance(limit, dict) else None
+    for value in arguments.values() if isinstance(arguments, dict) else (limit,):
+        found = value[0] if isinstance(value, list) and value else value
+        if count(found) is not None:
+            return count(found)
+    return None

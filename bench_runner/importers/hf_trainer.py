@@ -40,6 +40,7 @@ HEADER_LINES: Mapping[str, str] = {
 _DICT = re.compile(r"\{'[^{}]{1,4000}\}")
 _NOT_FINITE = re.compile(r"(?<=: )(?:nan|-?inf)\b")
 _ROW = re.compile(r"\s*([A-Za-z][\w .,&()]{1,70}?)\s+=\s+(\S{1,40})\s*")
+_LOG_PREFIX = re.compile(r">>| - |\[rank\d+\]:")
 _CLOCK = re.compile(r"(?:(\d+) days?, )?(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
 
 
@@ -108,7 +109,7 @@ def _take(run: _Training, values: dict[str, object]) -> None:
 
 
 def _take_row(run: _Training, line: str) -> None:
-    match = _ROW.fullmatch(line.rpartition(" - ")[2] if " - " in line else line)
+    match = _ROW.fullmatch(_LOG_PREFIX.split(line)[-1])
     if match is None:
         return
     name = HEADER_LINES.get(match[1].strip().lower())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bench_runner.importers.secrets import without_secrets
 from bench_runner.importers.source import Source
 from bench_runner.metrics import count, latency_name, metric, number, text
 from bench_runner.result import BenchmarkResult, Metric, State
@@ -202,7 +203,7 @@ def serving_result(
         state=state,
         metrics=metrics + derived,
         provenance=provenance,
-        original={key: value for key, value in record.items() if key not in TEXTS},
+        original=without_secrets({key: value for key, value in record.items() if key not in TEXTS}),
         not_measured=zero,
         reason=reason,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from bench_runner.importers.namespace import parse_namespace
+from bench_runner.importers.secrets import without_secrets
 from bench_runner.importers.serving import serving_result
 from bench_runner.importers.source import Source
 from bench_runner.metrics import number
@@ -129,8 +130,9 @@ def _finished(run: _Run, source: Source) -> BenchmarkResult:
 
 
 def _as_printed(result: BenchmarkResult, run: _Run) -> BenchmarkResult:
-    flags = tuple(f"{name}={value}" for name, value in sorted(run.arguments.items()) if value is not None)
-    original: dict[str, object] = {"arguments": run.arguments, "printed": run.printed}
+    arguments = without_secrets(run.arguments)
+    flags = tuple(f"{name}={value}" for name, value in sorted(arguments.items()) if value is not None)
+    original: dict[str, object] = {"arguments": arguments, "printed": run.printed}
     return replace(result, original=original, provenance=replace(result.provenance, flags=flags))
 
 

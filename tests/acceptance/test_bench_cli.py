@@ -1,0 +1,111 @@
+"""`minerva bench` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from bench_examples import SHARED
+from click.testing import Result
+from typer.testing import CliRunner
+
+from agent.cli.bench import bench_app
+
+HEADER = "Supercomputer,Partition,Model,Dataset,Framework,Concurrency Level,Number of Nodes,GPUs per Node,Total Used GPUs,Tensor"
+HEADER += ",TTFT (ms),TPOT (ms),Output Throughput (tokens/s),Request Throughput (requests/s),Global Score"
+SOUND = "Hydra,GPU,Some-8B,sonnet,vllm,100,1,4,4,4,100.0,48.0,2000.0,10.0,1.5"
+COUNTED_TWICE = "Hydra,GPU,Some-8B,sharegpt,vllm,100,4,4,64,16,100.0,48.0,2000.0,10.0,1.5"
+DEAD = "Hydra,GPU,Some-8B,other,vllm,100,1,4,4,4,0.0,0.0,0.0,0.0,inf"
+CRASHED = "Namespace(backend='vllm', model='Some-8B', max_concurrency=10)\nStarting initial single prompt test run...\n"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(bench_app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "table.csv").write_text("\n".join([HEADER, SOUND, COUNTED_TWICE, DEAD]) + "\n", encoding="utf-8")
+    (tmp_path / "client.log").write_text(CRASHED, encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("nothing here\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_report_counts_verdicts_and_gives_reasons_by_rule(folder: Path) -> None:
+    found = run("audit", folder)
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout.startswith(
+        "4 results in 2 files: 1 verified, 1 suspect, 2 invalid.\nRuns: 2 finished, 2 failed."
+    )
+    assert "D1  GPUs = nodes x GPUs per node = TP x PP x DP: 1 rows (1 suspect)" in found.stdout
+    assert (
+        "table.csv:3: Hydra vllm Some-8B sharegpt 4 nodes TP 16 c=100\n    64 GPUs are stated, but 4 nodes"
+        in found.stdout
+    )
+    assert "its Global Score are printed as inf" in found.stdout
+    assert "the server did not answer" in found.stdout
+    assert "1 files without results that this program knows" in found.stdout
+
+
+def test_the_report_as_json(folder: Path) -> None:
+    found = run("audit", folder, "--json")
+    report = json.loads(found.stdout)
+    assert report["verdicts"] == {"verified": 1, "suspect": 1, "invalid": 2}
+    assert [rule["rule"] for rule in report["rules"]] == ["D1", "D10"]
+    assert len(report["rows"]) == 4 and report["rows"][1]["confirmed_by"] == ["D7"]
+    assert report["skipped"] == [str(folder / "notes.txt")]
+
+
+def test_normalised_results_as_lines_of_json(folder: Path) -> None:
+    found = run("import", folder, "--jsonl")
+    assert found.exit_code == 0
+    crashed, sound, _, dead = (json.loads(line) for line in found.stdout.splitlines())
+    assert crashed["state"] == "failed" and crashed["metrics"] == []
+    assert sound["spec"]["tp"] == 4 and sound["verdict"] == "verified"
+    assert {"name": "output_throughput", "value": 2000.0, "unit": "tok/s", "how": "measured"} in sound["metrics"]
+    assert sound["provenance"]["line"] == 2 and len(sound["provenance"]["sha256"]) == 64
+    assert dead["state"] == "failed" and dead["original"]["Global Score"] == "inf"
+
+
+def test_importing_twice_gives_the_same_lines(folder: Path) -> None:
+    shutil.copy(folder / "table.csv", folder / "zz_copy.csv")
+    once, again = run("import", folder / "table.csv", "--jsonl"), run("import", folder / "table.csv", "--jsonl")
+    both = run("import", folder / "table.csv", folder / "zz_copy.csv", "--jsonl")
+    assert once.stdout == again.stdout == both.stdout
+    assert "3 records were the same as others" in both.stderr
+
+
+def test_without_jsonl_it_says_that_nothing_is_stored(folder: Path) -> None:
+    assert "4 results read; nothing is stored" in run("import", folder).stdout
+    assert "no store of results yet" in " ".join(run("import", "--help").stdout.split())
+
+
+def test_bad_input_names_file_and_line_and_the_rest_goes_on(folder: Path) -> None:
+    bad = folder / "bad.csv"
+    bad.write_text("\n".join([HEADER, "too,few", SOUND]) + "\n", encoding="utf-8")
+    found = run("audit", bad, folder / "missing.json", folder / "notes.txt", folder / "table.csv")
+    assert found.exit_code == 1
+    assert f"minerva: {bad}:2: 2 cells where the header has 15" in found.stderr
+    assert "missing.json:1: cannot be read: No such file" in found.stderr
+    assert "notes.txt:1: holds no results in a format that this program knows" in found.stderr
+    assert found.stdout.startswith("3 results in 2 files") or found.stdout.startswith("4 results in 2 files")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\xff\xfe", b'{"completed": ', b"\xef\xbb\xbf"])
+def test_broken_files_end_in_a_message(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.json"
+    file.write_bytes(content)
+    found = run("audit", file)
+    assert found.exit_code == 1 and "x.json:1: " in found.stderr
+    assert found.exception is None or isinstance(found.exception, SystemExit)
+
+
+@pytest.mark.skipif(not (SHARED / "benchmarks").exists(), reason="needs the material beside the checkout")
+def test_the_real_folder_is_read_without_an_error() -> None:
+    found = run("audit", SHARED / "benchmarks" / "minerva-benchmarks", "--json")
+    report = json.loads(found.stdout)
+    assert found.exit_code == 0 and report["problems"] == []
+    assert report["results"] == 849 + 849 + 420 + 147 + 17
+    assert {rule["rule"] for rule in report["rules"]} >= {"D1", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D17"}
