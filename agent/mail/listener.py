@@ -184,7 +184,16 @@ class _Smtp(SMTP):
                 too_big = True
                 await self._reader.read(error.consumed)
                 continue
-            return None if too_big else found[: -len(b".\r\n")].replace(b"\r\n.", b"\r\n")[len(b"\r\n") :]
+            return None if too_big else _without_stuffing(found)
+
+
+def _without_stuffing(found: bytes) -> bytes:
+    """From the CRLF before the mail to the end of mail; a copy only where one is needed."""
+    last = len(found) - len(_END_OF_MAIL)
+    raw = found[len(b"\r\n") : last + len(b"\r\n")]
+    if found.find(b"\r\n.", 0, last) < 0:
+        return raw
+    return raw.removeprefix(b".").replace(b"\r\n.", b"\r\n")
 
 
 class _Lmtp(_Smtp, LMTP):

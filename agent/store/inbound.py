@@ -14,6 +14,8 @@ from agent.errors import NotFoundError
 from agent.store.tables import MailState, RawMail, StoredMail
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^\s<>]{1,990})>?", re.IGNORECASE | re.MULTILINE)
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
+_PIECE_BYTES = 1 << 20
 
 
 def identity_of(raw: bytes) -> str:
@@ -21,11 +23,25 @@ def identity_of(raw: bytes) -> str:
 
     A mail without Message-ID is always a new one.
     """
-    head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
-    found = _MESSAGE_ID.search(head)
+    head_end, start = _head_end(raw)
+    found = _MESSAGE_ID.search(raw, 0, head_end)
     if not found:
         return f"none-{uuid.uuid4()}"
-    return hashlib.sha256(found[1] + b"\0" + body.rstrip(b"\n")).hexdigest()
+    digest = hashlib.sha256(found[1] + b"\0")
+    end = len(raw)
+    while raw.endswith(b"\n", start, end):
+        end -= 2 if raw.endswith(b"\r\n", start, end) else 1
+    while start < end:  # in pieces that end with a line: copies of a whole mail would be large
+        piece_end = raw.find(b"\n", start + _PIECE_BYTES, end) + 1 or end
+        digest.update(raw[start:piece_end].replace(b"\r\n", b"\n"))
+        start = piece_end
+    return digest.hexdigest()
+
+
+def _head_end(raw: bytes) -> tuple[int, int]:
+    """Where the headers end and where the body starts."""
+    found = _EMPTY_LINE.search(raw)
+    return found.span() if found else (len(raw), len(raw))
 
 
 def store_mail(
