@@ -10,7 +10,8 @@ from typing import Any
 
 from triage.doctor import units
 from triage.doctor.directives import Directive, Option, directives_of
-from triage.doctor.launch import Launch, launches_of
+from triage.doctor.launch import Launch, is_side_work, launches_of
+from triage.doctor.numbers import number_of
 from triage.doctor.shell import Around, Command, inner_commands, parse_shell
 from triage.doctor.sites import Partition, Site, SystemGuess, guess_system, site
 from triage.doctor.systems import named_systems
@@ -120,7 +121,7 @@ class Job:
     @cached_property
     def main_launches(self) -> tuple[Launch, ...]:
         """Starts of the real work: no probes, installs or other preparation."""
-        return tuple(launch for launch in self.launches if not _is_side_work(launch))
+        return tuple(launch for launch in self.launches if not is_side_work(launch))
 
     @cached_property
     def guess(self) -> SystemGuess:
@@ -301,7 +302,7 @@ class Job:
 
     def number(self, text: str) -> int | None:
         """Value of a literal, a script or Slurm variable, or simple arithmetic of them; None when unknown."""
-        return _number(text.strip().strip('"'), self, 0)
+        return number_of(text.strip().strip('"'), self)
 
     def tasks_of(self, launch: Launch) -> int:
         """Tasks that this srun starts in all; 1 without srun."""
@@ -327,126 +328,6 @@ class Job:
 
     def before(self, command: Command) -> Iterator[Command]:
         return (other for other in self.commands if (other.line, other.column) < (command.line, command.column))
-
-
-_SLURM_NUMBERS = {
-    "SLURM_NNODES": "nodes",
-    "SLURM_JOB_NUM_NODES": "nodes",
-    "SLURM_NTASKS": "tasks_total",
-    "SLURM_NPROCS": "tasks_total",
-    "SLURM_GPUS_ON_NODE": "gpus_per_node",
-    "SLURM_GPUS_PER_NODE": "gpus_per_node",
-    "SLURM_CPUS_PER_TASK": "cpus_per_task",
-    "SLURM_NTASKS_PER_NODE": "tasks_per_node",
-    "SLURM_TASKS_PER_NODE": "tasks_per_node",
-}
-_NAME = re.compile(r"\$\{?(\w+)(?::?[-=][^}]*)?\}?")
-
-
-def _number(text: str, job: Job, depth: int) -> int | None:
-    if text.isdigit():
-        return int(text) if len(text) < 10 else None
-    if depth > 4 or not text or len(text) > 200:
-        return None
-    match = _NAME.fullmatch(text)
-    if match:
-        return _variable(match.group(1), job, depth)
-    if text.startswith("$((") and text.endswith("))"):
-        return _arithmetic(text[3:-2], job, depth)
-    return None
-
-
-def _variable(name: str, job: Job, depth: int) -> int | None:
-    if name in job.variables:
-        return _number(job.variables[name].strip('"'), job, depth + 1)
-    if name in _SLURM_NUMBERS:
-        value = getattr(job, _SLURM_NUMBERS[name])
-        return int(value) if value else None
-    if name == "SLURM_GPUS":
-        return job.nodes * job.gpus_per_node or None
-    return None
-
-
-def _arithmetic(text: str, job: Job, depth: int) -> int | None:
-    total: int | None = None
-    operator = ""
-    for part in re.findall(r"\$?\{?\w+\}?|[-+*/%]", text):
-        if part in "+-*/%":
-            operator = part
-            continue
-        plain = part.strip("${}")
-        value = int(plain) if plain.isdigit() and len(plain) < 10 else _variable(plain, job, depth + 1)
-        if value is None:
-            return None
-        total = value if total is None else _apply(total, operator, value)
-        if total is None:
-            return None
-    return total
-
-
-def _apply(one: int, operator: str, other: int) -> int | None:
-    if operator in "/%":
-        if not other:
-            return None
-        return one // other if operator == "/" else one % other
-    return {"+": one + other, "-": one - other, "*": one * other}.get(operator)
-
-
-_SIDE = re.compile(
-    r"(?i)(?:^|/)(?:download|prepare|preprocess|tokeni[sz]e|convert|check|test_env|setup|build|make_|merge|export|plot|print|monitor|collect|"
-    r"get_|gather_|stage|copy|clean|consolidat|summar|report)"
-)
-
-
-def _is_side_work(launch: Launch) -> bool:
-    if launch.launcher == "python":
-        if launch.program in ("-c", "") or launch.options.get("m") in (
-            "pip",
-            "venv",
-            "compileall",
-            "http.server",
-            "timeit",
-        ):
-            return True
-        return bool(_SIDE.search(launch.program)) and launch.srun is None
-    if launch.launcher == "other":
-        name = launch.program.rsplit("/", 1)[-1]
-        return name in _PROBES or (
-            launch.container is not None and launch.container.verb in ("build", "pull", "inspect")
-        )
-    return False
-
-
-_PROBES = frozenset(
-    [
-        "hostname",
-        "nvidia-smi",
-        "rocm-smi",
-        "rocminfo",
-        "echo",
-        "date",
-        "env",
-        "printenv",
-        "ls",
-        "cat",
-        "mkdir",
-        "cp",
-        "rsync",
-        "tar",
-        "rm",
-        "pwd",
-        "module",
-        "ulimit",
-        "sleep",
-        "lscpu",
-        "df",
-        "which",
-        "bash",
-        "true",
-        "ibstat",
-        "numactl",
-    ]
-)
 
 
 def _switched_off(option: Option, job: Job, active: set[str]) -> bool:

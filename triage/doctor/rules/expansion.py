@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor.job import Job
-from triage.doctor.launch import srun_options
 from triage.doctor.rules.found import Check, Edit, Found
 from triage.doctor.shell import Command, Word
+from triage.doctor.wrappers import srun_options
 
 _EARLY = re.compile(r"(?<!\\)\$\{?(SLURM_PROCID|SLURM_LOCALID|SLURM_NODEID|SLURMD_NODENAME|SLURM_TASK_PID)\b\}?")
 _FOR_READING = re.compile(r"(?i)log|out|dir|file|port|seed|tag|name")
