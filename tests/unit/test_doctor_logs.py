@@ -115,3 +115,18 @@ def test_loader_bound_step() -> None:
 def test_busy_gpus_are_no_finding() -> None:
     sample = "".join(SMI.format(gpu=gpu, used=60000, busy=96) for gpu in range(4))
     assert speed_findings((sample * 5).encode(), "smi") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "systems"),
+    [
+        ("My job on Karolina is stuck", ("karolina",)),
+        ("Best regards,\nKarolina Novakova\n", ()),
+        ("Dear Karolina, thanks", ()),
+        ("we use Vega for training", ("vega",)),
+        ("Greetings\nMaria Vega", ()),
+        ("HPC Vega and LUMI", ("vega", "lumi-g")),
+    ],
+)
+def test_people_are_no_systems(text: str, systems: tuple[str, ...]) -> None:
+    assert diagnose(text).systems == systems
