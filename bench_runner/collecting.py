@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench_runner.errors import SourceError
+from bench_runner.importers.source import shown
 from bench_runner.reading import read_file, recognise
 from bench_runner.result import BenchmarkResult, Problem, result_id
 
@@ -48,9 +49,9 @@ def _read(path: Path, named: bool, found: Collected, seen: set[str]) -> None:
     if form is None:
         if named:
             what = "holds no results in a format that this program knows"
-            found.problems.append(Problem(source=str(path), line=1, what=what))
+            found.problems.append(Problem(source=shown(path), line=1, what=what))
         else:
-            found.skipped.append(str(path))
+            found.skipped.append(shown(path))
         return
     for record in read_file(path, form):
         if isinstance(record, Problem):

@@ -22,7 +22,7 @@ from bench_runner.importers import (
     vllm_text,
 )
 from bench_runner.importers.jsonscan import Buffer
-from bench_runner.importers.source import Source, hashed
+from bench_runner.importers.source import Source, hashed, shown
 from bench_runner.result import Record
 
 HEAD = 262_144
@@ -46,7 +46,7 @@ class Format:
 FORMATS = (
     Format(
         name="minerva-csv",
-        looks=re.compile(rb"\A(?:\xef\xbb\xbf)?[^\n]*\bSupercomputer,[^\n]*\bFramework\b"),
+        looks=re.compile(rb"\A(?:\xef\xbb\xbf)?[^\n]{0,2000}\bSupercomputer,[^\n]{0,2000}\bFramework\b"),
         is_table=True,
         from_lines=minerva_csv.read,
     ),
@@ -90,7 +90,7 @@ FORMATS = (
     ),
     Format(
         name="milabench-report",
-        looks=re.compile(rb"(?m)^\s*bench\b.*\bperf\b.*\bscore\b"),
+        looks=re.compile(rb"(?m)^[ \t]{0,40}bench\b[^\n]{0,200}\bperf\b[^\n]{0,200}\bscore\b"),
         from_lines=milabench.read_report,
     ),
     Format(
@@ -116,7 +116,7 @@ def recognise(path: Path) -> Format | None:
                 return found
             return _in_rest(file.read)
     except OSError as error:
-        raise SourceError(str(path), f"cannot be read: {error.strerror or error}") from error
+        raise SourceError(shown(path), f"cannot be read: {error.strerror or error}") from error
 
 
 _IN_LOGS = tuple(form for form in FORMATS if not form.looks.pattern.startswith(rb"\A"))
@@ -148,7 +148,7 @@ def read_file(path: Path, form: Format) -> Iterator[Record]:
         elif form.from_text is not None:
             yield from _from_text(path, form.from_text, source)
     except OSError as error:
-        raise SourceError(str(path), f"cannot be read: {error.strerror or error}") from error
+        raise SourceError(shown(path), f"cannot be read: {error.strerror or error}") from error
 
 
 def _from_buffer(path: Path, read: Callable[[Buffer, Source], Iterator[Record]], source: Source) -> Iterator[Record]:

@@ -30,6 +30,18 @@ def where(result: BenchmarkResult) -> str:
     return f"{result.provenance.source}:{result.provenance.line}"
 
 
+_CONTROLS = dict.fromkeys((code for code in (*range(32), *range(127, 160)) if code != 10), "\ufffd")
+
+
+def printable(text: str) -> str:
+    """Foreign text cannot move a terminal's cursor or break its encoding."""
+    return _encodable(text.translate(_CONTROLS))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def by_rule(judged: Sequence[Judged]) -> dict[str, list[tuple[Judged, Finding]]]:
     """Rule -> findings, in the order of the rules; rules without one are left out."""
     found: dict[str, list[tuple[Judged, Finding]]] = defaultdict(list)
@@ -40,7 +52,7 @@ def by_rule(judged: Sequence[Judged]) -> dict[str, list[tuple[Judged, Finding]]]
 
 
 def as_text(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> str:
-    return "\n".join(_lines(judged, problems, skipped)) + "\n"
+    return printable("\n".join(_lines(judged, problems, skipped))) + "\n"
 
 
 def _lines(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> Iterator[str]:
@@ -86,7 +98,7 @@ def as_json(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequ
         "problems": [str(problem) for problem in problems],
         "skipped": list(skipped),
     }
-    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+    return _encodable(json.dumps(report, ensure_ascii=False, indent=1)) + "\n"
 
 
 def _rule(rule: str, found: list[tuple[Judged, Finding]]) -> dict[str, object]:
@@ -139,7 +151,7 @@ def normalised(item: Judged) -> str:
         },
         "original": _finite(dict(result.original)),
     }
-    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+    return _encodable(json.dumps(record, ensure_ascii=False, allow_nan=False))
 
 
 def _finite(value: object) -> object:

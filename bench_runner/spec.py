@@ -84,7 +84,7 @@ def _plain(value: str | int | float | bool | None) -> str | int | float | bool |
 
 def spec_hash(spec: BenchmarkSpec) -> str:
     """SHA-256 of the canonical form, lower-case hex."""
-    return hashlib.sha256(canonical(spec).encode()).hexdigest()
+    return hashlib.sha256(canonical(spec).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def split_flags(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import typer
 
 from bench_runner.collecting import Collected, collect
 from bench_runner.plausibility.audit import audit as judge
-from bench_runner.report import as_json, as_text, normalised
+from bench_runner.report import as_json, as_text, normalised, printable
 
 bench_app = typer.Typer(help="Benchmark results: import them and check them.", no_args_is_help=True)
 Paths = Annotated[list[Path], typer.Argument(help="Files, or folders that are searched for them.", metavar="PATH...")]
@@ -53,7 +53,7 @@ def import_results(
 
 def _say_problems(found: Collected) -> None:
     for problem in found.problems:
-        print(f"minerva: {problem}", file=sys.stderr)
+        print(printable(f"minerva: {problem}"), file=sys.stderr)
     if found.repeated:
         print(f"minerva: {found.repeated} records were the same as others and counted once", file=sys.stderr)
     if found.problems:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import Protocol
 
 from bench_runner.importers.source import Source
 from bench_runner.metrics import count, unit_of
@@ -59,6 +60,16 @@ _LATENCIES = frozenset({"ttft_mean", "itl_mean", "tpot_mean"})
 _PERFORMANCE = _LATENCIES | {"output_throughput", "request_throughput"}
 
 
+class Reader(Protocol):
+    """What `csv.reader` returns."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Plan:
     """Where each column goes."""
@@ -86,11 +97,10 @@ def read(lines: Iterable[str], source: Source) -> Iterator[Record]:
     yield from _rows(rows, _plan(header), source)
 
 
-def _rows(rows: Iterator[list[str]], plan: _Plan, source: Source) -> Iterator[Record]:
-    line = 1
+def _rows(rows: Reader, plan: _Plan, source: Source) -> Iterator[Record]:
     flags: dict[str, tuple[str, ...]] = {}
     while True:
-        line += 1
+        line = rows.line_num + 1
         try:
             cells = next(rows, None)
         except csv.Error as error:

@@ -126,6 +126,7 @@ def _state(run: _Run) -> tuple[State, str | None]:
     return "finished", None
 
 
+LONGEST_ROW = 500
 _SUMMARY_ROW = re.compile(r"\s*([\w .%()<>]+?)\s*:\s+(.+?)\s*")
 SUMMARY_METRICS = {
     "samples per second": ("request_throughput", 1.0),
@@ -143,7 +144,7 @@ SUMMARY_METRICS = {
 def read_summary(lines: Iterable[str], source: Source) -> Iterator[Record]:
     printed: dict[str, str] = {}
     for line in lines:
-        row = _SUMMARY_ROW.fullmatch(line.rstrip("\r\n"))
+        row = _SUMMARY_ROW.fullmatch(line.rstrip()) if len(line) <= LONGEST_ROW else None
         if row is not None:
             printed.setdefault(row[1].strip(), row[2])
     metrics: dict[str, Metric] = {}

@@ -8,7 +8,7 @@ import re
 LONGEST = 65_536
 """Characters of a line that is still looked at."""
 
-_PAIR = re.compile(r"(\w+)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,()\[\]{}'\"]+)(?=,|\)|$)")
+_PAIR = re.compile(r"\b(\w+)=('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,()\[\]{}'\"]+)(?=,|\)|$)")
 _NAMES = {"inf": float("inf"), "nan": None, "None": None, "True": True, "False": False}
 
 
@@ -37,7 +37,15 @@ def _value(node: ast.expr) -> object:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return _source(node)
+
+
+def _source(node: ast.expr) -> str | None:
+    """An expression that is no literal as Python writes it; None for one too deep to write."""
+    try:
         return ast.unparse(node)
+    except RecursionError:
+        return None
 
 
 def _pairs(call: str) -> dict[str, object]:

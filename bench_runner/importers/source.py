@@ -32,10 +32,15 @@ class Source:
         )
 
 
+def shown(path: Path) -> str:
+    """The path as text that can be printed, whatever bytes are in its name."""
+    return str(path).encode("utf-8", "replace").decode("utf-8")
+
+
 def hashed(path: Path, format_name: str) -> Source:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(str(path), f"cannot be read: {error.strerror}") from error
-    return Source(name=str(path), sha256=digest, format=format_name)
+        raise SourceError(shown(path), f"cannot be read: {error.strerror}") from error
+    return Source(name=shown(path), sha256=digest, format=format_name)

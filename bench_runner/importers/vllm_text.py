@@ -17,9 +17,8 @@ TOOL = "serving benchmark, printed block"
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LINE_NUMBER = re.compile(r"^\s*\d{1,5}:?\s+(?=\D)")
 """Slides, `cat -n` and `srun --label` number the lines."""
-_HEADER = re.compile(r"={3,}\s*(?:Offline\s+)?Serving Benchmark Result\s*={3,}")
+_HEADER = "Serving Benchmark Result ==="
 _RULE = re.compile(r"={5,}\s*")
-_SECTION = re.compile(r"-{3,}[^-].*-{3,}\s*")
 _ROW = re.compile(r"([A-Za-z0-9][^:]{0,60}?)\s*:\s+(\S{1,40})\s*")
 _LATENCY = re.compile(r"(mean|median|std|min|max|p\d+(?:\.\d+)?) (ttft|tpot|itl|e2el|e2e latency) \(ms\)")
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception)\b: ?(.{0,200})")
@@ -73,7 +72,7 @@ def read(lines: Iterable[str], source: Source) -> Iterator[BenchmarkResult]:
             if run is not None:
                 yield from _ended(run, source)
             run = _Run(line=number_, arguments=parse_namespace(line))
-        elif _HEADER.search(line):
+        elif _HEADER in line:
             if run is not None and run.in_block:
                 yield from _ended(run, source)
                 run = None
@@ -108,7 +107,7 @@ def _further(run: _Run | None, line: str, number_: int) -> _Run | None:
 
 def _into_block(run: _Run, line: str) -> None:
     row = _ROW.fullmatch(line)
-    if row is not None and not _SECTION.fullmatch(line):
+    if row is not None:
         run.printed[row[1].strip()] = row[2]
 
 

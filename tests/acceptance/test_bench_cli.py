@@ -109,3 +109,13 @@ def test_the_real_folder_is_read_without_an_error() -> None:
     assert found.exit_code == 0 and report["problems"] == []
     assert report["results"] == 849 + 849 + 420 + 147 + 17
     assert {rule["rule"] for rule in report["rules"]} >= {"D1", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "D10", "D17"}
+
+
+def test_foreign_text_cannot_break_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    file.write_text(
+        '{"completed": 1, "backend": "vllm", "dataset_name": "\\u001b[31m\\ud800red", "x": "\\udfff"}', encoding="utf-8"
+    )
+    for found in (run("audit", file), run("audit", file, "--json"), run("import", file, "--jsonl")):
+        assert found.exit_code == 0 and "\x1b" not in found.stdout
+        assert "red" in found.stdout

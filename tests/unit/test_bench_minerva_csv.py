@@ -115,6 +115,13 @@ def test_bad_rows_name_their_line_and_the_rest_is_read(row: list[str], said: str
     assert str(found[1]) == f"t.csv:3: {said}"
 
 
+def test_lines_are_counted_as_in_the_file() -> None:
+    text = ",".join(HEADER) + '\n"a\nb"\n\n' + ",".join(CELLS) + "\n"
+    found = list(minerva_csv.read(text.splitlines(keepends=True), TABLE))
+    assert isinstance(found[0], Problem) and found[0].line == 2
+    assert isinstance(found[1], BenchmarkResult) and found[1].provenance.line == 5
+
+
 def test_a_table_without_identity_is_refused() -> None:
     (problem,) = read(["x"], header=("Supercomputer",))
     assert isinstance(problem, Problem) and "no column 'Framework'" in problem.what

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_runner.errors import ScanError
-from bench_runner.importers import sglang, vllm_json, vllm_text
+from bench_runner.importers import hf_trainer, mllog, sglang, vllm_json, vllm_text
 from bench_runner.importers.jsonscan import Lines, elements, objects, scan_object, sum_and_count
-from bench_runner.reading import read_file, recognise
+from bench_runner.reading import detect, read_file, recognise
 from bench_runner.result import BenchmarkResult, Problem, Record
 
 OLD = {
@@ -286,3 +286,22 @@ def test_real_logs_finished_and_crashed() -> None:
     assert states["vllm_sharegpt_llama8b_1node"] == ["finished"] * 7
     assert set(states["vllm_sharegpt_llama405b_16nodes"]) == {"failed"}
     assert sorted(states["vllm_sharegpt_gemma12b_4nodes"]) == ["failed", "finished", "finished"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "=" * 100_000,
+        "-" * 100_000,
+        "a" * 60_000 + "Namespace(" + "a" * 5000,
+        "\n" * 100_000,
+        " " * 50_000 + "x",
+        "{'" * 50_000,
+    ],
+)
+def test_long_lines_do_not_hang(line: str) -> None:
+    text = "bench " + "perf " * 20_000 + "\n" + line
+    detect(text.encode())
+    list(vllm_text.read([NAMESPACE, BLOCK.splitlines()[0], line, line], SOURCE))
+    list(hf_trainer.read_lines([line], SOURCE))
+    list(mllog.read_summary([line], SOURCE))
