@@ -56,6 +56,7 @@ def file_unreadable(session: Session, stored: StoredMail) -> None:
     ticket = tickets.open_ticket(
         session, subject="(mail that could not be read)", requester_name="", requester_address=address
     )
+    ticket.status = TicketStatus.SET_ASIDE
     text = "This mail could not be read. The original is kept and can be opened from here."
     session.add(
         Message(

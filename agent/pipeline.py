@@ -78,7 +78,8 @@ def file_request(database: Database, settings: Settings, ports: Ports, stored_ma
 def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: int, instruction: str = "") -> None:
     """Put the `attempt`-th draft for the message before the engineers.
 
-    Does nothing when that draft is there already or a newer message has come, which gets a draft of its own.
+    Does nothing when that draft is there already, when an answer has been approved meanwhile, or when a newer
+    message has come, which gets a draft of its own.
     """
     with database.read() as session:
         wanted = _wanted(session, message_id, attempt)
@@ -144,8 +145,9 @@ def _wanted(session: Session, message_id: int, attempt: int) -> tuple[Ticket, Me
     message = tickets.by_id(session, Message, message_id)
     ticket = tickets.by_id(session, Ticket, message.ticket_id)
     newest = tickets.latest_request(session, ticket)
-    is_newest = newest is not None and newest.id == message_id
-    return (ticket, message) if is_newest and drafts.next_attempt(session, ticket) == attempt else None
+    if newest is None or newest.id != message_id or drafts.is_answered(session, ticket):
+        return None
+    return (ticket, message) if drafts.next_attempt(session, ticket) == attempt else None
 
 
 def _attached_texts(session: Session, ports: Ports, message: Message) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, error
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent import delivery, filing, pipeline
+from agent.errors import HelpdeskError
 from agent.mail.sender import Send
 from agent.pipeline import Ports
 from agent.settings import Settings
@@ -83,18 +84,18 @@ class Workflows:
             pipeline.draft_answer(database, ports, message_id, attempt=attempt, instruction=instruction)
 
         @DBOS.step(**_RETRIED)
-        def note_failure(message_id: int) -> None:
+        def note_failure(message_id: int, reason: str) -> None:
             with database.write() as session:
                 ticket = tickets.by_id(session, Ticket, tickets.by_id(session, Message, message_id).ticket_id)
-                tickets.note_event(session, ticket, "minerva", "no draft", "drafting failed, see the log; ask for one")
+                tickets.note_event(session, ticket, "minerva", "no draft", reason)
 
         @DBOS.workflow(name="draft_answer")
         def draft_answer(message_id: int, attempt: int, instruction: str) -> None:
             try:
                 draft(message_id, attempt, instruction)
-            except error.DBOSMaxStepRetriesExceeded:
+            except error.DBOSMaxStepRetriesExceeded as failed:
                 log.exception("draft_failed", message=message_id)
-                note_failure(message_id)
+                note_failure(message_id, _reason(failed.errors[-1]))
 
         return draft_answer
 
@@ -185,6 +186,11 @@ class Workflows:
                 log.exception("sweep_failed")  # a full or locked disk; the next round tries again
             if self._stopping.wait(SWEEP_S):
                 return
+
+
+def _reason(cause: Exception) -> str:
+    """Our own errors say what to do; of others only the log tells."""
+    return str(cause) if isinstance(cause, HelpdeskError) else "drafting failed, see the log; ask for another one"
 
 
 def _stamp(at: datetime) -> str:

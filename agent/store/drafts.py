@@ -21,6 +21,14 @@ def undrafted(session: Session) -> list[int]:
     return [message.id for message in newest if message is not None and message.id is not None]
 
 
+def is_answered(session: Session, ticket: Ticket) -> bool:
+    """Whether a draft of the present revision was approved: until the requester writes again nothing more is drafted."""
+    approved = select(Draft).where(
+        Draft.ticket_id == ticket.id, Draft.revision == ticket.revision, Draft.state == DraftState.APPROVED
+    )
+    return session.exec(approved).first() is not None
+
+
 def next_attempt(session: Session, ticket: Ticket) -> int:
     last = session.exec(
         select(func.max(Draft.attempt)).where(Draft.ticket_id == ticket.id, Draft.revision == ticket.revision)

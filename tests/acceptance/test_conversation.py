@@ -74,9 +74,9 @@ def test_from_request_to_answer_and_back(helpdesk: Helpdesk, browser: httpx.Clie
     request = mail(1, QUESTION, Subject="Pendingjob")
     helpdesk.send(request)
     number = number_of(browser, "Pendingjob")
-    page = wait_for(browser, f"/tickets/{number}", "awaits approval")
+    page = wait_for(browser, f"/tickets/{number}", "Approve and send")
     assert "AssocGrpGRES" in page
-    assert re.search(r"L1 .*?\d+ %", page, re.DOTALL)
+    assert re.search(r"Porting to HPC.*?\d+ %", page, re.DOTALL)
 
     acknowledgement = outbox_mail(helpdesk, "acknowledgement", number)
     assert acknowledgement["In-Reply-To"] == request["Message-ID"]
@@ -104,14 +104,14 @@ def test_from_request_to_answer_and_back(helpdesk: Helpdesk, browser: httpx.Clie
     reply = mail(1, "Thanks. How do I see when it will start?", Subject=f"Re: {answer['Subject']}")
     reply["In-Reply-To"] = answer["Message-ID"]
     helpdesk.send(reply)
-    again = wait_for(browser, f"/tickets/{number}", "How do I see when it will start?", "awaits approval")
+    again = wait_for(browser, f"/tickets/{number}", "How do I see when it will start?", "Approve and send")
     assert "your project uses all its GPUs" in again
 
 
 def test_a_form_without_its_token_or_from_elsewhere_is_refused(helpdesk: Helpdesk, browser: httpx.Client) -> None:
     helpdesk.send(mail(2, QUESTION, Subject="Tokentest"))
     number = number_of(browser, "Tokentest")
-    page = wait_for(browser, f"/tickets/{number}", "awaits approval")
+    page = wait_for(browser, f"/tickets/{number}", "Approve and send")
     action = re.search(r'action="(/tickets/[^"]+/approve)"', page)[1]  # type: ignore[index]
     form = {"csrf_token": field(page, "csrf_token"), "binding": field(page, "binding")}
     assert browser.post(action, data={**form, "csrf_token": "x"}).status_code == 403
@@ -122,13 +122,15 @@ def test_a_form_without_its_token_or_from_elsewhere_is_refused(helpdesk: Helpdes
 def test_rejecting_and_asking_for_another_draft(helpdesk: Helpdesk, browser: httpx.Client) -> None:
     helpdesk.send(mail(3, QUESTION, Subject="Rejecttest"))
     number = number_of(browser, "Rejecttest")
-    page = wait_for(browser, f"/tickets/{number}", "awaits approval")
+    page = wait_for(browser, f"/tickets/{number}", "Approve and send")
     token = {"csrf_token": field(page, "csrf_token")}
     action = re.search(r'action="(/tickets/[^"]+/reject)"', page)[1]  # type: ignore[index]
     browser.post(action, data={**token, "reason": "too short"})
     assert "too short" in browser.get(f"/tickets/{number}").text
     browser.post(f"/tickets/{number}/redraft", data={**token, "instruction": "say how to see the start time"})
-    assert "say how to see the start time" in wait_for(browser, f"/tickets/{number}", "Draft 2 awaits approval")
+    assert "say how to see the start time" in wait_for(
+        browser, f"/tickets/{number}", "say how to see the start time", "Approve and send"
+    )
 
 
 def test_nobody_sees_anything_without_signing_in(helpdesk: Helpdesk) -> None:
