@@ -62,7 +62,10 @@ class BenchmarkResult:
     notes: tuple[str, ...] = ()
 
     def value(self, name: str) -> float | None:
-        return next((metric.value for metric in self.metrics if metric.name == name), None)
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric.value
+        return None
 
     def values(self) -> dict[str, float]:
         return {metric.name: metric.value for metric in self.metrics}
@@ -81,6 +84,7 @@ class Problem:
 
 
 Record = BenchmarkResult | Problem
+_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 
 def result_id(result: BenchmarkResult) -> str:
@@ -89,5 +93,4 @@ def result_id(result: BenchmarkResult) -> str:
     Appending to a file keeps the ids of what was there.
     """
     where = (result.provenance.format, result.provenance.line)
-    text = json.dumps([where, result.original], sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return hashlib.sha256(_ENCODER.encode([where, result.original]).encode()).hexdigest()[:24]

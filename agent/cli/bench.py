@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +28,9 @@ def audit(
 
     Exit code 1 when a file or a record could not be read; the verdicts do not change it.
     """
-    found = collect(paths)
-    judged = judge(found.results)
+    with _no_garbage_collection():
+        found = collect(paths)
+        judged = judge(found.results)
     render = as_json if json else as_text
     sys.stdout.write(render(judged, found.problems, found.skipped))
     _say_problems(found)
@@ -42,10 +46,11 @@ def import_results(
     There is no store of results yet: with --jsonl the normalised results are written to standard output, without it
     only what was found is counted.
     """
-    found = collect(paths)
+    with _no_garbage_collection():
+        found = collect(paths)
+        judged = judge(found.results) if jsonl else []
     if jsonl:
-        for item in judge(found.results):
-            sys.stdout.write(normalised(item) + "\n")
+        sys.stdout.writelines(normalised(item) + "\n" for item in judged)
     else:
         sys.stdout.write(f"{len(found.results)} results read; nothing is stored: use --jsonl to write them out.\n")
     _say_problems(found)
@@ -58,3 +63,15 @@ def _say_problems(found: Collected) -> None:
         print(f"minerva: {found.repeated} records were the same as others and counted once", file=sys.stderr)
     if found.problems:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Everything read is kept and holds no cycles: searching it for garbage takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

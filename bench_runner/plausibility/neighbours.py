@@ -27,8 +27,11 @@ def throughput(result: BenchmarkResult) -> float | None:
     """The figure that scaling is judged by; None for a run that did not finish."""
     if result.state != "finished":
         return None
-    names = ("output_throughput", "train_tokens_per_second", "train_samples_per_second")
-    return next((value for name in names if (value := result.value(name)) is not None), None)
+    for name in ("output_throughput", "train_tokens_per_second", "train_samples_per_second"):
+        value = result.value(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _groups(results: Sequence[BenchmarkResult], key: Callable[[BenchmarkResult], Hashable]) -> Iterator[_Indexed]:

@@ -52,7 +52,7 @@ TABLE = Source(name="t.csv", sha256="0" * 64, format="minerva-csv")
 def read(*rows: list[str], header: tuple[str, ...] = HEADER) -> list[BenchmarkResult | Problem]:
     text = io.StringIO()
     csv.writer(text).writerows([list(header), *rows])
-    return list(minerva_csv.read(text.getvalue().splitlines(keepends=True), TABLE))
+    return list(minerva_csv.read(io.StringIO(text.getvalue(), newline=""), TABLE))
 
 
 def good(*rows: list[str], header: tuple[str, ...] = HEADER) -> BenchmarkResult:
