@@ -22,7 +22,7 @@ def undrafted(session: Session) -> list[int]:
 
 
 def is_answered(session: Session, ticket: Ticket) -> bool:
-    """Whether a draft of the present revision was approved: until the requester writes again nothing more is drafted."""
+    """Whether a draft of the present revision was approved: nothing more is drafted until the requester writes."""
     approved = select(Draft).where(
         Draft.ticket_id == ticket.id, Draft.revision == ticket.revision, Draft.state == DraftState.APPROVED
     )

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a mail or a page and what is read in it, side by side)
 """HTML to readable text."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a mail or a page and what is read in it, side by side)
 """Quotes and signatures told from what was written, in the languages and clients that write to us."""
 
 from __future__ import annotations
