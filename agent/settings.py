@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     @field_validator("imap_user", "imap_password", "oauth_token_url", "oauth_client_id", "oauth_refresh_token")
     @classmethod
     def _sign_in_is_whole(cls, value: object, info: ValidationInfo) -> object:
-        problem = imap_sign_in_problem(info.field_name or "", value, info.data)
+        problem = _sign_in_problem(info.field_name or "", value, info.data)
         if problem:
             raise ValueError(problem)
         return value
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _SecretFiles(settings_cls), toml
 
 
-def imap_sign_in_problem(name: str, value: object, before: Mapping[str, object]) -> str | None:
+def _sign_in_problem(name: str, value: object, before: Mapping[str, object]) -> str | None:
     """What is missing for signing in to the mailbox. `before` are the settings above this one."""
     if value is not None or before.get("imap_host") is None:
         return None
