@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import structlog
 import uvicorn
 
 from agent.desk.app import desk_app
-from agent.errors import PortTakenError
+from agent.errors import HelpdeskError, PortTakenError
 from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
 from agent.models import Models, ports_on
@@ -36,6 +40,7 @@ class Places:
 def serve(settings: Settings) -> None:
     """Runs until it is interrupted. Raises HelpdeskError or KnowledgeBaseError when it cannot start."""
     models = Models(settings)
+    lock = _lock(settings.data_dir)
     desk_socket = _bind(settings.desk_host, settings.desk_port)
     desk_url = settings.desk_url or f"http://{settings.desk_host}:{desk_socket.getsockname()[1]}"
     database = open_database(settings.database_path)
@@ -60,6 +65,19 @@ def serve(settings: Settings) -> None:
         intake.stop()
         workflows.stop()
         database.close()
+        lock.close()
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Held as long as the file is open: two services on one folder would do each other's work again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "serve.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise HelpdeskError(f"another `minerva serve` works on {folder}: stop it, or set MINERVA_DATA_DIR") from error
+    return file
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -67,7 +85,7 @@ def _bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise PortTakenError(
-            f"cannot open the desk on {host}:{port}: {error.strerror or error}. "
+            f"cannot open the desk on {host}:{port}: {os.strerror(error.errno or 0)}. "
             "Stop what uses it, or set MINERVA_DESK_PORT."
         ) from error
 

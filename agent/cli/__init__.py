@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from agent.errors import HelpdeskError, SettingsError
 from agent.logs import configure_logs
+from bench_runner.errors import BenchError
 from knowledge_base.errors import KnowledgeBaseError
 from triage.errors import TriageError
 
@@ -74,7 +75,7 @@ def main() -> None:
         app()
     except SettingsError as error:
         _stop(error, 2)
-    except (HelpdeskError, KnowledgeBaseError, TriageError) as error:
+    except (HelpdeskError, KnowledgeBaseError, TriageError, BenchError) as error:
         _stop(error, 1)
     except BrokenPipeError:
         sys.stderr.close()

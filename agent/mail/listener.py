@@ -6,6 +6,7 @@ Trouble of our own is always 451, so that the sending server keeps the mail and 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import time
@@ -253,7 +254,7 @@ def start_listener(
         bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise PortTakenError(
-            f"cannot listen for mail on {host}:{port}: {error.strerror or error}. "
+            f"cannot listen for mail on {host}:{port}: {os.strerror(error.errno or 0)}. "
             f"Stop what uses it, or set {'MINERVA_LMTP_PORT' if lmtp else 'MINERVA_SMTP_PORT'}."
         ) from error
     handler = Handler(accept, recipients, limits)

@@ -189,6 +189,13 @@ def test_ask_answers_with_citations_and_needs_no_server(helpdesk: Helpdesk, tmp_
     assert any("AssocGrpGRES" in claim["text"] for claim in told["claims"])
 
 
+def test_a_second_service_on_the_same_folder_does_not_start(helpdesk: Helpdesk) -> None:
+    done = helpdesk.run("serve")
+    assert done.returncode == 1
+    assert "another `minerva serve`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_without_an_index_it_says_what_to_run(tmp_path: Path) -> None:
     done = Helpdesk(tmp_path).run("serve")
     assert done.returncode == 1
