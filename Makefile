@@ -20,6 +20,7 @@ $(INDEX): $(VENV)/.installed $(shell find knowledge_base/articles)
 	touch $@
 
 test: $(VENV)/.installed-dev
+	sh deploy/test-packages.sh
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev

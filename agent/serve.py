@@ -57,7 +57,7 @@ def serve(settings: Settings) -> None:
         sign_in=_first_link(database, desk_url),
     )
     print(_welcome(settings, places), flush=True)
-    app = desk_app(database, settings, workflows, models, url=desk_url)
+    app = desk_app(database, settings, workflows, models=models, mailbox=intake, url=desk_url)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     try:
         server.run(sockets=[desk_socket])

@@ -22,9 +22,13 @@ from agent.store.database import Database
 from agent.workflows import Workflows
 
 
-def desk_app(database: Database, settings: Settings, workflows: Workflows, models: HasState, *, url: str) -> FastAPI:
+def desk_app(
+    database: Database, settings: Settings, workflows: Workflows, *, models: HasState, mailbox: HasState, url: str
+) -> FastAPI:
     app = FastAPI(title="MINERVA helpdesk", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.desk = Desk(database=database, settings=settings, workflows=workflows, models=models, url=url)
+    app.state.desk = Desk(
+        database=database, settings=settings, workflows=workflows, models=models, mailbox=mailbox, url=url
+    )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for module in (sign_in, inbox, ticket, articles, health):
         app.include_router(module.router)

@@ -18,13 +18,18 @@ router = APIRouter()
 @router.get("/healthz")
 def healthz(desk: DeskState) -> Response:
     """200 when mail can be taken and worked on, 503 with the reason when not. Models may still be loading."""
-    parts = {"database": "ok", "models": desk.models.state, "workers": desk.workflows.state}
+    parts = {
+        "database": "ok",
+        "models": desk.models.state,
+        "workers": desk.workflows.state,
+        "mailbox": desk.mailbox.state,
+    }
     try:
         with desk.database.read() as session:
             tickets.counts(session)
     except SQLAlchemyError as error:
         parts["database"] = type(error).__name__
-    good = parts["database"] == "ok" and parts["models"] in {"ready", "loading"} and parts["workers"] == "ok"
+    good = all(state in {"ok", "ready", "loading", "none"} for state in parts.values())
     body = {"status": "ok" if good else "trouble", "parts": parts}
     return JSONResponse(body, status.HTTP_200_OK if good else status.HTTP_503_SERVICE_UNAVAILABLE)
 

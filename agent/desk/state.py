@@ -15,7 +15,7 @@ from agent.workflows import Workflows
 class HasState(Protocol):
     @property
     def state(self) -> str:
-        """`ready`, `loading`, or what went wrong."""
+        """`ready` or `ok`, `loading`, `none`, or what went wrong."""
         ...
 
 
@@ -25,6 +25,7 @@ class Desk:
     settings: Settings
     workflows: Workflows
     models: HasState
+    mailbox: HasState
     url: str
     """As people reach it."""
 

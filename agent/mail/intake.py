@@ -22,7 +22,7 @@ class Intake:
     watches: list[FolderWatch]
 
     @property
-    def mailbox_state(self) -> str:
+    def state(self) -> str:
         """`none` without a mailbox; `ok`; else what is wrong, the first folder's trouble first."""
         states = [watch.state for watch in self.watches]
         return next((state for state in states if state != "ok"), "ok") if states else "none"

@@ -176,7 +176,7 @@ def running_desk(folder: Path, articles: Path = ARTICLES) -> Iterator[RunningDes
     released = threading.Event()
     workflows = Workflows(database, settings, light_ports(settings.index_dir, released), sender_for(settings))
     workflows.start()
-    app = desk_app(database, settings, workflows, LightModels(), url="http://127.0.0.1")
+    app = desk_app(database, settings, workflows, models=LightModels(), mailbox=LightModels(), url="http://127.0.0.1")
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
