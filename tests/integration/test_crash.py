@@ -8,10 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from agent.store.database import Database
-from agent.store.tables import Draft, DraftState, MailState, Message, Outbound, OutboundState, StoredMail, Ticket
 from helpdesk_process import Helpdesk, mail
 from sqlmodel import select
+
+from agent.store.database import Database
+from agent.store.tables import Draft, DraftState, MailState, Message, Outbound, OutboundState, StoredMail, Ticket
 
 PAUSES_S = (0.0, 0.15, 0.6, 2.0, 9.0)
 """Between the last mail and the kill: while filing, while acknowledging, while models load, while drafting."""
