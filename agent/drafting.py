@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.draft import Citation, Claim, Compose, Draft, Evidence, Outcome, Question
-from agent.sentences import Unit, units_of
-from knowledge_base.encoder import Encoder
+from agent.sentence_vectors import SentenceVectors
+from agent.sentences import Unit, quotable
 
 MODEL_NAME = "embedded"
 
 MAX_PASSAGES = 5
 MAX_CLAIMS = 6
-MAX_ENCODED_CHARS = 400
-MAX_KEPT_PASSAGES = 5000
+MAX_SENTENCES_EACH = 6
 MAX_CLAIM_CHARS = 2200
 MAX_QUESTION_CHARS = 1500
 SAME_THING = 0.86
@@ -32,7 +31,6 @@ SHORT_ASK_WORDS = 6
 SURE, POSSIBLE = 0.6, 0.3
 """Of `answerable`: from SURE on a plain answer, from POSSIBLE on one with a caveat."""
 
-_ABOUT_ITSELF = re.compile(r"^(?:this|the) (?:article|page|guide|section)\b", re.IGNORECASE)
 _NEEDS_CONTEXT = re.compile(
     r"^(?:it|its|they|their|these|those|this|that|both|here|there|such|then|so)\b", re.IGNORECASE
 )
@@ -50,40 +48,12 @@ class _Candidate:
     vector: NDArray[np.float32]
 
 
-class _Units:
-    """The quotable units of evidence with their vectors; passages come up again and again, so theirs are kept."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._kept: dict[str, tuple[list[Unit], NDArray[np.float32]]] = {}
-
-    def of(
-        self, asked: Sequence[str], evidence: Sequence[Evidence]
-    ) -> tuple[NDArray[np.float32], list[tuple[list[Unit], NDArray[np.float32]]]]:
-        """Vectors of the questions, and units with vectors for each evidence; what is new is encoded in one batch."""
-        new = {item.id: _quotable(item.text) for item in evidence if item.id not in self._kept}
-        texts = [*asked, *(unit.text[:MAX_ENCODED_CHARS] for units in new.values() for unit in units)]
-        vectors = self._encoder.encode(texts)
-        position = len(asked)
-        found: dict[str, tuple[list[Unit], NDArray[np.float32]]] = {}
-        for key, units in new.items():
-            found[key] = units, vectors[position : position + len(units)]
-            position += len(units)
-        for item in evidence:
-            found.setdefault(item.id, self._kept.get(item.id, ([], vectors[:0])))
-        if len(self._kept) > MAX_KEPT_PASSAGES:
-            self._kept.clear()
-        self._kept.update({item.id: found[item.id] for item in evidence if item.kind == "passage"})
-        return vectors[: len(asked)], [found[item.id] for item in evidence]
-
-
-def embedded_composer(encoder: Encoder) -> Compose:
-    """The composer that needs neither GPU nor network. Make it once: it remembers the vectors of passages."""
-    kept = _Units(encoder)
+def embedded_composer(vectors: SentenceVectors) -> Compose:
+    """The composer that needs neither GPU nor network."""
 
     def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
         asks = [ask.strip() for ask in _ASK.findall(question.text[:MAX_QUESTION_CHARS])][:5]
-        candidates, ask_vectors = _candidates(kept, question, asks, _considered(evidence))
+        candidates, ask_vectors = _candidates(vectors, question, asks, _considered(evidence))
         chosen = _choose(candidates) if answerable >= POSSIBLE else []
         return Draft(
             outcome=_outcome(chosen, answerable),
@@ -104,26 +74,29 @@ def _considered(evidence: Sequence[Evidence]) -> list[Evidence]:
     return [*(item for item in evidence if item.kind == "row"), *passages[:MAX_PASSAGES]]
 
 
-def _quotable(text: str) -> list[Unit]:
-    return [unit for unit in units_of(text) if not _ABOUT_ITSELF.match(unit.text)]
-
-
 def _candidates(
-    kept: _Units, question: Question, asks: Sequence[str], evidence: Sequence[Evidence]
+    vectors: SentenceVectors, question: Question, asks: Sequence[str], evidence: Sequence[Evidence]
 ) -> tuple[list[_Candidate], NDArray[np.float32]]:
-    """All quotable sentences of the evidence with their scores, and the vectors of the single questions."""
+    """The sentences worth comparing with their scores, and the vectors of the single questions."""
     asked = f"{question.subject}\n{question.instruction}\n{question.text[:MAX_QUESTION_CHARS]}".strip()
-    questions, found = kept.of([asked, *asks], evidence)
-    words = _rare_words(asked, [unit.text for units, _ in found for unit in units])
+    sentences = [(item, quotable(item.text)) for item in evidence]
+    words = _rare_words(asked, [unit.text for _, units in sentences for unit in units])
+    pairs = [(unit, item) for item, units in sentences for unit in _promising(units, words)]
+    questions, rows = vectors.of([asked, *asks], [(item.id, unit) for unit, item in pairs])
     best = max((item.score for item in evidence if item.kind == "passage"), default=1.0) or 1.0
     candidates = []
-    for item, (units, vectors) in zip(evidence, found, strict=True):
+    for (unit, item), vector in zip(pairs, rows, strict=True):
         prior = 0.25 if item.kind == "row" else 0.15 * item.score / best
-        for unit, vector in zip(units, vectors, strict=True):
-            penalty = CONTEXT_PENALTY if _NEEDS_CONTEXT.match(unit.text) else 0.0
-            score = float((questions @ vector).max()) + 0.25 * _overlap(unit.text, words) + prior - penalty
-            candidates.append(_Candidate(unit, item, score, vector))
+        penalty = CONTEXT_PENALTY if _NEEDS_CONTEXT.match(unit.text) else 0.0
+        score = float((questions @ vector).max()) + 0.25 * _overlap(unit.text, words) + prior - penalty
+        candidates.append(_Candidate(unit, item, score, vector))
     return candidates, questions[1:]
+
+
+def _promising(units: Sequence[Unit], words: dict[str, float]) -> list[Unit]:
+    """The sentences of one passage that share most with the question, in their order: comparing all would cost most."""
+    by_overlap = sorted(units, key=lambda unit: -_overlap(unit.text, words))
+    return sorted(by_overlap[:MAX_SENTENCES_EACH], key=lambda unit: unit.start)
 
 
 def _rare_words(asked: str, texts: Sequence[str]) -> dict[str, float]:

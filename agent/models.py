@@ -13,6 +13,7 @@ from agent.draft import Compose, Draft, Evidence, Question
 from agent.drafting import embedded_composer
 from agent.errors import HelpdeskError
 from agent.pipeline import Ports
+from agent.sentence_vectors import SentenceVectors
 from agent.settings import Settings
 from ingest.mail import parse_mail
 from knowledge_base.encoder import SentenceEncoder
@@ -37,6 +38,7 @@ class ModelsNotReadyError(HelpdeskError):
 class Loaded:
     encoder: SentenceEncoder
     classifier: Classifier
+    sentences: SentenceVectors
     compose: Compose
 
 
@@ -55,12 +57,25 @@ class Models:
         self._reopening = threading.Lock()
         self._languages_ready = threading.Event()
         self._languages: Languages | None = None
+        self._sentence_file = settings.data_dir / "sentences.npz"
+        self._stopping = threading.Event()
         self._done = threading.Event()
         self._loaded: Loaded | None = None
         self._problem = "the models could not be loaded, see the log"
 
     def start(self) -> None:
-        threading.Thread(target=self.load, name="models", daemon=True).start()
+        threading.Thread(target=self._load_and_prepare, name="models", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _load_and_prepare(self) -> None:
+        self.load()
+        if self._loaded is not None:
+            index = self.index()
+            passages = (index.passages.at(row) for row in range(len(index)))
+            self._loaded.sentences.prepare(((passage.id, passage.text) for passage in passages), self._stopping)
+            log.info("sentences_prepared", sentences=len(self._loaded.sentences))
 
     def load(self) -> None:
         begun = time.monotonic()
@@ -69,8 +84,12 @@ class Models:
             self._languages_ready.set()
             self._encoder.load()
             classifier = Classifier(self._encoder, languages=self._languages)
+            sentences = SentenceVectors(self._encoder, self._sentence_file)
             self._loaded = Loaded(
-                encoder=self._encoder, classifier=classifier, compose=embedded_composer(self._encoder)
+                encoder=self._encoder,
+                classifier=classifier,
+                sentences=sentences,
+                compose=embedded_composer(sentences),
             )
             log.info("models_loaded", seconds=round(time.monotonic() - begun, 1))
         except (KnowledgeBaseError, TriageError) as error:

@@ -11,6 +11,7 @@ _FENCE = re.compile(r"^[ \t]*(```|~~~)")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+")
 _NOT_QUOTABLE = re.compile(r"^[ \t]*(?:#{1,6}[ \t]|Sources?:|\|?[ \t]*:?-{3,}|!\[|<!--|\.\. )")
 _SENTENCE_END = re.compile(r"[.!?…](?:[\"')\]*`]{0,2})(?=\s+[\"'(\[*`]{0,2}[A-ZÀ-Þ0-9`])")
+_ABOUT_ITSELF = re.compile(r"^(?:this|the) (?:article|page|guide|section)\b", re.IGNORECASE)
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|cf|approx|resp|vs|no|nr|fig|art|etc|incl)\.)$", re.IGNORECASE)
 
 
@@ -36,6 +37,11 @@ def units_of(text: str) -> tuple[Unit, ...]:
         elif not _NOT_QUOTABLE.match(block):
             units += [_prose(text, start + a, start + b) for a, b in _sentences(block)]
     return tuple(unit for unit in units if len(unit.text) <= MAX_UNIT_CHARS and any(c.isalpha() for c in unit.text))
+
+
+def quotable(text: str) -> list[Unit]:
+    """The units that say something about their subject, not about the page that they stand on."""
+    return [unit for unit in units_of(text) if not _ABOUT_ITSELF.match(unit.text)]
 
 
 def _append_block(units: list[Unit], text: str, start: int, end: int) -> None:

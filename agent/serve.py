@@ -63,6 +63,7 @@ def serve(settings: Settings) -> None:
         server.run(sockets=[desk_socket])
     finally:
         intake.stop()
+        models.stop()
         workflows.stop()
         database.close()
         lock.close()

@@ -44,6 +44,8 @@ class Workflows:
         self._database = database
         self._settings = settings
         self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._started: set[int] = set()
         self._sweeper = threading.Thread(target=self._sweep_until_stopped, name="sweep", daemon=True)
         DBOS(config=_config(settings.workflow_database_path))
         self._file_mail = self._filing(ports)
@@ -124,6 +126,7 @@ class Workflows:
 
     def stop(self) -> None:
         self._stopping.set()
+        self._wake.set()
         self._sweeper.join(timeout=SWEEP_S)
         DBOS.destroy(workflow_completion_timeout_sec=5, destroy_registry=True)
 
@@ -139,10 +142,7 @@ class Workflows:
                 session, raw, channel="smtp", peer=peer, envelope_from=envelope_from, envelope_to=envelope_to
             )
         log.info("mail_accepted", stored_mail=stored.id, size=stored.size, deliveries=stored.deliveries)
-        try:
-            self._file(stored)
-        except SQLAlchemyError:
-            log.exception("start_postponed", stored_mail=stored.id)  # the sweep finds it
+        self._wake.set()
 
     def redraft(self, number: str, instruction: str) -> None:
         """Another draft for the newest request of the ticket. Raises NotFoundError."""
@@ -170,12 +170,15 @@ class Workflows:
 
     def _file(self, stored: StoredMail) -> None:
         assert stored.id is not None
+        if stored.id in self._started:
+            return
         with SetWorkflowID(f"file-{stored.id}-{_stamp(stored.received_at)}"):
             DBOS.enqueue_workflow(FILING, self._file_mail, stored.id)
+        self._started.add(stored.id)
 
     def _sweep_until_stopped(self) -> None:
-        """Starts what was stored but never started, and mails whose wait is over."""
-        while True:
+        """Starts what was stored but never started, and mails whose wait is over: when woken, and every few seconds."""
+        while not self._stopping.is_set():
             try:
                 with self._database.read() as session:
                     waiting = inbound.waiting(session)
@@ -184,8 +187,8 @@ class Workflows:
                 self.send_due()
             except SQLAlchemyError:
                 log.exception("sweep_failed")  # a full or locked disk; the next round tries again
-            if self._stopping.wait(SWEEP_S):
-                return
+            self._wake.wait(SWEEP_S)
+            self._wake.clear()
 
 
 def _reason(cause: Exception) -> str:

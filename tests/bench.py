@@ -88,7 +88,7 @@ class FsyncHandler:
 
 def burst(port: int, tag: str) -> float:
     """Mails a second over one connection."""
-    body = "My job stays pending with AssocGrpGRES. " * 100
+    body = "My job stays pending with AssocGrpGRES.\r\n" * 100
     with smtplib.SMTP("127.0.0.1", port, timeout=60) as server:
         begun = time.monotonic()
         for number in range(BURST):

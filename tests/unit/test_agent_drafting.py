@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import threading
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.draft import Evidence, Question, renumbered
 from agent.drafting import embedded_composer
 from agent.rendering import answer_body
-from agent.sentences import units_of
+from agent.sentence_vectors import SentenceVectors
+from agent.sentences import quotable, units_of
 
 PENDING = """The reason AssocGrpGRES means that the project has used up its limit of GPUs that run at the same time.
 Wait until other jobs of the project end, or ask for fewer GPUs:
@@ -56,7 +60,7 @@ def test_units_of_any_text_are_spans_in_order(text: str) -> None:
 
 
 def test_every_claim_quotes_its_evidence_word_for_word(hashing_encoder) -> None:
-    compose = embedded_composer(hashing_encoder)
+    compose = embedded_composer(SentenceVectors(hashing_encoder))
     draft = compose(question("What does the reason AssocGrpGRES mean for my project?"), [evidence(PENDING)], 0.9)
     assert draft.outcome == "answer"
     assert any("AssocGrpGRES" in claim.text for claim in draft.claims)
@@ -68,7 +72,7 @@ def test_every_claim_quotes_its_evidence_word_for_word(hashing_encoder) -> None:
 
 
 def test_without_evidence_nothing_is_claimed_and_the_question_is_named(hashing_encoder) -> None:
-    draft = embedded_composer(hashing_encoder)(question("Who won the match?"), [], 0.0)
+    draft = embedded_composer(SentenceVectors(hashing_encoder))(question("Who won the match?"), [], 0.0)
     assert draft.claims == ()
     assert draft.outcome == "escalate"
     assert draft.unanswered == ("Who won the match?",)
@@ -76,22 +80,46 @@ def test_without_evidence_nothing_is_claimed_and_the_question_is_named(hashing_e
 
 def test_a_part_that_the_evidence_does_not_answer_is_named(hashing_encoder) -> None:
     asked = "What does the reason AssocGrpGRES mean for my project? Can you also recommend a restaurant in Kajaani?"
-    draft = embedded_composer(hashing_encoder)(question(asked), [evidence(PENDING)], 0.9)
+    draft = embedded_composer(SentenceVectors(hashing_encoder))(question(asked), [evidence(PENDING)], 0.9)
     assert draft.unanswered == ("Can you also recommend a restaurant in Kajaani?",)
 
 
 def test_cited_evidence_is_numbered_in_the_order_of_citation(hashing_encoder) -> None:
     items = [evidence("Bread is baked with flour and water.", 1, 0.2), evidence(PENDING, 2)]
-    draft = renumbered(embedded_composer(hashing_encoder)(question("What does AssocGrpGRES mean?"), items, 0.9))
+    draft = renumbered(
+        embedded_composer(SentenceVectors(hashing_encoder))(question("What does AssocGrpGRES mean?"), items, 0.9)
+    )
     assert [item.number for item in draft.evidence] == [1, 2]
     assert draft.evidence[0].text == PENDING
     assert {c.evidence for claim in draft.claims for c in claim.citations} == {1}
 
 
 def test_the_mail_greets_cites_and_lists_its_sources(hashing_encoder) -> None:
-    draft = embedded_composer(hashing_encoder)(question("What does AssocGrpGRES mean?"), [evidence(PENDING)], 0.9)
+    draft = embedded_composer(SentenceVectors(hashing_encoder))(
+        question("What does AssocGrpGRES mean?"), [evidence(PENDING)], 0.9
+    )
     body = answer_body(draft, name="Ada Lovelace", language="de")
     assert body.startswith("Guten Tag Ada Lovelace,")
     assert "[1]" in body
     assert "[1] Why is my job pending > AssocGrpGRES" in body
     assert max(map(len, body.splitlines())) <= 100
+
+
+def test_sentence_vectors_are_kept_from_one_start_to_the_next(hashing_encoder, tmp_path) -> None:
+    file = tmp_path / "sentences.npz"
+    SentenceVectors(hashing_encoder, file).prepare([("p1", PENDING)], threading.Event())
+    again = SentenceVectors(hashing_encoder, file)
+    assert len(again) == len(quotable(PENDING))
+    asked, rows = again.of(["q"], [("p1", unit) for unit in quotable(PENDING)])
+    assert asked.shape == (1, hashing_encoder.dimension)
+    fresh = hashing_encoder.encode([unit.text for unit in quotable(PENDING)])
+    assert np.allclose(rows, fresh, atol=1e-2)
+
+
+def test_a_broken_or_foreign_file_of_vectors_is_made_anew(hashing_encoder, tmp_path) -> None:
+    file = tmp_path / "sentences.npz"
+    file.write_bytes(b"not an archive")
+    assert len(SentenceVectors(hashing_encoder, file)) == 0
+    SentenceVectors(hashing_encoder, file).prepare([("p1", PENDING)], threading.Event())
+    hashing_encoder.name = "another"
+    assert len(SentenceVectors(hashing_encoder, file)) == 0
