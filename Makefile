@@ -17,6 +17,7 @@ run: $(VENV)/.installed $(INDEX)
 # Built again when an article changes; only what changed is embedded anew.
 $(INDEX): $(VENV)/.installed $(shell find knowledge_base/articles)
 	$(BIN)/minerva kb build --source knowledge_base/articles --index $(@D)
+	$(BIN)/minerva kb prepare --index $(@D)
 	touch $@
 
 test: $(VENV)/.installed-dev

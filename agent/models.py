@@ -28,6 +28,8 @@ from triage.result import Request, TriageResult
 log = structlog.get_logger()
 
 WAIT_S = 120
+SENTENCE_FILE = "sentences.npz"
+"""Beside the snapshots of the index that the sentences are from."""
 
 
 class ModelsNotReadyError(HelpdeskError):
@@ -57,7 +59,7 @@ class Models:
         self._reopening = threading.Lock()
         self._languages_ready = threading.Event()
         self._languages: Languages | None = None
-        self._sentence_file = settings.data_dir / "sentences.npz"
+        self._sentence_file = settings.index_dir / SENTENCE_FILE
         self._stopping = threading.Event()
         self._done = threading.Event()
         self._loaded: Loaded | None = None
@@ -72,9 +74,7 @@ class Models:
     def _load_and_prepare(self) -> None:
         self.load()
         if self._loaded is not None:
-            index = self.index()
-            passages = (index.passages.at(row) for row in range(len(index)))
-            self._loaded.sentences.prepare(((passage.id, passage.text) for passage in passages), self._stopping)
+            self._loaded.sentences.prepare(passages_of(self.index()), self._stopping, gently=True)
             log.info("sentences_prepared", sentences=len(self._loaded.sentences))
 
     def load(self) -> None:
@@ -123,6 +123,11 @@ class Models:
         if self._loaded is not None:
             return "ready"
         return self._problem if self._done.is_set() else "loading"
+
+
+def passages_of(index: Index) -> list[tuple[str, str]]:
+    """(id, text) of all passages."""
+    return [(passage.id, passage.text) for passage in map(index.passages.at, range(len(index)))]
 
 
 def ports_on(models: Models) -> Ports:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,9 +17,11 @@ from knowledge_base.encoder import Encoder
 MAX_ENCODED_CHARS = 300
 MAX_KEPT = 100_000
 """Sentences, of 1.5 KB each."""
-WARM_BATCH = 8
-WARM_PAUSE_S = 0.15
-"""Between two batches, so that drafts come first while the rest is being prepared."""
+BATCH = 16
+PAUSE_S = 0.5
+"""Between two batches of a gentle preparation."""
+IDLE_S = 10.0
+"""How long no draft must have been made for it to go on."""
 
 Key = tuple[str, int]
 """Id of the evidence and where the sentence starts in it."""
@@ -30,6 +33,7 @@ class SentenceVectors:
     def __init__(self, encoder: Encoder, file: Path | None = None) -> None:
         self._encoder = encoder
         self._file = file
+        self._last_used = 0.0
         self._kept: dict[Key, NDArray[np.float32]] = _read(file, encoder.name) if file is not None else {}
 
     def __len__(self) -> int:
@@ -39,6 +43,7 @@ class SentenceVectors:
         self, asked: Sequence[str], sentences: Sequence[tuple[str, Unit]]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """One row for each question and one for each (id of its evidence, sentence); what is new is encoded."""
+        self._last_used = time.monotonic()
         known = [self._kept.get((key, unit.start)) for key, unit in sentences]
         new = [unit.text[:MAX_ENCODED_CHARS] for (_, unit), row in zip(sentences, known, strict=True) if row is None]
         vectors = self._encoder.encode([*asked, *new])
@@ -46,23 +51,21 @@ class SentenceVectors:
         rows = [next(fresh) if row is None else row for row in known]
         return vectors[: len(asked)], np.stack(rows) if rows else vectors[:0]
 
-    def prepare(self, passages: Iterable[tuple[str, str]], stopping: threading.Event) -> None:
-        """Encode the sentences of all passages (id, text), slowly, and keep them; ends early when `stopping` is set."""
-        missing = (
-            ((key, unit.start), unit.text[:MAX_ENCODED_CHARS])
-            for key, text in passages
-            for unit in quotable(text)
-            if (key, unit.start) not in self._kept
-        )
-        changed = False
-        while batch := list(islice(missing, WARM_BATCH)):
-            if stopping.wait(WARM_PAUSE_S) or len(self._kept) >= MAX_KEPT:
-                break
+    def prepare(self, passages: Iterable[tuple[str, str]], stopping: threading.Event, *, gently: bool) -> None:
+        """Encode the sentences of all passages (id, text) and keep them; ends early when `stopping` is set.
+
+        `gently`: beside other work, and not while drafts are being made.
+        """
+        wanted = {(key, unit.start): unit.text for key, text in passages for unit in quotable(text)}
+        missing = iter([(key, text[:MAX_ENCODED_CHARS]) for key, text in wanted.items() if key not in self._kept])
+        before = len(self._kept)
+        while not stopping.is_set() and len(self._kept) < MAX_KEPT and (batch := list(islice(missing, BATCH))):
+            while gently and stopping.wait(PAUSE_S) is False and time.monotonic() - self._last_used < IDLE_S:
+                pass
             vectors = self._encoder.encode([text for _, text in batch])
             self._kept.update({key: vector for (key, _), vector in zip(batch, vectors, strict=True)})
-            changed = True
-        if changed and self._file is not None:
-            _write(self._file, self._encoder.name, self._kept)
+        if len(self._kept) > before and self._file is not None:
+            _write(self._file, self._encoder.name, {key: self._kept[key] for key in wanted if key in self._kept})
 
 
 def _write(file: Path, encoder_name: str, kept: dict[Key, NDArray[np.float32]]) -> None:

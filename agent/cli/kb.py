@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -33,6 +34,17 @@ def build(
     """Read a tree of .md and .rst files and make its index the current one."""
     report = build_index(source, index, _encoder())
     typer.echo(json.dumps(asdict(report)) if as_json else _readable(report, index))
+
+
+@kb_app.command()
+def prepare(index: IndexOption) -> None:
+    """Encode the sentences of an index for drafting; else `minerva serve` does it in the background."""
+    from agent.models import SENTENCE_FILE, passages_of  # noqa: PLC0415  # the other commands here need no drafting
+    from agent.sentence_vectors import SentenceVectors  # noqa: PLC0415
+
+    vectors = SentenceVectors(_encoder(), index / SENTENCE_FILE)
+    vectors.prepare(passages_of(open_index(index)), Event(), gently=False)
+    typer.echo(f"{len(vectors)} sentences: {index}")
 
 
 @kb_app.command()

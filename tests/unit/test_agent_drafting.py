@@ -107,7 +107,7 @@ def test_the_mail_greets_cites_and_lists_its_sources(hashing_encoder) -> None:
 
 def test_sentence_vectors_are_kept_from_one_start_to_the_next(hashing_encoder, tmp_path) -> None:
     file = tmp_path / "sentences.npz"
-    SentenceVectors(hashing_encoder, file).prepare([("p1", PENDING)], threading.Event())
+    SentenceVectors(hashing_encoder, file).prepare([("p1", PENDING)], threading.Event(), gently=False)
     again = SentenceVectors(hashing_encoder, file)
     assert len(again) == len(quotable(PENDING))
     asked, rows = again.of(["q"], [("p1", unit) for unit in quotable(PENDING)])
@@ -120,6 +120,6 @@ def test_a_broken_or_foreign_file_of_vectors_is_made_anew(hashing_encoder, tmp_p
     file = tmp_path / "sentences.npz"
     file.write_bytes(b"not an archive")
     assert len(SentenceVectors(hashing_encoder, file)) == 0
-    SentenceVectors(hashing_encoder, file).prepare([("p1", PENDING)], threading.Event())
+    SentenceVectors(hashing_encoder, file).prepare([("p1", PENDING)], threading.Event(), gently=False)
     hashing_encoder.name = "another"
     assert len(SentenceVectors(hashing_encoder, file)) == 0
