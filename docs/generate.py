@@ -72,7 +72,7 @@ def _usage(command: object, context: typer.Context) -> str:
         record = parameter.get_help_record(context)
         if record and record[0] != "--help":
             lines.append(f"  {record[0]:<28} {record[1]}".rstrip())
-    return "\n".join(lines)
+    return "\n".join(lines).replace(f"{REPOSITORY}/", "")
 
 
 def _default(value: object) -> str:
