@@ -18,6 +18,7 @@ from agent.desk.app import desk_app
 from agent.drafting import embedded_composer
 from agent.mail.sender import sender_for
 from agent.pipeline import Ports
+from agent.sentence_vectors import SentenceVectors
 from agent.settings import Settings
 from agent.store import drafts, people, tickets
 from agent.store.database import Database, open_database
@@ -144,7 +145,7 @@ def light_ports(index_dir: Path, released: threading.Event) -> Ports:
         place=place,
         diagnose=lambda text, attachments: diagnosis_of(text if "--gres" in text else ""),
         search=lambda question, k: index.search(question, encoder, k=k),
-        compose=embedded_composer(encoder),
+        compose=embedded_composer(SentenceVectors(encoder)),
     )
 
 
