@@ -14,7 +14,7 @@ from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError
-from agent.store import inbound, tickets
+from agent.store import drafts, inbound, tickets
 from agent.store.tables import Draft
 from ingest.mail import parse_mail
 
@@ -91,11 +91,11 @@ def redraft(
     wish = instruction.strip()[:500]
     with desk.database.write() as session:
         ticket = tickets.by_number(session, number)
-        waits = tickets.latest_request(session, ticket) is not None
+        waits = drafts.is_awaited(session, ticket)
         if waits:
             tickets.note_event(session, ticket, who.engineer.name, "asked for another draft", wish)
     if not waits:
-        problem = "Nobody waits for an answer here: no person has written in this ticket."
+        problem = "Nobody waits for an answer here: it has been approved, or no person has written in this ticket."
         return _refused(request, desk, who, number, problem=problem, typed=wish)
     desk.workflows.redraft(number, wish)
     return _back(number, "redraft")

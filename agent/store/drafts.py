@@ -29,6 +29,11 @@ def is_answered(session: Session, ticket: Ticket) -> bool:
     return session.exec(approved).first() is not None
 
 
+def is_awaited(session: Session, ticket: Ticket) -> bool:
+    """Whether a person has written and no answer to that has been approved: only then a draft can be made."""
+    return latest_request(session, ticket) is not None and not is_answered(session, ticket)
+
+
 def next_attempt(session: Session, ticket: Ticket) -> int:
     last = session.exec(
         select(func.max(Draft.attempt)).where(Draft.ticket_id == ticket.id, Draft.revision == ticket.revision)

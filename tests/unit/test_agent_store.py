@@ -308,3 +308,17 @@ def test_a_disabled_engineer_is_out_at_once(database: Database, engineer: Engine
         people.disable(session, kept)
         assert people.session_of(session, token) is None
         assert people.check_password(session, kept.email, "a long enough password") is None
+
+
+def test_another_draft_is_awaited_until_an_answer_is_approved(
+    database: Database, settings: Settings, engineer: Engineer
+) -> None:
+    filed = receive(database, settings, replace(PLAIN, message_id="a@x"))
+    draft = make_draft(database, filed)
+    with database.write() as session:
+        assert drafts.is_awaited(session, tickets.by_id(session, Ticket, filed.ticket_id))
+        approval.approve(session, settings, draft.id or 0, engineer=engineer, binding=draft.binding)
+        assert not drafts.is_awaited(session, tickets.by_id(session, Ticket, filed.ticket_id))
+    receive(database, settings, replace(PLAIN, in_reply_to="a@x"))
+    with database.read() as session:
+        assert drafts.is_awaited(session, tickets.by_id(session, Ticket, filed.ticket_id))
