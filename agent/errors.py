@@ -40,3 +40,7 @@ class SendError(HelpdeskError):
 
 class MailboxError(HelpdeskError):
     """Mail cannot be fetched from a mailbox; another try follows by itself."""
+
+
+class EndpointRecordError(HelpdeskError):
+    """A file that tells where a model server is cannot be used; the message names it and what is wrong."""

@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         return self.data_dir / "index"
 
     @property
+    def endpoints_dir(self) -> Path:
+        """Endpoint records, see `agent.llm.records`."""
+        return self.data_dir / "llm" / "endpoints"
+
+    @property
     def outbox_dir(self) -> Path:
         return self.data_dir / "outbox"
 
