@@ -163,6 +163,10 @@ class Settings(BaseSettings):
         return self.data_dir / "llm" / "endpoints"
 
     @property
+    def bench_dir(self) -> Path:
+        return self.data_dir / "bench"
+
+    @property
     def outbox_dir(self) -> Path:
         return self.data_dir / "outbox"
 

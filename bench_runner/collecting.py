@@ -15,6 +15,10 @@ from bench_runner.result import BenchmarkResult, Problem, result_id
 @dataclass(slots=True)
 class Collected:
     results: list[BenchmarkResult] = field(default_factory=list)
+    identities: list[str] = field(default_factory=list)
+    """`result_id` of each result."""
+    files: dict[str, tuple[Path, str]] = field(default_factory=dict)
+    """SHA-256 -> (path, format) of the files that were read."""
     problems: list[Problem] = field(default_factory=list)
     """Records that do not parse, and files that cannot be read or, named by themselves, hold no results."""
     skipped: list[str] = field(default_factory=list)
@@ -63,3 +67,5 @@ def _read(path: Path, named: bool, found: Collected, seen: set[str]) -> None:
         else:
             seen.add(identity)
             found.results.append(record)
+            found.identities.append(identity)
+            found.files.setdefault(record.provenance.sha256, (path, form.name))

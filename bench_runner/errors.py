@@ -21,3 +21,7 @@ class ScanError(BenchError):
         super().__init__(problem)
         self.offset = offset
         self.problem = problem
+
+
+class StoreError(BenchError):
+    """The store of results cannot be opened or written."""

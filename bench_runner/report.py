@@ -148,17 +148,20 @@ def normalised(item: Judged) -> str:
             "modules": list(provenance.modules),
             "nodes": list(provenance.nodes),
             "job_id": provenance.job_id,
+            "environment": provenance.environment,
+            "driver": provenance.driver,
+            "versions": dict(provenance.versions),
         },
-        "original": _finite(dict(result.original)),
+        "original": finite(dict(result.original)),
     }
     return _encodable(json.dumps(record, ensure_ascii=False, allow_nan=False))
 
 
-def _finite(value: object) -> object:
+def finite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)

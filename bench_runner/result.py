@@ -45,6 +45,12 @@ class Provenance:
     nodes: tuple[str, ...] = ()
     """Node names."""
     job_id: str | None = None
+    environment: str | None = None
+    """Container image, virtual environment or module collection that it ran in."""
+    driver: str | None = None
+    """Of the accelerator, as it reports itself."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """Versions of what it ran on, such as `("torch", "2.6.0")`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Annotated
 
 import typer
 
+from agent.cli.bench_store import bench_store
 from bench_runner.collecting import Collected, collect
+from bench_runner.dates import measured_on
+from bench_runner.importing import Imported, import_paths
 from bench_runner.plausibility.audit import audit as judge
-from bench_runner.report import as_json, as_text, normalised, printable
+from bench_runner.report import VERDICTS, as_json, as_text, normalised, printable
 
-bench_app = typer.Typer(help="Benchmark results: import them and check them.", no_args_is_help=True)
+bench_app = typer.Typer(help="Benchmarks: results, their checks and comparisons, and new runs.", no_args_is_help=True)
 Paths = Annotated[list[Path], typer.Argument(help="Files, or folders that are searched for them.", metavar="PATH...")]
 
 
@@ -39,21 +43,37 @@ def audit(
 @bench_app.command("import")
 def import_results(
     paths: Paths,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a result on standard output.")] = False,
+    measured: Annotated[
+        str, typer.Option("--measured", metavar="DATE", help="Date of results that state none: YYYY-MM or YYYY-MM-DD.")
+    ] = "",
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Store nothing; one JSON object a result on standard output.")
+    ] = False,
 ) -> None:
-    """Reads results of vLLM, SGLang, guidellm, AIPerf, HF Trainer, MLPerf, milabench, ReFrame and MINERVA tables.
+    """Stores results of vLLM, SGLang, guidellm, AIPerf, HF Trainer, MLPerf, milabench, ReFrame and MINERVA tables.
 
-    There is no store of results yet: with --jsonl the normalised results are written to standard output, without it
-    only what was found is counted.
+    What is stored already is left as it is. Originals are kept too, without prompts and answers. Exit code 1 when a
+    file or a record could not be read; the others are stored.
     """
+    if measured and measured_on(measured) != measured:
+        raise typer.BadParameter("must look like 2026-01 or 2026-01-31", param_hint="--measured")
     with _no_garbage_collection():
-        found = collect(paths)
-        judged = judge(found.results) if jsonl else []
-    if jsonl:
-        sys.stdout.writelines(normalised(item) + "\n" for item in judged)
-    else:
-        sys.stdout.write(f"{len(found.results)} results read; nothing is stored: use --jsonl to write them out.\n")
+        if jsonl:
+            found = collect(paths)
+            sys.stdout.writelines(normalised(item) + "\n" for item in judge(found.results))
+        else:
+            imported = import_paths(bench_store(), paths, measured=measured or None)
+            found = imported.collected
+            sys.stdout.write(_summary(imported))
     _say_problems(found)
+
+
+def _summary(imported: Imported) -> str:
+    counts = Counter(item.verdict for item in imported.added)
+    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
+    new = f"{len(imported.added)} new results stored: {verdicts}." if imported.added else "No new results."
+    known = f" {imported.known} were stored already." if imported.known else ""
+    return f"{new}{known} `minerva bench audit` with the same paths gives the reasons.\n"
 
 
 def _say_problems(found: Collected) -> None:

@@ -1,7 +1,8 @@
 """Upper bounds of accelerators, and what a model's name says about its size.
 
-Peaks are the vendors' data sheet figures for dense (not sparse) 16-bit matrix arithmetic; 8-bit runs twice as fast
-where the accelerator has it. They bound from above: no run is called impossible because of a lower clock.
+Peaks are dense (not sparse) 16-bit matrix arithmetic; 8-bit runs twice as fast where the accelerator has it. They bound
+from above: no run is called impossible because of a lower clock. Where a figure is in `knowledge_base/facts`
+(training_recipes.yaml, `peak_bf16_tflops` and `tdp`) it is that one, and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -19,16 +20,22 @@ class Accelerator:
     """Dense 16-bit, one GPU as the scheduler counts it (one GCD of an MI250X)."""
     has_fp8: bool
     power_limit_w: float
-    """Of what is sold as one module; an MI250X module holds two GCDs."""
+    """Of what is sold as one module; an MI250X module holds two GCDs. The facts have 400 W for an A100; Leonardo's is a
+    custom board whose limit is not in them, so that the bound here is higher."""
+    peak_from: str
 
 
-H100 = Accelerator(name="H100", peak_tflops=989.0, has_fp8=True, power_limit_w=700.0)
-GH200 = Accelerator(name="GH200", peak_tflops=989.0, has_fp8=True, power_limit_w=1000.0)
-H200 = Accelerator(name="H200", peak_tflops=989.0, has_fp8=True, power_limit_w=700.0)
-A100 = Accelerator(name="A100", peak_tflops=312.0, has_fp8=False, power_limit_w=500.0)
-MI250X = Accelerator(name="MI250X GCD", peak_tflops=191.5, has_fp8=False, power_limit_w=560.0)
-MI300A = Accelerator(name="MI300A", peak_tflops=980.6, has_fp8=True, power_limit_w=760.0)
-V100 = Accelerator(name="V100", peak_tflops=125.0, has_fp8=False, power_limit_w=300.0)
+_FACTS = "training_recipes.yaml"
+_UNREAD = "vendor data sheet, not read for this edition"
+
+H100 = Accelerator(name="H100", peak_tflops=989.0, has_fp8=True, power_limit_w=700.0, peak_from=_FACTS)
+GH200 = Accelerator(name="GH200", peak_tflops=989.0, has_fp8=True, power_limit_w=1000.0, peak_from=_FACTS)
+H200 = Accelerator(name="H200", peak_tflops=989.0, has_fp8=True, power_limit_w=700.0, peak_from=_FACTS)
+A100 = Accelerator(name="A100", peak_tflops=312.0, has_fp8=False, power_limit_w=500.0, peak_from=_FACTS)
+MI250X = Accelerator(name="MI250X GCD", peak_tflops=191.5, has_fp8=False, power_limit_w=560.0, peak_from=_FACTS)
+MI300A = Accelerator(name="MI300A", peak_tflops=980.6, has_fp8=True, power_limit_w=760.0, peak_from=_UNREAD)
+V100 = Accelerator(name="V100", peak_tflops=125.0, has_fp8=False, power_limit_w=300.0, peak_from=_UNREAD)
+ACCELERATORS = (H100, GH200, H200, A100, MI250X, MI300A, V100)
 
 _BY_WORD: tuple[tuple[re.Pattern[str], Accelerator], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), accelerator)

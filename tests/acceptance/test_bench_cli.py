@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -77,9 +78,20 @@ def test_importing_twice_gives_the_same_lines(folder: Path) -> None:
     assert "3 records were the same as others" in both.stderr
 
 
-def test_without_jsonl_it_says_that_nothing_is_stored(folder: Path) -> None:
-    assert "4 results read; nothing is stored" in run("import", folder).stdout
-    assert "no store of results yet" in " ".join(run("import", "--help").stdout.split())
+def test_importing_stores_once_and_keeps_the_original(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINERVA_DATA_DIR", str(folder / "var"))
+    table = folder / "table.csv"
+    first = run("import", table, "--measured", "2026-01")
+    assert first.exit_code == 0
+    assert first.stdout.startswith("3 new results stored: 1 verified, 1 suspect, 1 invalid.")
+    assert run("import", table).stdout.startswith("No new results. 3 were stored already.")
+    (kept,) = (folder / "var" / "bench" / "originals").rglob("*.gz")
+    assert gzip.decompress(kept.read_bytes()) == table.read_bytes()
+
+
+def test_a_date_that_is_none_is_refused(folder: Path) -> None:
+    found = run("import", folder / "table.csv", "--measured", "yesterday")
+    assert found.exit_code == 2 and "2026-01-31" in found.stderr
 
 
 def test_bad_input_names_file_and_line_and_the_rest_goes_on(folder: Path) -> None:

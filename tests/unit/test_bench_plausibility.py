@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from bench_runner.metrics import metric
 from bench_runner.plausibility.audit import RULES, audit, titles
 from bench_runner.plausibility.findings import Judged
-from bench_runner.plausibility.hardware import accelerator_of, active_parameters, parameters
+from bench_runner.plausibility.hardware import ACCELERATORS, accelerator_of, active_parameters, parameters
 from bench_runner.reading import read_file, recognise
 from bench_runner.result import BenchmarkResult, Metric
+from knowledge_base.catalogue import read_yaml
 
 
 def rules_of(judged: Judged) -> set[str]:
@@ -322,3 +323,13 @@ def test_the_printed_block_whose_figures_disagree_is_flagged_and_kept_as_printed
     judged = judge(found)
     assert (judged.verdict, found.value("request_throughput"), found.value("duration")) == ("suspect", 12.05, 71.23)
     assert "make 14.04" in next(finding.reason for finding in judged.findings if finding.rule == "R2")
+
+
+def test_peaks_are_those_of_the_facts() -> None:
+    recipes = read_yaml("facts/training_recipes.yaml")
+    peaks = next(row["tflops"] for row in recipes["peak_bf16_tflops"] if row["id"] == "table")
+    named = {"MI250X GCD": "MI250X_GCD"}
+    for accelerator in ACCELERATORS:
+        in_facts = peaks.get(named.get(accelerator.name, accelerator.name))
+        assert (accelerator.peak_from == "training_recipes.yaml") == (in_facts is not None)
+        assert in_facts in (None, accelerator.peak_tflops)

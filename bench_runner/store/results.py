@@ -1,0 +1,218 @@
+"""Results in and out of the store, and their verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, bindparam, text
+
+from bench_runner.dates import measured_on
+from bench_runner.plausibility.findings import Finding, Judged, Verdict
+from bench_runner.report import finite
+from bench_runner.result import BenchmarkResult, Metric, Provenance
+from bench_runner.spec import BenchmarkSpec, spec_hash
+from bench_runner.store.schema import SPEC_COLUMNS
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_RESULT_COLUMNS = (
+    "result_id",
+    "original",
+    *SPEC_COLUMNS,
+    "spec_hash",
+    "state",
+    "reason",
+    "measured_on",
+    "record",
+    "verdict",
+    "findings",
+    "confirmed_by",
+    "imported_at",
+)
+_INSERT = f"INSERT INTO result ({', '.join(_RESULT_COLUMNS)}) VALUES ({', '.join('?' * len(_RESULT_COLUMNS))})"  # noqa: S608
+_INSERT_METRIC = "INSERT INTO metric (result, name, value, unit, how) VALUES (?, ?, ?, ?, ?)"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """A result as the store holds it."""
+
+    id: str
+    """`result_id`: what answers cite."""
+    row: int
+    result: BenchmarkResult
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    confirmed_by: tuple[str, ...]
+    measured_on: str | None
+    """Date, YYYY-MM-DD; None when the source states none."""
+    imported_at: str
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def known(connection: Connection, identities: Sequence[str]) -> set[str]:
+    """Those of the `identities` that are stored."""
+    found: set[str] = set()
+    for start in range(0, len(identities), _AT_ONCE):
+        piece = tuple(identities[start : start + _AT_ONCE])
+        marks = ",".join("?" * len(piece))
+        found.update(
+            connection.exec_driver_sql(f"SELECT result_id FROM result WHERE result_id IN ({marks})", piece).scalars()  # noqa: S608
+        )
+    return found
+
+
+def add(connection: Connection, judged: Iterable[tuple[str, Judged]]) -> None:
+    """Insert results that are not there yet, by identity. Their originals must be there before."""
+    stamped = now()
+    fresh = list(judged)
+    first = int(connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM result").scalar() or 0) + 1
+    rows = [_row(identity, item, stamped) for identity, item in fresh]
+    metrics = [
+        (number, name, found.value, found.unit, found.how)
+        for number, (_, item) in enumerate(fresh, first)
+        for name, found in {found.name: found for found in item.result.metrics}.items()
+    ]
+    if rows:
+        connection.exec_driver_sql(_INSERT, rows)
+    if metrics:
+        connection.exec_driver_sql(_INSERT_METRIC, metrics)
+
+
+def _row(identity: str, item: Judged, stamped: str) -> tuple[object, ...]:
+    result = item.result
+    spec = result.spec
+    return (
+        identity,
+        result.provenance.sha256,
+        *[getattr(spec, name) for name in SPEC_COLUMNS],
+        spec_hash(spec),
+        result.state,
+        result.reason,
+        measured_on(result.provenance.date),
+        _record(result),
+        item.verdict,
+        _findings_json(item.findings),
+        _ENCODE(item.confirmed_by),
+        stamped,
+    )
+
+
+def _record(result: BenchmarkResult) -> str:
+    """What has no column of its own."""
+    provenance = result.provenance
+    rest = {
+        "server_flags": result.spec.server_flags,
+        "settings": result.spec.settings,
+        "provenance": {name: value for name in _PROVENANCE if (value := getattr(provenance, name))},
+        "original": dict(result.original),
+        "not_measured": result.not_measured,
+        "notes": result.notes,
+    }
+    try:
+        return _ENCODE(rest)
+    except (TypeError, ValueError):
+        return _ENCODE(finite(rest))
+
+
+_PROVENANCE = tuple(name for name in Provenance.__dataclass_fields__ if name != "sha256")
+_PAIRS = frozenset({"versions"})
+_LISTS = frozenset({"flags", "modules", "nodes"})
+
+
+def _findings_json(findings: Sequence[Finding]) -> str:
+    return _ENCODE([(f.rule, f.level, f.reason, f.metrics) for f in findings])
+
+
+def rejudge(connection: Connection, judged: Iterable[tuple[Stored, Judged]]) -> None:
+    """New verdicts for rows that are there already, where they changed."""
+    changed = [
+        (item.verdict, _findings_json(item.findings), _ENCODE(item.confirmed_by), stored.row)
+        for stored, item in judged
+        if (stored.verdict, stored.findings) != (item.verdict, item.findings)
+    ]
+    if changed:
+        sql = "UPDATE result SET verdict = ?, findings = ?, confirmed_by = ? WHERE id = ?"
+        connection.exec_driver_sql(sql, changed)
+
+
+def of_series(connection: Connection, series: Iterable[tuple[str | None, str | None]]) -> list[Stored]:
+    """Rows of these (system, model), which rows to come are held against."""
+    wanted = list(series)
+    if not wanted:
+        return []
+    connection.exec_driver_sql("CREATE TEMP TABLE IF NOT EXISTS touched (system TEXT, model TEXT)")
+    connection.exec_driver_sql("DELETE FROM touched")
+    connection.exec_driver_sql("INSERT INTO touched VALUES (?, ?)", wanted)
+    where = "EXISTS (SELECT 1 FROM touched t WHERE t.system IS result.system AND t.model IS result.model)"
+    return load(connection, where)
+
+
+def load(connection: Connection, where: str = "1", parameters: Mapping[str, Any] | None = None) -> list[Stored]:
+    """Results in the order of their import. `where` is SQL of ours over the columns of `result`, no user's text."""
+    given = dict(parameters or {})
+    binds: list[BindParameter[Any]] = [
+        bindparam(name, expanding=isinstance(value, list)) for name, value in given.items()
+    ]
+    rows = connection.execute(text(f"SELECT * FROM result WHERE {where} ORDER BY id").bindparams(*binds), given)  # noqa: S608
+    metrics = connection.execute(
+        text(
+            "SELECT m.result, m.name, m.value, m.unit, m.how FROM metric m "  # noqa: S608
+            f"WHERE m.result IN (SELECT id FROM result WHERE {where}) ORDER BY m.result"
+        ).bindparams(*binds),
+        given,
+    )
+    of: dict[int, list[Metric]] = {}
+    for row, name, value, unit, how in metrics:
+        of.setdefault(row, []).append(Metric(name=name, value=value, unit=unit, how=how))
+    return [_stored(dict(row._mapping), of.get(row.id, [])) for row in rows]
+
+
+def _stored(row: Mapping[str, Any], metrics: list[Metric]) -> Stored:
+    record = json.loads(row["record"])
+    spec = BenchmarkSpec(
+        server_flags=tuple(record["server_flags"]),
+        settings=tuple((name, value) for name, value in record["settings"]),
+        **{name: row[name] for name in SPEC_COLUMNS},
+    )
+    kept = {name: _tuple(name, value) for name, value in record["provenance"].items()}
+    result = BenchmarkResult(
+        spec=spec,
+        state=row["state"],
+        metrics=tuple(metrics),
+        provenance=Provenance(sha256=row["original"], **kept),
+        original=record["original"],
+        not_measured=tuple(record["not_measured"]),
+        reason=row["reason"],
+        notes=tuple(record["notes"]),
+    )
+    return Stored(
+        id=row["result_id"],
+        row=row["id"],
+        result=result,
+        verdict=row["verdict"],
+        findings=tuple(
+            Finding(rule=rule, level=level, reason=reason, metrics=tuple(names))
+            for rule, level, reason, names in json.loads(row["findings"])
+        ),
+        confirmed_by=tuple(json.loads(row["confirmed_by"])),
+        measured_on=row["measured_on"],
+        imported_at=row["imported_at"],
+    )
+
+
+def _tuple(name: str, value: Any) -> Any:
+    if name in _PAIRS:
+        return tuple((str(key), str(item)) for key, item in value)
+    return tuple(value) if name in _LISTS else value
+
+
+def count(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("SELECT count(*) FROM result").scalar() or 0)

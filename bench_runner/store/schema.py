@@ -1,0 +1,76 @@
+"""The tables. Times are ISO 8601 in UTC with seconds, so that they sort as text; JSON is text.
+
+The file is apart from the tickets': an import of a hundred thousand rows holds no lock that mail waits for.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text
+
+METADATA = MetaData()
+
+ORIGINAL = Table(
+    "original",
+    METADATA,
+    Column("sha256", Text, primary_key=True),
+    Column("name", Text, nullable=False),  # base name of the file as first imported
+    Column("format", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("texts_removed", Integer, nullable=False),  # bytes of prompts and answers that were left out
+    Column("file", Text, nullable=False),  # in the folder of originals, gzip
+    Column("stored_at", Text, nullable=False),
+)
+
+SPEC_COLUMNS = (
+    "kind",
+    "system",
+    "partition",
+    "framework",
+    "model",
+    "dataset",
+    "task",
+    "precision",
+    "tp",
+    "pp",
+    "dp",
+    "gpus",
+    "gpus_per_node",
+    "nodes",
+    "concurrency",
+    "num_prompts",
+    "max_model_len",
+)
+"""Fields of `BenchmarkSpec` that are columns; flags and settings are in `record`."""
+_TEXTS = frozenset({"kind", "system", "partition", "framework", "model", "dataset", "task", "precision"})
+
+RESULT = Table(
+    "result",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("result_id", Text, nullable=False, unique=True),
+    Column("original", Text, ForeignKey("original.sha256"), nullable=False),
+    *(Column(name, Text if name in _TEXTS else Integer) for name in SPEC_COLUMNS),
+    Column("spec_hash", Text, nullable=False),
+    Column("state", Text, nullable=False),  # finished, partial, failed
+    Column("reason", Text),
+    Column("measured_on", Text),  # date, None when the source states none
+    Column("record", Text, nullable=False),  # JSON: server_flags, settings, provenance, original, not_measured, notes
+    Column("verdict", Text, nullable=False),  # verified, suspect, invalid; open until it is judged
+    Column("findings", Text, nullable=False),  # JSON: [[rule, level, reason, [metrics]]]
+    Column("confirmed_by", Text, nullable=False),  # JSON: [rule]
+    Column("imported_at", Text, nullable=False),
+    Index("ix_result_series", "system", "model"),
+    Index("ix_result_spec_hash", "spec_hash"),
+    Index("ix_result_original", "original"),
+)
+
+METRIC = Table(
+    "metric",
+    METADATA,
+    Column("result", Integer, ForeignKey("result.id"), primary_key=True),
+    Column("name", Text, primary_key=True),  # defined in bench_runner.metrics
+    Column("value", Float, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("how", Text, nullable=False),  # measured, declared, derived
+    sqlite_with_rowid=False,
+)

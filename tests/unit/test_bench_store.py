@@ -1,0 +1,175 @@
+"""The store of results: round trip, once only, verdicts that follow what comes later, originals without texts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from bench_examples import SHARED
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+
+from bench_runner.dates import measured_on
+from bench_runner.errors import StoreError
+from bench_runner.importing import import_paths
+from bench_runner.report import finite
+from bench_runner.store import originals, results
+from bench_runner.store.database import HEAD, MIGRATIONS, Store, open_store
+from bench_runner.store.schema import METADATA
+
+HEADER = "Supercomputer,Partition,Model,Dataset,Framework,Concurrency Level,Number of Nodes,GPUs per Node,Total Used GPUs,Tensor"
+HEADER += ",Additional Arguments,TTFT (ms),TPOT (ms),Output Throughput (tokens/s),Request Throughput (requests/s)\n"
+
+
+def table(path: Path, *rates: tuple[int, float], flags: str = "", framework: str = "vllm") -> Path:
+    """Rows of one series by (concurrency, output tok/s), whose other figures agree with Little's law."""
+    rows = [
+        f"Hydra,GPU,Some-8B,sonnet,{framework},{load},1,4,4,4,{flags},100.0,{(1000 * load * 200 / rate - 100) / 199:.3f},{rate},{rate / 200}\n"
+        for load, rate in rates
+    ]
+    path.write_text(HEADER + "".join(rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(tmp_path / "bench")
+
+
+def stored(store: Store) -> list[results.Stored]:
+    with store.read() as connection:
+        return results.load(connection)
+
+
+def test_all_migrations_together_equal_the_tables(store: Store) -> None:
+    with create_engine(f"sqlite:///{store.path}").connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    assert max(path.name[:4] for path in (MIGRATIONS / "versions").glob("0*.py")) == HEAD
+
+
+def test_what_is_read_comes_back_as_it_was(store: Store, tmp_path: Path) -> None:
+    imported = import_paths(store, [table(tmp_path / "a.csv", (10, 800.0), (20, 1500.0), flags="--enforce-eager")])
+    (first, second) = stored(store)
+    for row, read, judged in zip((first, second), imported.collected.results, imported.added, strict=True):
+        assert replace(row.result, metrics=()) == replace(read, metrics=())
+        assert set(row.result.metrics) == set(read.metrics)
+        assert (row.verdict, row.findings, row.confirmed_by) == (judged.verdict, judged.findings, judged.confirmed_by)
+    assert first.verdict == "verified" and first.result.spec.server_flags == ("--enforce-eager",)
+
+
+def test_importing_again_adds_nothing_and_changes_nothing(store: Store, tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", (10, 800.0), (20, 1500.0))
+    import_paths(store, [path])
+    before = stored(store)
+    again = import_paths(store, [path, path])
+    assert (again.added, again.known) == ((), 2)
+    assert stored(store) == before
+
+
+def test_a_later_table_changes_the_verdict_of_an_earlier_one(store: Store, tmp_path: Path) -> None:
+    loads = (10, 20, 30)
+    import_paths(store, [table(tmp_path / "a.csv", *((load, 100.0 * load) for load in loads))])
+    assert {row.verdict for row in stored(store)} == {"verified"}
+    import_paths(store, [table(tmp_path / "b.csv", *((load, 190.0 * load) for load in loads))])
+    assert {row.verdict for row in stored(store)} == {"suspect"}
+    assert all("D4" in {finding.rule for finding in row.findings} for row in stored(store))
+
+
+def test_a_declared_date_is_kept_as_declared(store: Store, tmp_path: Path) -> None:
+    import_paths(store, [table(tmp_path / "a.csv", (10, 800.0))], measured="2026-01")
+    (row,) = stored(store)
+    assert row.measured_on == "2026-01" and "declared at import" in row.result.notes[0]
+
+
+ANSWERS = ['Paris, "said" the model: [1, {2}]', '\\"generated_texts\\": no']
+RUN = {"backend": "vllm", "model_id": "Some-8B", "completed": 2, "output_throughput": 10.0, "request_throughput": 1.0}
+
+
+def test_the_original_is_kept_without_generated_texts(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**RUN, "generated_texts": ANSWERS, "itls": [[0.1], [0.2]], "note": "{}"}))
+    import_paths(store, [path])
+    (kept,) = store.originals.rglob("*.gz")
+    assert json.loads(gzip.decompress(kept.read_bytes())) == {
+        **RUN,
+        "generated_texts": None,
+        "itls": [[0.1], [0.2]],
+        "note": "{}",
+    }
+    with store.read() as connection:
+        removed = connection.exec_driver_sql("SELECT texts_removed FROM original").scalar()
+    assert removed == len(json.dumps(ANSWERS))
+    assert "Paris" not in store.path.read_bytes().decode("latin-1")
+
+
+@given(st.recursive(st.text() | st.integers(), st.lists, max_leaves=5), st.text())
+def test_texts_are_cut_out_wherever_they_are(texts: object, other: str) -> None:
+    record = {"a": other, "generated_texts": [texts], "b": [{"outputs": "x", "c": other}]}
+    buffer = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    pieces = originals._without(buffer, originals.TEXT_MEMBERS["vllm-serving-json"])
+    kept = json.loads(b"".join(piece for piece, _ in pieces).decode("utf-8", "surrogatepass"))
+    assert kept == {"a": other, "generated_texts": None, "b": [{"outputs": None, "c": other}]}
+
+
+def test_a_file_cut_off_inside_a_text_keeps_what_came_before() -> None:
+    buffer = b'{"completed": 1, "generated_texts": ["secret answ'
+    pieces = originals._without(buffer, originals.TEXT_MEMBERS["vllm-serving-json"])
+    assert b"".join(piece for piece, _ in pieces) == b'{"completed": 1, "generated_texts": null'
+
+
+def test_a_missing_original_is_said(store: Store) -> None:
+    with pytest.raises(StoreError, match="restore"):
+        originals.kept(store.originals, "00/none.gz")
+
+
+def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks.sqlite").write_bytes(b"no database, but a text of some length " * 50)
+    with pytest.raises(StoreError, match=r"benchmarks\.sqlite: file is not a database"):
+        open_store(tmp_path)
+
+
+def test_a_store_of_a_newer_version_is_left_alone(store: Store) -> None:
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="newer version"):
+        open_store(store.path.parent)
+
+
+@pytest.mark.parametrize(
+    ("printed", "date"),
+    [
+        ("20260115-101112", "2026-01-15"),
+        ("2026-01-15T10:11:12+01:00", "2026-01-15"),
+        ("2026-01-15 10:11", "2026-01-15"),
+        ("2026-01", "2026-01"),
+        ("1768471872.25", "2026-01-15"),
+        ("2026-13-15", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_dates(printed: str | None, date: str | None) -> None:
+    assert measured_on(printed) == date
+
+
+@given(st.text())
+def test_any_text_is_a_date_or_none(printed: str) -> None:
+    assert measured_on(printed) is None or len(measured_on(printed) or "") in (7, 10)
+
+
+@pytest.mark.skipif(not (SHARED / "benchmarks").exists(), reason="needs the material beside the checkout")
+def test_the_real_folder_round_trips(store: Store) -> None:
+    imported = import_paths(store, [SHARED / "benchmarks" / "minerva-benchmarks"])
+    rows = {row.id: row for row in stored(store)}
+    assert len(rows) == len(imported.added) == 849 + 849 + 420 + 147 + 17
+    for identity, read in zip(imported.collected.identities, imported.collected.results, strict=True):
+        plain = replace(read, metrics=(), original=finite(read.original))  # infinity becomes text
+        assert replace(rows[identity].result, metrics=()) == plain
+        assert set(rows[identity].result.metrics) == set(read.metrics)
