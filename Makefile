@@ -2,13 +2,14 @@
 # make test   sets everything up and runs all tests
 # make check  what CI checks besides the tests
 # make bench  measures speed and memory and prints them
+# make screenshots  takes pictures of each page of the desk into build/screenshots
 # make docs   writes docs/settings.md and docs/cli.md anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INDEX := $(or $(MINERVA_DATA_DIR),var)/index/.built
 
-.PHONY: run test check bench docs clean
+.PHONY: run test check bench screenshots docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed $(INDEX)
@@ -32,6 +33,9 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench.py
+
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python tests/screenshots.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py

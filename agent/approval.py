@@ -8,7 +8,7 @@ from agent.draft import binding_of
 from agent.errors import ApprovalError
 from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, quoted, thread_of
 from agent.settings import Settings
-from agent.store import drafts, outbox, tickets
+from agent.store import drafts, fulltext, outbox, people, tickets
 from agent.store.tables import (
     Approval,
     Decision,
@@ -46,7 +46,7 @@ def approve(
     edited = text != draft.body
     approval = Approval(
         draft_id=draft_id,
-        engineer_id=_engineer_key(engineer),
+        engineer_id=people.key_of(engineer),
         decision=Decision.EDITED if edited else Decision.APPROVED,
         body=text,
         binding=binding_of(revision=ticket.revision, recipients=draft.recipients, subject=draft.subject, body=text),
@@ -55,6 +55,8 @@ def approve(
     session.flush()
     outbound = _queue_answer(session, settings, ticket=ticket, draft=draft, approval=approval, text=text)
     ticket.status = TicketStatus.ANSWERED
+    if ticket.assignee_id is None:
+        ticket.assignee_id = engineer.id
     tickets.note_event(session, ticket, engineer.name, "approved after editing" if edited else "approved")
     return outbound
 
@@ -70,7 +72,7 @@ def reject(session: Session, draft_id: int, *, engineer: Engineer, reason: str) 
     session.add(
         Approval(
             draft_id=draft_id,
-            engineer_id=_engineer_key(engineer),
+            engineer_id=people.key_of(engineer),
             decision=Decision.REJECTED,
             reason=reason.strip(),
             binding=draft.binding,
@@ -110,7 +112,9 @@ def _queue_answer(
     )
     outbound = outbox.queue(session, ticket, mail, kind=OutboundKind.ANSWER, key=f"answer:{approval.id}")
     outbound.approval_id = approval.id
-    session.add(_sent_message(ticket, mail, text))
+    sent = _sent_message(ticket, mail, text)
+    session.add(sent)
+    fulltext.add_message(session, ticket, sent)
     return outbound
 
 
@@ -134,8 +138,3 @@ def _sent_message(ticket: Ticket, mail: OutboundMessage, text: str) -> Message:
 def _clean(body: str) -> str:
     """Browsers send CRLF."""
     return body.replace("\r\n", "\n").replace("\r", "\n").rstrip() + "\n"
-
-
-def _engineer_key(engineer: Engineer) -> int:
-    assert engineer.id is not None
-    return engineer.id

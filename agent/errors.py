@@ -23,6 +23,10 @@ class ApprovalError(HelpdeskError):
     """A draft cannot be approved as shown: what it was bound to has changed, or somebody was quicker."""
 
 
+class HandlingError(HelpdeskError):
+    """What an engineer wants to do with a ticket is not possible as it stands."""
+
+
 class NotFoundError(HelpdeskError):
     """No such ticket, draft, attachment or person."""
 

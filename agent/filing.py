@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, subject_for, thread_of
 from agent.mail.templates import acknowledgement
 from agent.settings import Settings
-from agent.store import drafts, inbound, outbox, tickets
+from agent.store import drafts, fulltext, inbound, outbox, tickets
 from agent.store.tables import Message, OutboundKind, StoredMail, Ticket, TicketStatus, now
 from ingest.message import Address, InboundMessage
 
@@ -42,6 +42,7 @@ def file_mail(
     )
     filed = _row(ticket, stored, message, sender, automatic=automatic)
     session.add(filed)
+    fulltext.add_message(session, ticket, filed)
     _advance(session, ticket, filed, language, is_new=is_new)
     if is_new and not filed.auto_generated and _may_acknowledge(session, sender.address):
         _acknowledge(session, settings, ticket, filed)
@@ -89,7 +90,7 @@ def _advance(session: Session, ticket: Ticket, filed: Message, language: str, *,
     else:
         ticket.revision += 1
         drafts.supersede(session, ticket)
-    ticket.status = TicketStatus.NEW
+    ticket.status, ticket.snoozed_until = TicketStatus.NEW, None
     tickets.note_event(session, ticket, "requester", "opened" if is_new else "replied", filed.subject)
 
 

@@ -145,7 +145,7 @@ def _wanted(session: Session, message_id: int, attempt: int) -> tuple[Ticket, Me
     message = tickets.by_id(session, Message, message_id)
     ticket = tickets.by_id(session, Ticket, message.ticket_id)
     newest = tickets.latest_request(session, ticket)
-    if newest is None or newest.id != message_id or drafts.is_answered(session, ticket):
+    if newest is None or newest.id != message_id or not drafts.is_awaited(session, ticket):
         return None
     return (ticket, message) if drafts.next_attempt(session, ticket) == attempt else None
 

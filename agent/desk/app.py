@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from agent.desk import articles, health, inbox, sign_in, ticket
+from agent.desk import acts, articles, health, inbox, sign_in, ticket
 from agent.desk.pages import HERE, page
 from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
 from agent.desk.state import Desk, HasState
@@ -30,7 +30,7 @@ def desk_app(
         database=database, settings=settings, workflows=workflows, models=models, mailbox=mailbox, url=url
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for module in (sign_in, inbox, ticket, articles, health):
+    for module in (sign_in, inbox, ticket, acts, articles, health):
         app.include_router(module.router)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(SignInNeededError, _ask_to_sign_in)

@@ -1,16 +1,18 @@
-"""The inbox and the outbox."""
+"""The inbox, with its views and filters, and the outbox."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from agent.desk.pages import page
 from agent.desk.session import DeskState, Who
-from agent.store import outbox, tickets
-from agent.store.tables import Outbound, TicketStatus
+from agent.store import outbox, people, tickets, views
+from agent.store.tables import Outbound
+from agent.store.views import View, Wanted
 
 router = APIRouter()
 
@@ -22,31 +24,65 @@ def inbox(
     request: Request,
     desk: DeskState,
     who: Who,
-    status: str = "",
+    view: str = "",
+    level: str = "",
+    type: str = "",  # noqa: A002  # the names in the address
+    language: str = "",
+    tag: str = "",
+    assignee: str = "",
     q: Annotated[str, Query(max_length=200)] = "",
     start: Annotated[int, Query(ge=0, alias="from")] = 0,
 ) -> Response:
-    wanted = TicketStatus(status) if status in set(TicketStatus) else None
+    wanted = Wanted(
+        view=View(view) if view in set(View) else View.ALL if q else View.OPEN,
+        level=level,
+        type=type,
+        language=language,
+        tag=tag,
+        assignee_id=int(assignee) if assignee.isdecimal() else None,
+        text=q,
+    )
+    me = people.key_of(who.engineer)
     with desk.database.read() as session:
-        found = tickets.search(session, status=wanted, text=q, limit=PAGE_SIZE + 1, offset=start)
-        counts = tickets.counts(session)
-        words = tickets.first_words(session, found)
+        found = views.find(session, wanted, me=me, limit=PAGE_SIZE + 1, offset=start)
+        shown = found[:PAGE_SIZE]
+        values: dict[str, Any] = {
+            "tickets": shown,
+            "words": tickets.first_words(session, shown),
+            "tags": tickets.tags_by_ticket(session, shown),
+            "counts": views.counts(session, me=me),
+            "all_tags": views.tags(session),
+            "all_languages": views.languages(session),
+            "engineers": {people.key_of(engineer): engineer for engineer in people.all_engineers(session)},
+        }
     only_list = request.headers.get("hx-target") == "tickets"
     return page(
         request,
         "ticket_list.html" if only_list else "inbox.html",
         who=who,
-        tickets=found[:PAGE_SIZE],
-        words=words,
         more=start + PAGE_SIZE if len(found) > PAGE_SIZE else None,
         newer=max(start - PAGE_SIZE, 0) if start else None,
-        counts=counts,
-        statuses=list(TicketStatus),
-        status=wanted or "",
+        wanted=wanted,
         q=q,
+        with_query=_with_query(wanted),
         models=desk.models.state,
         support_address=desk.settings.support_address,
+        **values,
     )
+
+
+def _with_query(wanted: Wanted) -> str:
+    """The address of this list without its page, for links that add one."""
+    narrowed = {
+        "view": wanted.view,
+        "level": wanted.level,
+        "type": wanted.type,
+        "language": wanted.language,
+        "tag": wanted.tag,
+        "assignee": wanted.assignee_id or "",
+        "q": wanted.text,
+    }
+    return "/?" + urlencode({name: value for name, value in narrowed.items() if value})
 
 
 @router.get("/outbox")

@@ -23,7 +23,27 @@ LEVELS = {
     "L5": "Responsible AI",
     "none": "No request",
 }
-STATUSES = {"new": "New", "drafted": "Awaiting approval", "answered": "Answered", "set aside": "Set aside"}
+STATUSES = {
+    "new": "New",
+    "drafted": "Awaiting approval",
+    "answered": "Answered",
+    "resolved": "Resolved",
+    "closed": "Closed",
+    "set aside": "Set aside",
+}
+VIEWS = {
+    "open": "Open",
+    "mine": "Mine",
+    "unassigned": "Unassigned",
+    "approval": "Awaiting approval",
+    "requester": "Awaiting requester",
+    "selection": "T3 and T4 selection",
+    "mentions": "Mentions",
+    "snoozed": "Snoozed",
+    "aside": "Set aside",
+    "done": "Done",
+    "all": "All",
+}
 OUTCOMES = {
     "answer": "evidence found",
     "caveat": "partly covered",
@@ -36,6 +56,16 @@ SAID = {
     "rejected": "Rejected: nothing was sent. The reason is kept with the ticket.",
     "redraft": "Another draft was asked for.",
     "saved": "Saved.",
+    "assign": "Assigned.",
+    "snooze": "Snoozed.",
+    "wake": "Back in the views.",
+    "resolve": "Resolved.",
+    "reopen": "Opened again.",
+    "tag": "Tagged.",
+    "untag": "The tag is off.",
+    "noted": "The note is kept.",
+    "undone": "Undone.",
+    "undone in part": "Undone, except where somebody has changed the same thing since.",
 }
 """What a page says once after something was done, by the code that the cookie holds."""
 SAID_COOKIE = "minerva_done"
@@ -63,6 +93,12 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.0f} %"
 
 
+def initials(name: str) -> str:
+    """Of the first and the last word."""
+    words = name.split() or ["?"]
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -71,8 +107,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(age=age, size=size, percent=percent)
-    environment.globals.update(LEVELS=LEVELS, TYPES=TYPES, STATUSES=STATUSES, OUTCOMES=OUTCOMES)
+    environment.filters.update(
+        age=age,
+        size=size,
+        percent=percent,
+        initials=initials,
+        list_twice=lambda value: (value, value),
+        key_and_name=lambda engineer: (engineer.id, engineer.name),
+    )
+    environment.globals.update(LEVELS=LEVELS, TYPES=TYPES, STATUSES=STATUSES, VIEWS=VIEWS, OUTCOMES=OUTCOMES)
     return environment
 
 
@@ -83,15 +126,19 @@ def page(
     request: Request, name: str, *, who: SignedIn | None = None, status_code: int = 200, **values: Any
 ) -> Response:
     """A whole page or a part of one. A whole page says what was done right before it, once."""
-    code = "" if "hx-request" in request.headers else request.cookies.get(SAID_COOKIE, "")
-    response = _templates.TemplateResponse(
-        request, name, {"who": who, "said": SAID.get(code), **values}, status_code=status_code
-    )
-    if code:
+    kept = "" if "hx-request" in request.headers else request.cookies.get(SAID_COOKIE, "")
+    code, _, undo = kept.partition(":")
+    said = {"said": SAID.get(code.replace("-", " ")), "undo": undo}
+    response = _templates.TemplateResponse(request, name, {"who": who, **said, **values}, status_code=status_code)
+    if kept:
         response.delete_cookie(SAID_COOKIE, path=request.url.path)
     return response
 
 
-def say(response: Response, code: str, *, path: str) -> None:
-    """Have the next page at `path` say `SAID[code]`: a short-lived cookie, so that no link can put words there."""
-    response.set_cookie(SAID_COOKIE, code, max_age=30, path=path, httponly=True, samesite="strict")
+def say(response: Response, code: str, *, path: str, undo: str = "") -> None:
+    """Have the next page at `path` say `SAID[code]`: a short-lived cookie, so that no link can put words there.
+
+    `undo` is the batch that the page then offers to take back.
+    """
+    value = code.replace(" ", "-") + (f":{undo}" if undo else "")
+    response.set_cookie(SAID_COOKIE, value, max_age=30, path=path, httponly=True, samesite="strict")

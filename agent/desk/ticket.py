@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from agent import approval
+from agent import approval, handling
 from agent.desk.pages import page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
@@ -28,6 +28,8 @@ _PARTS = {"draft": "draft.html", "conversation": "conversation.html", "news": "n
 def ticket_page(request: Request, desk: DeskState, who: Who, number: str, seen: str = "") -> Response:
     """With `seen`, the version that an open page shows: 204 as long as nothing has changed since."""
     part = _PARTS.get(request.headers.get("hx-target", ""))
+    if part is None:
+        _see_mentions(desk, who, number)
     return _ticket(request, desk, who, number, template=part or "ticket.html", seen=seen if part else "")
 
 
@@ -116,6 +118,16 @@ def attachment(desk: DeskState, who: Who, stored_mail_id: int, position: int) ->
     if not 0 <= position < len(parts):
         raise NotFoundError(f"this mail has no attachment {position}")
     return _download(parts[position].content, parts[position].filename)
+
+
+def _see_mentions(desk: Desk, who: SignedIn, number: str) -> None:
+    """Opening the ticket is having seen the notes that name one; nothing is written otherwise."""
+    with desk.database.read() as session:
+        ticket = tickets.by_number(session, number)
+        if not handling.is_mentioned(session, ticket, who.engineer):
+            return
+    with desk.database.write() as session:
+        handling.mark_mentions_seen(session, ticket, who.engineer)
 
 
 _QUIET = {"problem": None, "typed": None}

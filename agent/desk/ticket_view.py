@@ -13,7 +13,7 @@ from agent.desk.progress import latest_turn, progress_of
 from agent.errors import NotFoundError
 from agent.mail.outbound import SENDER_NAME, quoted
 from agent.settings import Settings
-from agent.store import drafts, outbox, tickets
+from agent.store import drafts, outbox, people, tickets, views
 from agent.store.tables import Draft, DraftState, Message, Outbound, OutboundState, StoredMail, Ticket, now
 from ingest.visible import split_visible
 
@@ -34,6 +34,9 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "acknowledged": next((mail for mail in sent if mail.kind == "acknowledgement"), None),
         "is_sending": any(mail.state in _ON_THE_WAY for mail in sent),
         "events": events,
+        "engineers": [engineer for engineer in people.all_engineers(session) if engineer.disabled_at is None],
+        "tags": tickets.tags_of(session, ticket),
+        "known_tags": views.tags(session),
         "version": str(latest_turn(events)),
         "delivery": _delivery(sent),
         "progress": progress,

@@ -30,8 +30,20 @@ def is_answered(session: Session, ticket: Ticket) -> bool:
 
 
 def is_awaited(session: Session, ticket: Ticket) -> bool:
-    """Whether a person has written and no answer to that has been approved: only then a draft can be made."""
+    """Whether a person has written, and nothing has settled that: only then a draft can be made."""
+    if ticket.status in {TicketStatus.RESOLVED, TicketStatus.CLOSED}:
+        return False
     return latest_request(session, ticket) is not None and not is_answered(session, ticket)
+
+
+def status_by_drafts(session: Session, ticket: Ticket) -> TicketStatus:
+    """Where an open ticket stands: answered, with a draft that waits, or new."""
+    if is_answered(session, ticket):
+        return TicketStatus.ANSWERED
+    waiting = select(Draft).where(
+        Draft.ticket_id == ticket.id, Draft.revision == ticket.revision, Draft.state == DraftState.WAITING
+    )
+    return TicketStatus.NEW if session.exec(waiting).first() is None else TicketStatus.DRAFTED
 
 
 def next_attempt(session: Session, ticket: Ticket) -> int:

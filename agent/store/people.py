@@ -58,7 +58,7 @@ def disable(session: Session, engineer: Engineer) -> None:
 def new_sign_in_link(session: Session, engineer: Engineer) -> str:
     """A token that signs in once within 24 hours; only its hash is kept."""
     token = secrets.token_urlsafe(32)
-    session.add(SignInLink(token_hash=_hash(token), engineer_id=_key(engineer), expires_at=now() + LINK_LIFETIME))
+    session.add(SignInLink(token_hash=_hash(token), engineer_id=key_of(engineer), expires_at=now() + LINK_LIFETIME))
     return token
 
 
@@ -102,7 +102,7 @@ def start_session(session: Session, engineer: Engineer) -> str:
     session.add(
         DeskSession(
             token_hash=_hash(token),
-            engineer_id=_key(engineer),
+            engineer_id=key_of(engineer),
             csrf_token=secrets.token_urlsafe(32),
             expires_at=now() + SESSION_LIFETIME,
         )
@@ -131,7 +131,8 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _key(engineer: Engineer) -> int:
+def key_of(engineer: Engineer) -> int:
+    """The primary key of a row that has been flushed."""
     assert engineer.id is not None
     return engineer.id
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, LargeBinary, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, LargeBinary, String, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -36,6 +36,11 @@ class TicketStatus(StrEnum):
     DRAFTED = "drafted"
     """A draft waits for a person."""
     ANSWERED = "answered"
+    """An answer has been approved; the requester's turn."""
+    RESOLVED = "resolved"
+    """An engineer says that the need is met; a reply opens it again."""
+    CLOSED = "closed"
+    """Resolved for good; a reply opens it again all the same."""
     SET_ASIDE = "set aside"
     """Automatic mail and the like: kept, shown, neither acknowledged nor drafted."""
 
@@ -166,6 +171,11 @@ class TicketCounter(SQLModel, table=True):
 
 
 class Ticket(SQLModel, table=True):
+    # What the views of the inbox ask for, so that counting them does not read whole tickets.
+    __table_args__ = (
+        Index("ix_ticket_status_updated", "status", "updated_at"),
+        Index("ix_ticket_views", "status", "assignee_id", "type", "snoozed_until"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     number: str = Field(unique=True)
     """`MIN-2026-000001`."""
@@ -183,19 +193,29 @@ class Ticket(SQLModel, table=True):
     urgency: str | None = None
     route: str | None = None
     reasons: list[str] = Field(default_factory=list, sa_type=JSON)
+    assignee_id: int | None = Field(default=None, foreign_key="engineer.id")
+    """The engineer who sees it to its end; None as long as nobody does."""
+    snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """Out of the working views until then, or until the requester writes."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
 
 
+class TicketTag(SQLModel, table=True):
+    __tablename__ = "ticket_tag"
+    ticket_id: int = Field(primary_key=True, foreign_key="ticket.id")
+    tag: str = Field(primary_key=True, index=True)
+
+
 class Message(SQLModel, table=True):
-    """One message of a ticket, in or out."""
+    """One message of a ticket, in or out, or a note among engineers."""
 
     id: int | None = Field(default=None, primary_key=True)
     ticket_id: int = Field(foreign_key="ticket.id", index=True)
     stored_mail_id: int | None = Field(default=None, foreign_key="stored_mail.id", unique=True)
     """Where it came from; None for what we sent (the outbound row then has the same `message_id`)."""
     direction: str
-    """`in` or `out`."""
+    """`in`, `out`, or `note`, which never leaves the desk."""
     sender_name: str
     sender_address: str
     recipients: list[str] = Field(default_factory=list, sa_type=JSON)
@@ -298,3 +318,16 @@ class Event(SQLModel, table=True):
     """`minerva`, `requester`, or the engineer's name."""
     what: str
     detail: str = ""
+    batch: str | None = Field(default=None, index=True)
+    """Same for what was done in one go, and can be undone in one go."""
+    before: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    """What the ticket held before, by field; None for what cannot be undone."""
+    after: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+
+
+class Mention(SQLModel, table=True):
+    """A note that names an engineer, until she has seen it."""
+
+    message_id: int = Field(primary_key=True, foreign_key="message.id")
+    engineer_id: int = Field(primary_key=True, foreign_key="engineer.id")
+    seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

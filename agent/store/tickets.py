@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import func, or_
+from sqlalchemy import func
 from sqlmodel import Session, SQLModel, col, select
 
 from agent.errors import NotFoundError
-from agent.store.tables import Approval, Engineer, Event, Message, Outbound, Ticket, TicketCounter, TicketStatus, now
+from agent.store.tables import Approval, Engineer, Event, Message, Outbound, Ticket, TicketCounter, TicketTag, now
 from triage.result import TriageResult
 
 _NUMBER = re.compile(r"\[(MIN-\d{4}-\d{6,})\]")
@@ -79,10 +79,22 @@ def place(ticket: Ticket, result: TriageResult) -> None:
     ticket.reasons = list(result.reasons)
 
 
-def note_event(session: Session, ticket: Ticket, actor: str, what: str, detail: str = "") -> None:
+def note_event(
+    session: Session,
+    ticket: Ticket,
+    actor: str,
+    what: str,
+    detail: str = "",
+    *,
+    batch: str | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
     ticket.updated_at = now()
     session.add(ticket)
-    session.add(Event(ticket_id=key_of(ticket), actor=actor, what=what, detail=detail))
+    session.add(
+        Event(ticket_id=key_of(ticket), actor=actor, what=what, detail=detail, batch=batch, before=before, after=after)
+    )
 
 
 def by_number(session: Session, number: str) -> Ticket:
@@ -101,21 +113,6 @@ def by_id(session: Session, row: type[Row], key: int) -> Row:
     return found
 
 
-def search(
-    session: Session, *, status: TicketStatus | None = None, text: str = "", limit: int = 50, offset: int = 0
-) -> list[Ticket]:
-    """Latest change first; `text` is looked for in number, subject, requester and message texts."""
-    query = select(Ticket)
-    if status is not None:
-        query = query.where(Ticket.status == status)
-    for word in text.split():
-        like = f"%{word.replace('%', '').replace('_', '')}%"
-        in_messages = select(Message.ticket_id).where(col(Message.text).ilike(like))
-        fields = (Ticket.number, Ticket.subject, Ticket.requester_name, Ticket.requester_address)
-        query = query.where(or_(*(col(f).ilike(like) for f in fields), col(Ticket.id).in_(in_messages)))
-    return list(session.exec(query.order_by(col(Ticket.updated_at).desc()).offset(offset).limit(limit)))
-
-
 def counts(session: Session) -> dict[str, int]:
     """Number of tickets per status; statuses without tickets are left out."""
     rows = session.exec(select(Ticket.status, func.count()).group_by(Ticket.status))
@@ -124,6 +121,21 @@ def counts(session: Session) -> dict[str, int]:
 
 def messages_of(session: Session, ticket: Ticket) -> list[Message]:
     return list(session.exec(select(Message).where(Message.ticket_id == ticket.id).order_by(col(Message.id))))
+
+
+def tags_of(session: Session, ticket: Ticket) -> list[str]:
+    """By name."""
+    query = select(TicketTag.tag).where(TicketTag.ticket_id == ticket.id).order_by(col(TicketTag.tag))
+    return list(session.exec(query))
+
+
+def tags_by_ticket(session: Session, found: Iterable[Ticket]) -> dict[int, list[str]]:
+    """By ticket key; tickets without a tag are left out."""
+    rows = session.exec(select(TicketTag).where(col(TicketTag.ticket_id).in_([ticket.id for ticket in found])))
+    named: dict[int, list[str]] = {}
+    for row in rows:
+        named.setdefault(row.ticket_id, []).append(row.tag)
+    return named
 
 
 def events_of(session: Session, ticket: Ticket) -> list[Event]:

@@ -235,6 +235,58 @@ def test_a_draft_appears_while_the_page_is_open(desk: RunningDesk, signed_in: Si
     expect(page.locator("#status")).to_have_text("Awaiting approval")
 
 
+def test_several_tickets_are_taken_tagged_and_resolved_at_once_and_that_is_undone(
+    desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
+) -> None:
+    numbers = [desk.ask(f"{QUESTION} Outage of scratch {n}", Subject=f"Outage {n}") for n in range(3)]
+    page = signed_in()
+    page.goto(f"{desk.url}/?view=open&q=outage")
+    expect(page.locator(".tickets a")).to_have_count(3)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.locator(f"[id='pick-{numbers[0]}']").check()
+    page.keyboard.press("i")
+    expect(page.locator(".said")).to_contain_text("Assigned")
+    page.goto(f"{desk.url}/?view=mine&q=outage")
+    expect(page.locator(".tickets .initials").first).to_have_text("GH")
+    for number in (numbers[0], numbers[2]):
+        page.locator(f"[id='pick-{number}']").check()
+    page.locator("#bulk-tag").fill("scratch outage")
+    page.locator(".bulk").get_by_role("button", name="Tag").click()
+    expect(page.locator(".tickets .chip", has_text="scratch-outage")).to_have_count(2)
+    page.get_by_label("Tag").first.select_option("scratch-outage")
+    page.get_by_role("button", name="Filter").click()
+    for number in (numbers[0], numbers[2]):
+        page.locator(f"[id='pick-{number}']").check()
+    page.get_by_role("button", name="Resolve").click()
+    expect(page.locator(".said")).to_contain_text("Resolved")
+    assert {desk.ticket(number).status for number in (numbers[0], numbers[2])} == {"resolved"}
+    page.keyboard.press("z")
+    expect(page.locator(".said")).to_contain_text("Undone")
+    expect(page.locator(".tickets a")).to_have_count(2)
+    assert {desk.ticket(number).status for number in numbers} == {"drafted"}
+    assert not complaints
+
+
+def test_a_note_for_a_colleague_is_in_her_mentions_until_she_opens_the_ticket(
+    desk: RunningDesk, signed_in: SignedIn
+) -> None:
+    number = desk.ask(QUESTION, Subject="Whom to ask")
+    barbara, grace = signed_in("Barbara Liskov"), signed_in()
+    grace.goto(f"{desk.url}/tickets/{number}")
+    grace.get_by_text("Add a note").click()
+    grace.get_by_label("For colleagues only").fill(f"@barbara {HOSTILE}")
+    grace.get_by_role("button", name="Keep note").click()
+    expect(grace.locator(".message.note")).to_contain_text("@barbara <script>")
+    barbara.goto(f"{desk.url}/?view=mentions")
+    expect(barbara.locator("#view-mentions span")).to_have_text("1")
+    barbara.locator(f"a[id='{number}']").click()
+    expect(barbara.locator("h1")).to_have_text("Whom to ask")
+    barbara.goto(f"{desk.url}/?view=mentions")
+    expect(barbara.locator(".tickets a")).to_have_count(0)
+    assert HOSTILE not in (desk.draft_of(number).body)
+
+
 def test_without_scripts(desk: RunningDesk, signed_in: SignedIn) -> None:
     number = desk.ask(QUESTION, Subject="No scripts")
     page = signed_in(java_script_enabled=False)
@@ -260,7 +312,7 @@ def test_no_page_scrolls_sideways_breaks_a_rule_or_runs_what_a_mail_brings(
     aside = desk.send("away", Subject="Out of office", Auto_Submitted="auto-replied")
     draft = desk.draft_of(number)
     addresses = [
-        "/", "/?q=nothing-here", "/?status=set%20aside", f"/tickets/{number}", f"/tickets/{aside}", "/outbox",
+        "/", "/?q=nothing-here", "/?view=aside", f"/tickets/{number}", f"/tickets/{aside}", "/outbox",
         f"/tickets/{number}/drafts/{draft.id}/evidence/1", "/articles", f"/articles/{_path_of(desk, number)}", "/account",
     ]  # fmt: skip
     pages = [signed_in(viewport=PHONE, color_scheme="dark"), signed_in(viewport={"width": 1024, "height": 700})]

@@ -11,7 +11,7 @@ from agent.draft import Draft
 from agent.errors import ApprovalError
 from agent.filing import MAX_ACKNOWLEDGEMENTS_A_DAY, file_mail, file_unreadable
 from agent.settings import Settings
-from agent.store import drafts, inbound, outbox, people, tickets
+from agent.store import drafts, inbound, outbox, people, tickets, views
 from agent.store.database import Database
 from agent.store.tables import (
     Draft as DraftRow,
@@ -197,7 +197,7 @@ def test_a_mail_that_cannot_be_read_still_becomes_a_ticket(database: Database) -
         )
         file_unreadable(session, stored)
     with database.read() as session:
-        (ticket,) = tickets.search(session)
+        (ticket,) = views.find(session, views.Wanted(view=views.View.ASIDE), me=0)
         assert ticket.requester_address == "a@example.org"
         assert inbound.raw_of(session, stored.id or 0) == b"\x00"
         assert inbound.waiting(session) == []

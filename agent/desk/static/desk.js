@@ -52,6 +52,11 @@ function singleKey(event) {
     j: () => list && step(1), k: () => list && step(-1),
     ArrowDown: () => inList && step(1), ArrowUp: () => inList && step(-1),
     u: () => byId("up")?.click(),
+    x: () => inList && choose(),
+    i: () => (byId("take") ?? chosen("bulk-take"))?.click() ?? false,
+    d: () => byId("resolve")?.click() ?? false,
+    z: () => byId("undo")?.click() ?? false,
+    h: () => openMenu(), t: () => byId("new-tag")?.focus() ?? false, n: () => openPart("note"),
     e: () => openPart("edit"), r: () => openPart("reject"), a: () => openPart("redraft"),
   };
   const action = actions[event.key] ?? (/^[1-9]$/.test(event.key) ? () => showEvidence(event.key) : null);
@@ -65,6 +70,23 @@ function step(by) {
   if (!next) return false;
   next.focus();
   next.scrollIntoView({ block: "nearest" });
+}
+
+function choose() {
+  const box = document.activeElement?.closest(".tickets li")?.querySelector("input[type=checkbox]");
+  if (!box) return false;
+  box.checked = !box.checked;
+}
+
+function chosen(id) {
+  return document.querySelector(".pick input:checked") ? byId(id) : null;
+}
+
+function openMenu() {
+  const menu = document.querySelector(".handling .menu");
+  if (!menu) return false;
+  menu.open = true;
+  menu.querySelector("button").focus();
 }
 
 function openPart(id) {
@@ -131,7 +153,9 @@ function showMark({ focus }) {
 // Pages that stay open: ask only when somebody looks, and say when the desk does not answer
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.target.hasAttribute("data-poll") && document.hidden) event.preventDefault();
+  if (!event.target.hasAttribute("data-poll")) return;
+  const busy = event.target.id === "tickets" && (document.querySelector(".pick input:checked") || event.target.contains(document.activeElement?.closest("select, input")));
+  if (document.hidden || busy) event.preventDefault();
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) byId("trouble").hidden = true;

@@ -1,0 +1,139 @@
+"""What an engineer does with one or many tickets at once, and taking it back."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Request, Response, status
+from fastapi.responses import RedirectResponse
+from sqlmodel import Session
+
+from agent import handling
+from agent.desk.pages import page, say
+from agent.desk.session import Checked, DeskState, local_path
+from agent.errors import HandlingError
+from agent.store import tickets
+from agent.store.tables import Engineer, Ticket, now
+
+router = APIRouter()
+
+MAX_TICKETS = 200
+"""At once: what a page of the inbox holds, and some."""
+
+
+@router.post("/acts")
+def act(
+    request: Request,
+    desk: DeskState,
+    who: Checked,
+    act: Annotated[str, Form()] = "",
+    number: Annotated[list[str] | None, Form()] = None,
+    value: Annotated[str, Form(max_length=200)] = "",
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    """`act` may carry its value after a colon: `snooze:tomorrow`. All of the tickets, or none of them."""
+    name, _, given = act.partition(":")
+    back = local_path(next)
+    numbers = (number or [])[:MAX_TICKETS]
+    batch = uuid.uuid4().hex
+    if not numbers:
+        return _not_done(request, "Choose at least one ticket.", back)
+    try:
+        with desk.database.write() as session:
+            for wanted in numbers:
+                ticket = tickets.by_number(session, wanted)
+                _act(session, ticket, name, (given or value).strip(), by=who.engineer, batch=batch)
+    except HandlingError as error:
+        return _not_done(request, str(error), back)
+    response = RedirectResponse(back, status.HTTP_303_SEE_OTHER)
+    say(response, name, path=urlsplit(back).path, undo=batch)
+    return response
+
+
+@router.post("/undo")
+def undo(
+    request: Request,
+    desk: DeskState,
+    who: Checked,
+    batch: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    back = local_path(next)
+    try:
+        with desk.database.write() as session:
+            undone, kept = handling.undo(session, batch, by=who.engineer)
+    except HandlingError as error:
+        return _not_done(request, str(error), back)
+    if kept and not undone:
+        return _not_done(request, f"Not undone: {', '.join(kept)} has been changed since.", back)
+    response = RedirectResponse(back, status.HTTP_303_SEE_OTHER)
+    say(response, "undone in part" if kept else "undone", path=urlsplit(back).path)
+    return response
+
+
+@router.post("/tickets/{number}/notes")
+def add_note(
+    request: Request, desk: DeskState, who: Checked, number: str, body: Annotated[str, Form()] = ""
+) -> Response:
+    try:
+        with desk.database.write() as session:
+            handling.note(session, tickets.by_number(session, number), body, by=who.engineer)
+    except HandlingError as error:
+        return _not_done(request, str(error), f"/tickets/{number}", typed=body)
+    response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
+    say(response, "noted", path=f"/tickets/{number}")
+    return response
+
+
+def _act(session: Session, ticket: Ticket, name: str, value: str, *, by: Engineer, batch: str) -> None:
+    """Raises HandlingError."""
+    if name == "assign":
+        handling.assign(session, ticket, _engineer(session, value, by), by=by, batch=batch)
+    elif name == "snooze":
+        handling.snooze(session, ticket, until(value, now()), by=by, batch=batch)
+    elif name in _WITH_VALUE:
+        _WITH_VALUE[name](session, ticket, value, by=by, batch=batch)
+    elif name in _PLAIN:
+        _PLAIN[name](session, ticket, by=by, batch=batch)
+    else:
+        raise HandlingError("Choose what to do with it.")
+
+
+_WITH_VALUE = {"tag": handling.tag, "untag": handling.untag}
+_PLAIN = {"wake": handling.wake, "resolve": handling.resolve, "reopen": handling.reopen}
+
+
+def _engineer(session: Session, key: str, by: Engineer) -> Engineer | None:
+    """Oneself for an empty key, nobody for 0."""
+    if not key:
+        return by
+    return tickets.by_id(session, Engineer, int(key)) if key.isdecimal() and key != "0" else None
+
+
+def until(choice: str, at: datetime) -> datetime:
+    """The end of a snooze: `hour`, `tomorrow`, `monday`, `week`, or a date. Mornings are 06:00 UTC.
+
+    Raises HandlingError.
+    """
+    morning = at.replace(hour=6, minute=0, second=0, microsecond=0)
+    ends = {
+        "hour": at + timedelta(hours=1),
+        "tomorrow": morning + timedelta(days=1),
+        "monday": morning + timedelta(days=7 - at.weekday()),
+        "week": morning + timedelta(days=7),
+    }
+    if choice in ends:
+        return ends[choice]
+    try:
+        day = datetime.fromisoformat(choice)
+    except ValueError as error:
+        raise HandlingError("Say until when: a date such as 2027-01-31.") from error
+    return day.replace(hour=6, tzinfo=at.tzinfo)
+
+
+def _not_done(request: Request, problem: str, back: str, *, typed: str = "") -> Response:
+    values: dict[str, Any] = {"title": "Nothing was done", "problem": problem, "back": back, "typed": typed}
+    return page(request, "problem.html", status_code=status.HTTP_409_CONFLICT, **values)

@@ -1,0 +1,41 @@
+"""The words of tickets in an FTS5 table (https://www.sqlite.org/fts5.html), one row a message or attachment.
+
+The table belongs to no model: migration 0003 makes it, only this module reads and writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, column, insert, literal_column, select, table
+from sqlmodel import Session, col
+
+from agent.store.tables import Message, Ticket
+
+TABLE = "ticket_words"
+MAX_CHARS = 200_000
+"""Of one message: enough for any letter, a bound for pasted logs."""
+
+_words = table(TABLE, column("words"), column("ticket_id"))
+
+
+def add_message(session: Session, ticket: Ticket, message: Message, attached: Iterable[str] = ()) -> None:
+    """Have the message found by its text and people, and by the texts of what is attached to it."""
+    about = (ticket.number, message.subject, message.sender_name, message.sender_address, message.text)
+    texts = ["\n".join(part for part in about if part), *attached]
+    rows = [{"words": text[:MAX_CHARS], "ticket_id": ticket.id} for text in texts]
+    session.execute(insert(_words), rows)
+
+
+def holds(text: str) -> list[ColumnElement[bool]]:
+    """Conditions on `Ticket`: each word of `text` begins a word somewhere in it; accents and case are as one."""
+    return [
+        col(Ticket.id).in_(select(_words.c.ticket_id).where(literal_column(TABLE).op("MATCH")(_prefix(word))))
+        for word in text.split()
+        if any(character.isalnum() for character in word)
+    ]
+
+
+def _prefix(word: str) -> str:
+    """As an FTS5 string, in which nothing has a meaning of its own; `MIN-2026-000001` is a phrase of three."""
+    return '"' + word.replace('"', " ").replace("\0", " ") + '" *'
