@@ -25,3 +25,11 @@ class ScanError(BenchError):
 
 class StoreError(BenchError):
     """The store of results cannot be opened or written."""
+
+
+class PlotError(BenchError):
+    """A picture cannot be drawn or written."""
+
+
+class NotFoundError(BenchError):
+    """There is no such result or run."""

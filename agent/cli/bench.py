@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from agent.cli import bench_results
 from agent.cli.bench_store import bench_store
 from bench_runner.collecting import Collected, collect
 from bench_runner.dates import measured_on
@@ -20,6 +21,9 @@ from bench_runner.plausibility.audit import audit as judge
 from bench_runner.report import VERDICTS, as_json, as_text, normalised, printable
 
 bench_app = typer.Typer(help="Benchmarks: results, their checks and comparisons, and new runs.", no_args_is_help=True)
+for _name in ("results", "compare", "plot", "export", "publish"):
+    bench_app.command(_name)(getattr(bench_results, _name))
+
 Paths = Annotated[list[Path], typer.Argument(help="Files, or folders that are searched for them.", metavar="PATH...")]
 
 

@@ -131,3 +131,28 @@ def test_foreign_text_cannot_break_the_terminal(tmp_path: Path) -> None:
     for found in (run("audit", file), run("audit", file, "--json"), run("import", file, "--jsonl")):
         assert found.exit_code == 0 and "\x1b" not in found.stdout
         assert "red" in found.stdout
+
+
+def test_questions_to_the_stored_results(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINERVA_DATA_DIR", str(folder / "var"))
+    other = SOUND.replace("vllm", "sglang").replace("2000.0,10.0", "3000.0,15.0").replace("48.0", "31.5")
+    (folder / "more.csv").write_text("\n".join([HEADER, other]) + "\n", encoding="utf-8")
+    assert run("import", folder / "table.csv", folder / "more.csv", "--measured", "2026-01").exit_code == 0
+    ranked = json.loads(run("results", "--system", "hydra", "--json").stdout)["configurations"]
+    assert [item["figures"]["output_throughput"]["value"] for item in ranked] == [3000.0, 2000.0, 2000.0]
+    text = run("results", "--framework", "vllm", "--at-most", "ttft_mean=200", "--top", "1").stdout
+    assert "2000 tok/s (1922 to 2078: one sample, noise of repeats)" in text and "measured 2026-01" in text
+    assert "Not measured" in run("results", "--system", "JUPITER").stdout
+    compared = run("compare", "--by", "framework").stdout
+    assert "output_throughput: 2000 and 3000 tok/s, +50.0%: more than noise (floor 3.9%)" in compared
+    two = [item["runs"][0][:8] for item in ranked[:2]]
+    assert json.loads(run("compare", *two, "--json").stdout)["pairs"][0]["unlike"]
+    assert run("compare").exit_code == 2 and run("compare", "--by", "colour").exit_code == 2
+    assert "GPUs" in run("results", "--scaling").stdout
+    assert run("plot", "throughput", folder / "a.svg").exit_code == 0 and (folder / "a.svg").stat().st_size > 1000
+    assert run("plot", "nothing", folder / "a.svg").exit_code == 2
+    assert "4 results written" in run("export", folder / "a.csv").stdout
+    assert (folder / "a.csv").read_text(encoding="utf-8").count("\n") == 5
+    assert run("export", folder / "a.txt").exit_code == 2
+    assert "Nothing was pushed" in run("publish", folder / "tree").stdout
+    assert "4 runs: 2 verified, 1 suspect, 1 invalid." in (folder / "tree" / "README.md").read_text(encoding="utf-8")
