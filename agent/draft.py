@@ -26,6 +26,10 @@ class Evidence:
     url: str | None
     text: str
     score: float
+    source: str = ""
+    """Name of the source in the sources file; empty for our own articles and facts."""
+    internal: bool = False
+    """For engineers only: shown on the desk, never given to what writes a draft."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.draft import Evidence
-from knowledge_base.passage import RetrievedPassage
+from knowledge_base.passage import Access, RetrievedPassage
 from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding, Source
 
 
@@ -21,6 +21,8 @@ def evidence_of_passage(hit: RetrievedPassage) -> Evidence:
         url=passage.url,
         text=passage.text,
         score=hit.score,
+        source=passage.source,
+        internal=passage.access is not Access.PUBLIC,
     )
 
 

@@ -37,6 +37,8 @@ MAX_ROWS = 6
 MAX_QUERY_CHARS = 800
 ROW_ANSWERS = 0.7
 """How likely a recognised error is what the request is about."""
+HIDDEN_ANSWERS = 0.5
+"""How likely the citable evidence answers, at most, when the best passage is for engineers only."""
 READABLE = (".txt", ".log", ".out", ".err", ".sh", ".sbatch", ".slurm", ".job", ".py", ".yaml", ".yml", ".json", ".md")
 MAX_ATTACHED_BYTES = 1_000_000
 
@@ -106,10 +108,18 @@ def answer(
     diagnosis = ports.diagnose(f"{request.subject}\n{request.body}", attachments)
     evidence, answerable = _retrieve(ports, request, diagnosis, instruction)
     question = Question(subject=request.subject, text=request.body, language=placed.language, instruction=instruction)
-    draft = renumbered(ports.compose(question, evidence, answerable))
+    citable = [item for item in evidence if not item.internal]
+    draft = renumbered(ports.compose(question, citable, answerable))
     questions = (*draft.questions, *diagnosis.questions)
-    draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script)
+    kept = (*draft.evidence, *_after(draft, [item for item in evidence if item.internal]))
+    draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
     return Answered(triage=placed, diagnosis=diagnosis, draft=draft)
+
+
+def _after(draft: Draft, internal: Sequence[Evidence]) -> list[Evidence]:
+    """What only engineers may read, numbered behind the evidence of the draft."""
+    last = max((item.number for item in draft.evidence), default=0)
+    return [replace(item, number=number) for number, item in enumerate(internal, start=last + 1)]
 
 
 def _retrieve(
@@ -120,7 +130,9 @@ def _retrieve(
     rows = evidence_of_diagnosis(diagnosis, MAX_ROWS)
     passages = [evidence_of_passage(hit) for hit in found.hits]
     numbered = tuple(replace(item, number=n) for n, item in enumerate([*rows, *passages], start=1))
-    return numbered, max(found.answerable, ROW_ANSWERS if rows else 0.0)
+    hidden = bool(passages) and passages[0].internal
+    answerable = min(found.answerable, HIDDEN_ANSWERS) if hidden else found.answerable
+    return numbered, max(answerable, ROW_ANSWERS if rows else 0.0)
 
 
 def _show(session: Session, ticket: Ticket, message: Message, answered: Answered, instruction: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
 
 
 class Generator(StrEnum):
@@ -13,19 +14,34 @@ class Generator(StrEnum):
     SPHINX = "sphinx"
 
 
-def site_generator(source: Path) -> Generator:
-    """Sphinx where the tree has its conf.py near the top and no mkdocs.yml, else MkDocs."""
-    if any(source.glob("mkdocs.y*ml")):
-        return Generator.MKDOCS
-    near = ("conf.py", "docs/conf.py", "source/conf.py", "docs/source/conf.py", "doc/source/conf.py", "doc/conf.py")
-    return Generator.SPHINX if any((source / name).is_file() for name in near) else Generator.MKDOCS
+Slug = Callable[[str], str]
+_COUNTED = re.compile(r"^(.*)_([0-9]+)$")
 
 
-def mkdocs_slug(heading: str) -> str:
+def mkdocs_slug(heading: str, separator: str = "-", *, unicode: bool = False) -> str:
     """As `markdown.extensions.toc.slugify` does: https://python-markdown.github.io/extensions/toc/"""
-    ascii_only = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^\w\s-]", "", ascii_only).strip().lower()
-    return re.sub(r"[-\s]+", "-", words)
+    if not unicode:
+        heading = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^\w\s-]", "", heading).strip().lower()
+    return re.sub(rf"[{re.escape(separator)}\s]+", separator, words)
+
+
+def pymdownx_slug(heading: str, separator: str = "-", *, case: str = "none") -> str:
+    """As `pymdownx.slugs.slugify` does: https://facelessuser.github.io/pymdown-extensions/extras/slugs/"""
+    words = re.sub(r"[^\w\- ]", "", unicodedata.normalize("NFC", heading)).strip()
+    cased = {"lower": str.lower, "lower-ascii": _lower_ascii, "fold": str.casefold}.get(case, str)(words)
+    return cased.replace(" ", separator)
+
+
+def _lower_ascii(text: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: letter.group().lower(), text)
+
+
+def slug_of(name: str, separator: str, case: str) -> Slug:
+    """The function that a site's configuration names."""
+    if "pymdownx" in name:
+        return partial(pymdownx_slug, separator=separator, case=case or ("lower" if "uslugify" in name else "none"))
+    return partial(mkdocs_slug, separator=separator, unicode="unicode" in name)
 
 
 def docutils_slug(heading: str) -> str:
@@ -35,13 +51,12 @@ def docutils_slug(heading: str) -> str:
     return re.sub(r"^[-0-9]+|-+$", "", words)
 
 
-def anchor_of(heading: str, taken: dict[str, int]) -> str:
+def anchor_of(heading: str, taken: dict[str, int], slug: Slug = mkdocs_slug) -> str:
     """The fragment of a heading on a MkDocs page; `taken` remembers the anchors of the page so far."""
-    slug = mkdocs_slug(heading)
-    anchor, count = slug or "_1", 0
-    while anchor in taken:
-        count += 1
-        anchor = f"{slug}_{count}"
+    anchor = slug(heading)
+    while not anchor or anchor in taken:
+        counted = _COUNTED.match(anchor)
+        anchor = f"{counted.group(1)}_{int(counted.group(2)) + 1}" if counted else f"{anchor}_1"
     taken[anchor] = 1
     return anchor
 
@@ -49,21 +64,26 @@ def anchor_of(heading: str, taken: dict[str, int]) -> str:
 class Anchors:
     """The anchors of one page; a heading met again gets the suffix that the generator gives it."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, slug: Slug = mkdocs_slug) -> None:
         self._generator = generator
+        self._slug = slug
         self._taken: dict[str, int] = {}
         self._numbered = 0
 
-    def of(self, heading: str, explicit: str | None = None) -> str:
+    def of(self, heading: str, explicit: str | None = None, label: str | None = None) -> str:
+        """`explicit` is an id that the heading sets; `label` is a Sphinx label in front of it."""
         if explicit:
             self._taken[explicit] = 1
             return explicit
-        return anchor_of(heading, self._taken) if self._generator is Generator.MKDOCS else self._docutils(heading)
+        if self._generator is Generator.MKDOCS:
+            return anchor_of(heading, self._taken, self._slug)
+        return self._docutils(heading, label)
 
-    def _docutils(self, heading: str) -> str:
+    def _docutils(self, heading: str, label: str | None) -> str:
+        """A heading that is met again gets a number that counts other things too: its label is the surer target."""
         slug = docutils_slug(heading)
         if not slug or slug in self._taken:
             self._numbered += 1
-            return f"id{self._numbered}"
+            return docutils_slug(label or "") or f"id{self._numbered}"
         self._taken[slug] = 1
         return slug

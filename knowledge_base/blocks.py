@@ -36,7 +36,13 @@ class Page:
     """What a reader makes of one file."""
 
     title: str = ""
-    systems: tuple[str, ...] = ()
+    systems: tuple[str, ...] | None = None
+    """As the page itself says; None when it does not."""
+    date: str | None = None
+    """ISO 8601 day."""
+    engineers_only: bool = False
+    url: str | None = None
+    """The page's own address, where it names one."""
     parts: list[Part] = field(default_factory=lambda: [Part((), "")])
     links: int = 0
     link_chars: int = 0

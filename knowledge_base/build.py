@@ -42,6 +42,8 @@ class BuildReport:
     """Passages whose vectors were computed; the others were taken from the snapshot before."""
     skipped: tuple[Skipped, ...]
     repaired: tuple[Skipped, ...]
+    flagged: tuple[Skipped, ...]
+    """Kept, but to be looked at by a person."""
     seconds: float
 
 
@@ -84,6 +86,7 @@ def build_index(source: Path, index: Path, encoder: Encoder) -> BuildReport:
         embedded=embedded,
         skipped=tuple(reading.skipped),
         repaired=tuple(reading.repaired),
+        flagged=tuple(reading.flagged),
         seconds=time.monotonic() - begun,
     )
 
@@ -94,8 +97,10 @@ def _hash_of(text: str) -> NDArray[np.uint8]:
 
 
 def _file_numbers(passages: Sequence[Passage]) -> NDArray[np.int32]:
-    numbers: dict[str, int] = {}
-    return np.asarray([numbers.setdefault(passage.path, len(numbers)) for passage in passages], dtype=np.int32)
+    numbers: dict[tuple[str, str], int] = {}
+    return np.asarray(
+        [numbers.setdefault((passage.source, passage.path), len(numbers)) for passage in passages], dtype=np.int32
+    )
 
 
 def _known_vectors(index: Path, encoder_name: str) -> dict[bytes, NDArray[np.float32]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from knowledge_base.blocks import Kind
 from knowledge_base.documents import Document, Section
 from knowledge_base.passage import Passage
+from knowledge_base.site import section_url
 
 MAX_CHARS = 900
 """About 220 tokens: with its title it fits into the 256 that the packaged model reads."""
@@ -100,7 +101,8 @@ def _trimmed(text: str, part: tuple[int, int]) -> tuple[int, int]:
 
 def _passage(document: Document, section: Section, start: int, end: int, seen: dict[str, int]) -> Passage:
     text = document.text[start:end]
-    key = "\x1f".join([document.path, *section.heading, text])
+    place = [document.source, document.path] if document.source else [document.path]
+    key = "\x1f".join([*place, *section.heading, text])
     seen[key] = seen.get(key, 0) + 1
     digest = hashlib.sha256(f"{key}\x1f{seen[key]}".encode("utf-8", "replace")).hexdigest()
     return Passage(
@@ -113,5 +115,9 @@ def _passage(document: Document, section: Section, start: int, end: int, seen: d
         revision=document.revision,
         start=start,
         end=end,
-        systems=document.systems,
+        systems=section.systems,
+        url=section_url(document.url, section.anchor),
+        source=document.source,
+        date=document.date,
+        access=document.access,
     )

@@ -1,28 +1,40 @@
-"""A tree of site documentation as documents: readable text in sections, each with its heading path and anchor."""
+"""A tree of documentation as documents: readable text in sections, each with its heading path and anchor."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from knowledge_base.anchors import Generator, anchor_of, site_generator
+from knowledge_base.anchors import anchor_of
 from knowledge_base.blocks import Block, Page
-from knowledge_base.markdown import parse_markdown
-from knowledge_base.rst import parse_rst
-from knowledge_base.tree import Skipped, TextFile, read_texts
+from knowledge_base.errors import UnreadableError
+from knowledge_base.formats import parse_file
+from knowledge_base.passage import Access
+from knowledge_base.scope import systems_named
+from knowledge_base.site import Site, site_of
+from knowledge_base.tree import Skipped, SourceFile, read_files
 
-__all__ = ["Document", "Reading", "Section", "Skipped", "anchor_of", "read_tree"]
+__all__ = ["Document", "Origin", "Reading", "Section", "Skipped", "anchor_of", "read_tree"]
 
 MIN_OWN_TEXT = 60
 """Characters outside links and headings under which a page that is mostly links is navigation."""
 
 
+_COMMAND = re.compile(
+    r"\b(?:ignore|disregard|forget)\b.{0,30}\b(?:previous|prior|above|your|all)\b.{0,20}\b(?:instructions?|prompts?|rules)\b"
+    r"|\bsystem prompt\b",
+    re.I,
+)
+
+
 class Reason(StrEnum):
     EMPTY = "nothing to read"
+    COMMAND = "kept as data: it addresses a language model, and nothing in a document is an instruction"
     NAVIGATION = "only navigation: links without text of their own"
 
 
@@ -32,6 +44,7 @@ class Section:
     """From the document's top down; empty before the first heading."""
     anchor: str
     blocks: tuple[Block, ...]
+    systems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +53,12 @@ class Document:
     """Relative to the source, with forward slashes."""
     title: str
     revision: str
-    """Hex digest of the file's bytes, its includes not counted."""
+    """Hex digest of the file's bytes, its includes not counted; or the commit it was read from."""
     sections: tuple[Section, ...]
-    systems: tuple[str, ...] = ()
+    url: str | None = None
+    source: str = ""
+    date: str | None = None
+    access: Access = Access.PUBLIC
 
     @cached_property
     def text(self) -> str:
@@ -58,42 +74,64 @@ class Document:
                 yield section, block, f"{block.text}\n\n"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """What is known of all documents of a source before they are read."""
+
+    source: str = ""
+    url: str | None = None
+    """Of the site, when its own configuration does not say it."""
+    systems: tuple[str, ...] = ()
+    access: Access = Access.PUBLIC
+    revision: str | None = None
+    dates: Mapping[str, str] = field(default_factory=dict)
+    """Day of the last change by path."""
+    urls: Mapping[str, str] = field(default_factory=dict)
+    """Address of a page by path."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a tree gave: the documents, and what was left out or mended, each with its reason."""
+    """What a tree gave: the documents, and what was left out, mended or to be looked at, each with its reason."""
 
     documents: list[Document] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     repaired: list[Skipped] = field(default_factory=list)
+    flagged: list[Skipped] = field(default_factory=list)
 
 
-def read_tree(source: Path) -> Reading:
+def read_tree(source: Path, origin: Origin | None = None) -> Reading:
     """All documents under `source`, in the order of their paths.
 
     Raises:
         SourceMissingError: `source` is no folder.
     """
-    reading = Reading()
-    generator = site_generator(source)
-    for item in read_texts(source):
+    reading, origin = Reading(), origin or Origin()
+    site = site_of(source, origin.url)
+    for item in read_files(source):
         if isinstance(item, Skipped):
             reading.skipped.append(item)
-            continue
-        if item.repair:
-            reading.repaired.append(Skipped(item.path, item.repair))
-        page = _parse(item, source, generator)
-        reason = _not_worth_indexing(page)
-        if reason:
-            reading.skipped.append(Skipped(item.path, reason.value))
         else:
-            reading.documents.append(_document(item, page))
+            _read(reading, item, source, site, origin)
     return reading
 
 
-def _parse(item: TextFile, source: Path, generator: Generator) -> Page:
-    if item.path.endswith(".rst"):
-        return parse_rst(item.text, root=source, path=item.path)
-    return parse_markdown(item.text, root=source, path=item.path, generator=generator)
+def _read(reading: Reading, item: SourceFile, source: Path, site: Site, origin: Origin) -> None:
+    try:
+        page, repair = parse_file(item, source, site)
+    except UnreadableError as error:
+        reading.skipped.append(Skipped(item.path, str(error)))
+        return
+    if repair:
+        reading.repaired.append(Skipped(item.path, repair))
+    reason = _not_worth_indexing(page)
+    if reason:
+        reading.skipped.append(Skipped(item.path, reason.value))
+        return
+    document = _document(item, page, site, origin)
+    reading.documents.append(document)
+    if _COMMAND.search(document.text):
+        reading.flagged.append(Skipped(item.path, Reason.COMMAND.value))
 
 
 def _not_worth_indexing(page: Page) -> Reason | None:
@@ -106,20 +144,35 @@ def _not_worth_indexing(page: Page) -> Reason | None:
     return None
 
 
-def _document(item: TextFile, page: Page) -> Document:
+def _document(item: SourceFile, page: Page, site: Site, origin: Origin) -> Document:
     title = page.title or _title_from_path(item.path)
+    of_all = page.systems if page.systems is not None else origin.systems or None
     sections = tuple(
-        Section(heading=part.heading, anchor=part.anchor, blocks=tuple(part.blocks))
+        Section(
+            heading=part.heading,
+            anchor=part.anchor,
+            blocks=tuple(part.blocks),
+            systems=of_all if of_all is not None else _systems_of(title, part.heading, item.path),
+        )
         for part in page.parts
         if part.blocks
     )
     return Document(
         path=item.path,
         title=title,
-        revision=hashlib.sha256(item.raw).hexdigest()[:32],
+        revision=origin.revision or hashlib.sha256(item.raw).hexdigest()[:32],
         sections=sections,
-        systems=page.systems,
+        url=origin.urls.get(item.path) or page.url or site.page_url(item.path),
+        source=origin.source,
+        date=page.date or origin.dates.get(item.path),
+        access=Access.ENGINEERS if page.engineers_only else origin.access,
     )
+
+
+def _systems_of(title: str, heading: tuple[str, ...], path: str) -> tuple[str, ...]:
+    """The systems that title, headings and folders name."""
+    place = re.sub(r"[/_.-]+", " ", path)
+    return tuple(sorted(systems_named("\n".join([title, *heading, place]))))
 
 
 def _title_from_path(path: str) -> str:

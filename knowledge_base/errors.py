@@ -17,15 +17,20 @@ class ModelMissingError(KnowledgeBaseError):
         )
 
 
+class UnreadableError(KnowledgeBaseError):
+    """A document is broken; the message is the reason that the build report gives."""
+
+
 class SourceMissingError(KnowledgeBaseError):
     def __init__(self, source: Path) -> None:
-        super().__init__(f"no folder {source}: give --source the folder that holds the .md and .rst files")
+        super().__init__(f"no folder {source}: give --source the folder that holds the documents")
 
 
 class EmptySourceError(KnowledgeBaseError):
     def __init__(self, source: Path, skipped: int) -> None:
         super().__init__(
-            f"nothing to index in {source}: no readable .md or .rst file was found ({skipped} skipped); "
+            f"nothing to index in {source}: no readable Markdown, reStructuredText, HTML, PDF or notebook "
+            f"was found ({skipped} skipped); "
             "the index was left as it was"
         )
 

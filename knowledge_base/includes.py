@@ -8,13 +8,19 @@ MAX_INCLUDE_BYTES = 1_000_000
 SNIPPET_FOLDERS = ("", "docs", "includes", "docs/includes", "snippets", "docs/snippets", "doc", "source", "docs/source")
 
 
-def included_text(name: str, root: Path, page: str) -> str | None:
-    """Text of the file that a page includes by `name`, or None when it is not found inside the source."""
+def included_text(name: str, root: Path, page: str, folders: tuple[str, ...] = ()) -> str | None:
+    """Text of the file that a page includes by `name`, or None when it is not found inside the source.
+
+    `folders` are those that the site names for it, relative to `root`.
+    """
     name = name.strip().strip("\"'")
     if not name or "\0" in name:
         return None
     beside = root / Path(page).parent
-    candidates = [beside / name.lstrip("/"), *(root / folder / name.lstrip("/") for folder in SNIPPET_FOLDERS)]
+    candidates = [
+        beside / name.lstrip("/"),
+        *(root / folder / name.lstrip("/") for folder in (*folders, *SNIPPET_FOLDERS)),
+    ]
     for candidate in candidates:
         text = _read_inside(candidate, root)
         if text is not None:

@@ -9,20 +9,25 @@ from pathlib import Path
 
 import yaml
 
-from knowledge_base.anchors import Anchors, Generator
+from knowledge_base.anchors import Anchors
 from knowledge_base.blocks import LIST_ITEM, Kind, Page, dedent, indented_body, kind_of
 from knowledge_base.includes import included_text
-from knowledge_base.inline import plain
+from knowledge_base.inline import MAX_LINE, plain
+from knowledge_base.site import Site
 
 MAX_INCLUDE_DEPTH = 5
 MAX_NESTING = 30
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
+_DATES = ("reviewed", "last_update", "updated", "last_modified", "revision_date", "date")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,}|:{3,})\s*(.*?)\s*$")
 _ATX = re.compile(r"^ {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*$")
 _EXPLICIT_ID = re.compile(r"\{:?[^{}]*#([\w.:-]+)[^{}]*\}\s*$")
 _TRAILING_ATTRIBUTES = re.compile(r"\s*\{:?[^{}]*\}\s*$")
 _ADMONITION = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s*([\w-]+)?[\w\s-]*?(?:\"(.*)\")?\s*$")
 _TAB = re.compile(r"^(\s*)===[!+]*\s+\"(.*)\"\s*$")
+_BLOCK = re.compile(r"^(\s*)(/{3,})\s*(\w[\w-]*)\s*(?:\|\s*(.*?))?\s*$")
+"""Blocks of pymdownx: https://facelessuser.github.io/pymdown-extensions/extensions/blocks/"""
 _SNIPPET = re.compile(r"^\s*-{1,}8<-{1,}\s+[\"']?([^\"']+?)[\"']?\s*$")
 _SNIPPET_BLOCK = re.compile(r"^\s*-{1,}8<-{1,}\s*$")
 _BRACE_INCLUDE = re.compile(r"^\s*\{!\s*(\S+?)\s*!\}\s*$")
@@ -50,6 +55,7 @@ class _Reader:
     path: str
     page: Page
     anchors: Anchors
+    snippets: tuple[str, ...] = ()
     includes: int = 0
     nesting: int = 0
 
@@ -61,11 +67,14 @@ class _Reader:
         return plain(text, self.link)
 
 
-def parse_markdown(text: str, *, root: Path, path: str, generator: Generator = Generator.MKDOCS) -> Page:
+def parse_markdown(text: str, *, root: Path, path: str, site: Site | None = None) -> Page:
     """Sections of one file; `root` is where includes may come from, `path` the file's own, relative to it."""
-    page = Page()
+    page, site = Page(), site or Site()
     body = _front_matter(text, page)
-    _read(_Reader(root, path, page, Anchors(generator)), _without_comments(body).split("\n"))
+    _read(
+        _Reader(root, path, page, Anchors(site.generator, site.slug), site.snippets),
+        _without_comments(body).split("\n"),
+    )
     return page
 
 
@@ -81,7 +90,10 @@ def _front_matter(text: str, page: Page) -> str:
     if isinstance(values, dict):
         title, systems = values.get("title"), values.get("systems")
         page.title = plain(str(title)).strip() if title else ""
-        page.systems = tuple(str(name) for name in systems) if isinstance(systems, list) else ()
+        page.systems = tuple(str(name) for name in systems) if isinstance(systems, list) else None
+        page.engineers_only = str(values.get("access", "")).lower() in {"engineers", "internal"}
+        days = [day.group() for key in _DATES if (day := _DAY.match(str(values.get(key) or "")))]
+        page.date = days[0] if days else None
     return text[found.end() :]
 
 
@@ -158,7 +170,11 @@ def _code(reader: _Reader, info: str, body: list[str]) -> None:
     resolved: list[str] = []
     for line in body:
         snippet = _SNIPPET.match(line)
-        text = included_text(snippet.group(1).split(":")[0], reader.root, reader.path) if snippet else None
+        text = (
+            included_text(snippet.group(1).split(":")[0], reader.root, reader.path, reader.snippets)
+            if snippet
+            else None
+        )
         resolved.extend([line] if text is None else text.split("\n"))
     language = re.match(r"[\w+#-]*", info.strip("{}. "))
     reader.page.add_code(resolved, language.group() if language else "", title.group(1) if title else "")
@@ -199,6 +215,19 @@ def _tab(reader: _Reader, lines: list[str], at: int, found: re.Match[str]) -> in
     return end
 
 
+def _block(reader: _Reader, lines: list[str], at: int, found: re.Match[str]) -> int:
+    margin, mark, name, title = found.groups()
+    end = at + 1
+    while end < len(lines) and lines[end].strip() != mark:
+        end += 1
+    body = [line.removeprefix(margin) for line in lines[at + 1 : end]]
+    while body and re.match(r"^ {4}[\w-]+:", body[0]):
+        body = body[1:]
+    label = title or ("" if name in _HEADLESS else name.capitalize())
+    _labelled(reader, "" if name in {"html", "define", "caption", "figure-caption", "table-caption"} else label, body)
+    return end + 1
+
+
 def _snippet(reader: _Reader, lines: list[str], at: int, found: re.Match[str]) -> int:
     del lines
     _include(reader, found.group(1))
@@ -216,9 +245,9 @@ def _snippet_block(reader: _Reader, lines: list[str], at: int, found: re.Match[s
 
 def _include(reader: _Reader, name: str) -> None:
     name = name.strip()
-    text = included_text(name, reader.root, reader.path)
+    text = included_text(name, reader.root, reader.path, reader.snippets)
     if text is None:  # a named part: file.md:part
-        text = included_text(name.split(":")[0], reader.root, reader.path)
+        text = included_text(name.split(":")[0], reader.root, reader.path, reader.snippets)
     if text is None or reader.includes >= MAX_INCLUDE_DEPTH:
         return
     reader.includes += 1
@@ -249,15 +278,19 @@ def _paragraph(reader: _Reader, lines: list[str], at: int) -> int:
     text = [_QUOTE.sub("", line) for line in lines[at:end]]
     if LIST_ITEM.match(text[0]):
         return _list(reader, text, lines, end)
-    cleaned = [re.sub(r"^\s{0,3}:\s+", "", reader.clean(line)) for line in text]
-    reader.page.add(Kind.TEXT, cleaned)
+    reader.page.add(Kind.TEXT, [re.sub(r"^\s{0,3}:\s+", "", line) for line in _cleaned(reader, text)])
     return end
+
+
+def _cleaned(reader: _Reader, lines: list[str]) -> list[str]:
+    """Markup may begin on one line and end on another."""
+    text = "\n".join(lines)
+    return reader.clean(text).split("\n") if len(text) <= MAX_LINE else [reader.clean(line) for line in lines]
 
 
 def _list(reader: _Reader, text: list[str], lines: list[str], end: int) -> int:
     """Items of a list with blank lines between them are one block; blocks inside an item are read on their own."""
-    items = [reader.clean(line) for line in text]
-    reader.page.add(kind_of(text), items)
+    reader.page.add(kind_of(text), _cleaned(reader, text))
     if end < len(lines) and not lines[end].strip():
         after = next((n for n in range(end, len(lines)) if lines[n].strip()), len(lines))
         if after < len(lines) and lines[after].startswith((" ", "\t")) and not LIST_ITEM.match(lines[after]):
@@ -283,6 +316,7 @@ _STARTS: tuple[tuple[re.Pattern[str], Callable[[_Reader, list[str], int, re.Matc
     (_ATX, _atx_heading),
     (_ADMONITION, _admonition),
     (_TAB, _tab),
+    (_BLOCK, _block),
     (_SNIPPET, _snippet),
     (_SNIPPET_BLOCK, _snippet_block),
     (_BRACE_INCLUDE, _snippet),

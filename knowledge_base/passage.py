@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Access(StrEnum):
+    PUBLIC = "public"
+    ENGINEERS = "engineers"
+    """For the desk only: never cited to a requester."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
     id: str
-    """Stable for the same path, heading and text: hex digest."""
+    """Stable for the same source, path, heading and text: hex digest."""
     text: str
     """Plain readable text of the section part (Markdown kept where it carries meaning: code, lists, tables)."""
     path: str
@@ -20,13 +27,19 @@ class Passage:
     anchor: str
     """Fragment of the section on a rendered page; empty for the top of a document."""
     revision: str
-    """Hex digest of the document that this was cut from."""
+    """Hex digest of the document that this was cut from, or the commit where the source is a git repository."""
     start: int
     end: int
     """Character span in the document, end exclusive."""
     systems: tuple[str, ...] = ()
-    """System ids of the facts (`lumi-g`, …) that the document is about; empty means general."""
+    """System ids of the facts (`lumi-g`, …) that the passage is about; empty means general."""
     url: str | None = None
+    """Where a reader opens the section; None when the source has no site."""
+    source: str = ""
+    """Name of the source in the sources file; empty for a folder that was built directly."""
+    date: str | None = None
+    """When the document was last changed or reviewed, ISO 8601 day; None when it does not say."""
+    access: Access = Access.PUBLIC
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

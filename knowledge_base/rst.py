@@ -20,6 +20,9 @@ _DIRECTIVE = re.compile(r"^(\s*)\.\.\s+(?:\|[^|]+\|\s+)?([\w:+-]+)::\s*(.*)$")
 _COMMENT = re.compile(r"^(\s*)\.\.(?:\s|$)")
 _OPTION = re.compile(r"^\s*:([\w-]+):\s*(.*)$")
 _TITLE_OPTIONS = frozenset({"caption", "name", "header", "alt"})
+_FIELDS_ON_TOP = re.compile(r"\A(?:\s*\n)*(?::[\w -]+:[^\n]*\n(?:[ \t]+\S[^\n]*\n)*)+")
+"""Such as `:orphan:` and `:tocdepth: 2`."""
+_LABEL = re.compile(r"^\.\.\s+_`?([^`:]+)`?:\s*$")
 _ROLE = re.compile(r":[\w:+.-]+:`([^`]+)`")
 _LINK = re.compile(r"`([^`<]*?)\s*<([^`>]+)>`__?")
 _NAMED_LINK = re.compile(r"`([^`]+)`__?(?![\w`])|\b([A-Za-z][\w.-]*)_(?![\w_])")
@@ -59,6 +62,8 @@ class _Reader:
     anchors: Anchors
     levels: list[str] = field(default_factory=list)
     """Adornments of headings in the order in which the page introduces them."""
+    label: str | None = None
+    """The last one since the heading before."""
     includes: int = 0
     nesting: int = 0
 
@@ -73,7 +78,8 @@ class _Reader:
 def parse_rst(text: str, *, root: Path, path: str) -> Page:
     """Sections of one file; `root` is where includes may come from, `path` the file's own, relative to it."""
     page = Page()
-    _read(_Reader(root, path, page, Anchors(Generator.SPHINX)), text.expandtabs(8).split("\n"))
+    body = _FIELDS_ON_TOP.sub("", text.expandtabs(8))
+    _read(_Reader(root, path, page, Anchors(Generator.SPHINX)), body.split("\n"))
     return page
 
 
@@ -98,6 +104,8 @@ def _read_block(reader: _Reader, lines: list[str], at: int) -> int:
     if directive := _DIRECTIVE.match(line):
         return _directive(reader, lines, at, directive)
     if comment := _COMMENT.match(line):
+        if label := _LABEL.match(line):
+            reader.label = label.group(1)
         return indented_body(lines, at + 1, len(comment.group(1)) + 1)[1]
     if _GRID_RULE.match(line) or _SIMPLE_RULE.match(line):
         return _table(reader, lines, at)
@@ -123,7 +131,9 @@ def _open(reader: _Reader, title: str, adornment: str, end: int) -> int:
         reader.levels.append(adornment)
     text = reader.clean(title).replace("`", "").strip()
     if text:
-        reader.page.open_section(reader.levels.index(adornment) + 1, text, reader.anchors.of(text))
+        anchor = reader.anchors.of(text, label=reader.label)
+        reader.page.open_section(reader.levels.index(adornment) + 1, text, anchor)
+    reader.label = None
     return end
 
 
@@ -227,7 +237,9 @@ def _paragraph(reader: _Reader, lines: list[str], at: int) -> int:
     literal = text[-1].rstrip().endswith("::")
     if literal:
         text[-1] = text[-1].rstrip()[:-1]
-    cleaned = [reader.clean(line) for line in text]
+    joined = "\n".join(text)
+    whole = len(joined) <= MAX_LINE  # markup may begin on one line and end on another
+    cleaned = reader.clean(joined).split("\n") if whole else [reader.clean(line) for line in text]
     reader.page.add(kind_of(text), [line for line in cleaned if line.strip() != ":"])
     if not literal:
         return end

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge_base.errors import IndexDamagedError, IndexMissingError, IndexUnwritableError, SchemaMismatchError
-from knowledge_base.passage import Passage
+from knowledge_base.passage import Access, Passage
 
 SCHEMA = 1
 KEPT = 2
@@ -151,6 +151,7 @@ class PassageFile:
         values = json.loads(self._bytes[self._offsets[row] : self._offsets[row + 1]])
         values["heading"] = tuple(values["heading"])
         values["systems"] = tuple(values["systems"])
+        values["access"] = Access(values.get("access", Access.PUBLIC))
         return Passage(**values)
 
     def row_of(self, passage_id: str) -> int | None:

@@ -62,7 +62,7 @@ def _as_dict(answered: Answered) -> dict[str, object]:
         "claims": [asdict(claim) for claim in draft.claims],
         "unanswered": list(draft.unanswered),
         "questions": list(draft.questions),
-        "evidence": [asdict(item) for item in draft.evidence],
+        "evidence": [asdict(item) for item in draft.evidence if not item.internal],
         "level": answered.triage.level,
         "type": answered.triage.type,
     }

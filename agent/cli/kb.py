@@ -27,11 +27,11 @@ IndexOption = Annotated[Path, typer.Option("--index", help="Folder of the index.
 
 @kb_app.command()
 def build(
-    source: Annotated[Path, typer.Option("--source", help="Folder with .md and .rst files, read with all below it.")],
+    source: Annotated[Path, typer.Option("--source", help="Folder of documents, read with all below it.")],
     index: IndexOption,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
-    """Read a tree of .md and .rst files and make its index the current one."""
+    """Read a tree of Markdown, reStructuredText, HTML, PDF and notebooks and make its index the current one."""
     report = build_index(source, index, _encoder())
     typer.echo(json.dumps(asdict(report)) if as_json else _readable(report, index))
 
@@ -148,7 +148,11 @@ def _readable(report: BuildReport, index: Path) -> str:
         f"{report.documents} documents, {report.passages} passages ({report.embedded} embedded anew) "
         f"in {report.seconds:.1f} s: {index}"
     ]
-    for name, items in (("skipped", report.skipped), ("repaired", report.repaired)):
+    for name, items in (
+        ("skipped", report.skipped),
+        ("repaired", report.repaired),
+        ("to be looked at", report.flagged),
+    ):
         if items:
             lines.append(f"{len(items)} {name}:")
             lines += [f"  {item.path}: {item.reason}" for item in items]

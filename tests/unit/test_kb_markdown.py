@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from knowledge_base.anchors import Generator
 from knowledge_base.blocks import Kind, Page
 from knowledge_base.markdown import parse_markdown
+from knowledge_base.site import Site
 
 
 def read(text: str, root: Path = Path("/nonexistent"), path: str = "page.md") -> Page:
@@ -47,7 +48,9 @@ def test_headings_give_paths_and_anchors() -> None:
 
 
 def test_sphinx_anchors_follow_docutils() -> None:
-    page = parse_markdown("# A & B_c\nx\n# A & B_c\ny\n", root=Path(), path="p.md", generator=Generator.SPHINX)
+    page = parse_markdown(
+        "# A & B_c\nx\n# A & B_c\ny\n", root=Path(), path="p.md", site=Site(generator=Generator.SPHINX)
+    )
     assert [part.anchor for part in page.parts[1:]] == ["a-b-c", "id1"]
 
 
