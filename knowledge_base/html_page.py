@@ -97,8 +97,8 @@ def parse_html(text: str) -> Page:
     _children(reader, main)
     reader.flush()
     if not page.title:
-        node = tree.css_first("head title")
-        page.title = re.split(r"\s+[-–—|·]\s+", _squeezed(node.text()) if node else "")[0]
+        named = tree.css_first("head title")
+        page.title = re.split(r"\s+[-–—|·]\s+", _squeezed(named.text()) if named else "")[0]
     return page
 
 
