@@ -1,13 +1,15 @@
 """Reads the doctor's labelled scripts, faults and logs.
 
 Every third script, fault and log is frozen: rules are never tuned on those, they only show how far the rest can be trusted.
+The files `foreign_*.txt` were written later and without a look at the rules' code; there every second case is frozen, and
+the scripts of `foreign_faults.txt` hold several faults each.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "doctor"
@@ -42,9 +44,52 @@ def labelled(name: str) -> list[Labelled]:
     found = []
     for index, part in enumerate(parts):
         head, text = part.split("\n", 1)
-        title, label = head.split()
+        title, label = head.split()[:2]
         found.append(Labelled(name=title, label=label, text=text, frozen=index % 3 == 2))
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faulty:
+    """A script with its faults written behind the lines: `⟦rule⟧`; `⟦rule?⟧` where one of several lines is right."""
+
+    name: str
+    system: str
+    text: str
+    faults: tuple[tuple[str, frozenset[int]], ...]
+    """Rule, and the lines on which it may be found; no line when something is missing."""
+    frozen: bool
+
+
+_MARKED = re.compile(r" ?⟦([^⟧]*)⟧")
+_HIDDEN = str.maketrans({"␣": "\u00a0", "␍": "\r", "␠": " ", "␢": "\u200b", "␗": "\ufeff"})
+SPAN = 3
+"""Lines above a mark with `/span` that are right too: parts of one long command."""
+
+
+def foreign(name: str) -> list[Labelled]:
+    return [replace(case, frozen=index % 2 == 1) for index, case in enumerate(labelled(name))]
+
+
+def faulty_scripts() -> list[Faulty]:
+    parts = re.split(r"^=== ", _read("foreign_faults.txt"), flags=re.MULTILINE)[1:]
+    return [_faulty(*part.split("\n", 1), frozen=index % 2 == 1) for index, part in enumerate(parts)]
+
+
+def _faulty(head: str, text: str, *, frozen: bool) -> Faulty:
+    name, system, *missing = head.split()
+    faults = [(rule.removeprefix("any:"), frozenset[int]()) for rule in missing]
+    one_of: dict[str, set[int]] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        for mark in _MARKED.findall(line):
+            rule, _, span = mark.rstrip("?").partition("/")
+            if mark.endswith("?"):
+                one_of.setdefault(rule, set()).add(number)
+            else:
+                faults.append((rule, frozenset(range(number - SPAN if span else number, number + 1))))
+    faults += [(rule, frozenset(lines)) for rule, lines in one_of.items()]
+    plain = _MARKED.sub("", text).translate(_HIDDEN)
+    return Faulty(name=name, system=system, text=plain, faults=tuple(faults), frozen=frozen)
 
 
 def correct_scripts() -> list[Labelled]:
@@ -56,9 +101,18 @@ def logs() -> list[Labelled]:
 
 
 def planted_faults() -> list[Planted]:
+    rows = _rows("planted_faults.txt")
     bases = {script.name: script.text for script in correct_scripts()}
-    rows = [row for row in _read("planted_faults.txt").split("\n") if row and not row.startswith("#")]
     return [_planted(row, bases, frozen=index % 3 == 2) for index, row in enumerate(rows)]
+
+
+def foreign_variants() -> list[Planted]:
+    bases = {script.name: script.text for script in labelled("foreign_correct.txt")}
+    return [_planted(row, bases, frozen=False) for row in _rows("foreign_variants.txt")]
+
+
+def _rows(name: str) -> list[str]:
+    return [row for row in _read(name).split("\n") if row and not row.startswith("#")]
 
 
 def _planted(row: str, bases: dict[str, str], *, frozen: bool) -> Planted:

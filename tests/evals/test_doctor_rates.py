@@ -12,7 +12,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from doctor_cases import Labelled, Planted, correct_scripts, logs, planted_faults
+from doctor_cases import (
+    Faulty,
+    Labelled,
+    Planted,
+    correct_scripts,
+    faulty_scripts,
+    foreign,
+    foreign_variants,
+    logs,
+    planted_faults,
+)
 
 from triage.doctor.check import Checked, check_script
 from triage.doctor.logs import diagnose_log_text
@@ -73,6 +83,37 @@ def test_first_causes_are_named(frozen: bool) -> None:
         rate(f"first causes (frozen={frozen}, missed {missed})", [first_cause(log) == log.label for log in cases])
         >= 0.95
     )
+
+
+def found_in(script: Faulty) -> list[bool]:
+    found = {(item.id, item.line) for item in check(script.text).findings}
+    return [any(name == rule and (not lines or line in lines) for name, line in found) for rule, lines in script.faults]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_faults_of_foreign_scripts_are_found(frozen: bool) -> None:
+    hits = [hit for script in faulty_scripts() if script.frozen == frozen for hit in found_in(script)]
+    assert rate(f"faults of foreign scripts (frozen={frozen})", hits) >= (0.88 if frozen else 0.95)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_foreign_correct_scripts_have_no_errors(frozen: bool) -> None:
+    scripts = [script for script in foreign("foreign_correct.txt") if script.frozen == frozen]
+    false = [error for script in scripts for error in errors_of(script)]
+    print(f"foreign correct scripts (frozen={frozen}): {len(false)} false errors on {len(scripts)}: {false}")
+    assert len(false) <= 0.1 * len(scripts)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_first_causes_of_foreign_logs(frozen: bool) -> None:
+    cases = [log for log in foreign("foreign_logs.txt") if log.frozen == frozen]
+    assert rate(f"foreign logs (frozen={frozen})", [first_cause(log) in log.label.split("|") for log in cases]) >= 0.95
+
+
+def test_variants_of_spelling_are_found() -> None:
+    faults = foreign_variants()
+    missed = [f"{fault.base} {fault.rule}" for fault in faults if not is_found(fault)]
+    assert rate(f"variants of spelling (missed {missed})", [is_found(fault) for fault in faults]) >= 0.98
 
 
 @pytest.mark.parametrize("script", correct_scripts(), ids=lambda script: script.name)

@@ -25,7 +25,7 @@ Trouble = Literal[
     "underscore",
 ]
 
-_MARKER = re.compile(r"^(\s*)([#/]+\s*)([A-Za-z]{4,8}):?(?=$|[\s\-])\s*(.*)$")
+_MARKER = re.compile(r"^(\s*)([#/]+\s*#?)([A-Za-z]{4,8}):?(?=$|[\s\-])\s*(.*)$")
 _WORD = re.compile(r"""(?:[^\s"'#]|"[^"]*"|'[^']*')+|["'].*$""")
 
 

@@ -94,6 +94,8 @@ def _standing(hit: Hit) -> Standing:
         return "wait"
     if role == "symptom" or _KILLED_FROM_OUTSIDE.match(hit.text):
         return "symptom"
+    if hit.caught and hit.progress_after and hit.signature.id not in _ALWAYS_FATAL:
+        return "weak"
     if _PASSED_OVER.search(hit.text) or (_WEAK.search(hit.text) and not _STRONG.search(hit.text)):
         return "weak"
     if role == "either" and not hit.signature.fallback and not _STRONG.search(hit.text):

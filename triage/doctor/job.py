@@ -272,6 +272,8 @@ class Job:
         kinds: dict[str, Mapping[str, Any]] = {str(kind["id"]): kind for kind in self.site.facts["node_types"]}
         if partition in ("gpu_p2", "gpu_p2s", "gpu_p2l"):
             return kinds["v100x8"]
+        if "v100" in constraint:
+            return kinds["v100"]
         if "h100" in constraint or partition == "gpu_p6" or "h100" in self.value("qos"):
             return kinds["h100"]
         if "a100" in constraint or partition == "gpu_p5" or "a100" in self.value("qos"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from triage.doctor.shell import Command, Word, inner_commands
@@ -79,10 +79,38 @@ class Launch:
     line: int = 0
 
 
+_ALL_ARGUMENTS = ("$@", "${@}", "$*")
+
+
 def launches_of(commands: Sequence[Command], variables: Mapping[str, str]) -> Iterator[Launch]:
+    wrappers = _wrapper_functions(commands)
     for command in commands:
-        if command.words and not (command.around.substitution and not command.around.in_step):
+        if not command.words or (command.around.substitution and not command.around.in_step):
+            continue
+        body = wrappers.get(command.name)
+        if body is not None:
+            words = _with_arguments(body.words, command.words[1:])
+            outer = replace(body, around=command.around)
+            yield from _launches(replace(command, name=words[0].text, words=words), variables, outer)
+        elif command.around.function not in wrappers or wrappers[command.around.function] != command:
             yield from _launches(command, variables)
+
+
+def _wrapper_functions(commands: Sequence[Command]) -> Mapping[str, Command]:
+    """Functions that hand their arguments to one command: run() { srun -c 8 "$@"; }"""
+    return {
+        command.around.function: command
+        for command in commands
+        if command.around.function and any(word.text in _ALL_ARGUMENTS for word in command.words[1:])
+    }
+
+
+def _with_arguments(words: Sequence[Word], arguments: Sequence[Word]) -> tuple[Word, ...]:
+    """The words with `"$@"` replaced by what it stands for."""
+    found: list[Word] = []
+    for word in words:
+        found.extend(arguments if word.text in _ALL_ARGUMENTS else (word,))
+    return tuple(found)
 
 
 def _launches(
@@ -100,8 +128,10 @@ def _launches(
     rest = peel(words, state)
     inner = [found for found in inner_commands(_with(command, words)) if found.words]
     if inner and rest and rest[0].rsplit("/", 1)[-1] in ("bash", "sh", "zsh"):
+        arguments = _arguments_of_text(command)
         for found in inner:
-            yield from _launches(found, variables, outer or command, state)
+            given = _with_arguments(found.words, arguments)
+            yield from _launches(replace(found, name=given[0].text, words=given), variables, outer or command, state)
         return
     made = _launch(rest, state)
     if made is None:
@@ -123,6 +153,15 @@ def _launches(
         wrapped=outer is not None,
         line=command.line,
     )
+
+
+def _arguments_of_text(command: Command) -> tuple[Word, ...]:
+    """What `"$@"` stands for in `bash -c 'text' name arguments...`; "$@" itself when none are given."""
+    at = next(
+        (index for index, word in enumerate(command.words) if word.text.endswith("c") and word.text[:1] == "-"), 0
+    )
+    given = command.words[at + 3 :]
+    return given or tuple(replace(command.words[0], text=name, raw=name) for name in _ALL_ARGUMENTS[:1])
 
 
 def _with(command: Command, words: Sequence[str]) -> Command:
@@ -234,11 +273,15 @@ def is_side_work(launch: Launch) -> bool:
             return True
         return bool(_SIDE.search(launch.program)) and launch.srun is None
     if launch.launcher == "other":
-        name = launch.program.rsplit("/", 1)[-1]
-        return name in _PROBES or (
+        return is_probe(launch.program) or (
             launch.container is not None and launch.container.verb in ("build", "pull", "inspect")
         )
     return False
+
+
+def is_probe(program: str) -> bool:
+    """A command that only looks or copies; bash counts as one, because its text is looked into elsewhere."""
+    return program.rsplit("/", 1)[-1] in _PROBES
 
 
 _PROBES = frozenset(

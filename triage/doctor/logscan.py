@@ -29,6 +29,12 @@ PROGRESS = re.compile(
     rb"'loss': [0-9.]|\b(?:lm[ _])?loss[ :=]{1,3}[0-9.]+|throughput[ :=]{1,3}[0-9.]|it/s\b|s/it\b|"
     rb"Avg prompt throughput|\" 200 OK"
 )
+CAUGHT_WINDOW = 400
+_CAUGHT = re.compile(
+    rb"(?i)^[^\n]{0,300}\n(?:[^\n]{0,300}\n){0,2}?[^\n]{0,200}\b(?:fall(?:ing|s)? back|ignoring|continuing|"
+    rb"carrying on|going on|"
+    rb"skipp(?:ing|ed)|proceeding|will be (?:skipped|ignored)|using [^\n]{1,60} instead|not available, using)\b"
+)
 TRACEBACK_HEAD = "Traceback (most recent call last):"
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]{0,120}(?::|$)")
 _CHAINED = re.compile(r"^(?:During handling of the above|The above exception was)")
@@ -43,6 +49,8 @@ class Hit:
     stamp: Stamp | None
     progress_after: int
     """Lines of normal progress in the next PROGRESS_WINDOW bytes."""
+    caught: bool
+    """The program says just behind it that it goes on without."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -142,6 +150,7 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
         text=line.text.strip(),
         rank=line.rank,
         stamp=line.stamp or _stamp_before(place),
+        caught=bool(_CAUGHT.search(place.block[place.end : place.end + CAUGHT_WINDOW])),
         progress_after=len(PROGRESS.findall(place.block[place.end : place.end + PROGRESS_WINDOW])),
     )
 

@@ -116,7 +116,10 @@ def _partitions(entry: Mapping[str, Any]) -> Sequence[Partition]:
             max_nodes=_integer(entry.get("max_nodes")),
             shared="whole node" not in str(entry.get("sharing") or "") and "full nodes" not in limits,
             debug=any(word in purpose for word in ("debug", "test", "express")),
-            gpus="no GPU" not in limits and "0 GPUs" not in limits and "CPU" not in purpose and "serial" not in purpose,
+            gpus="no GPU" not in limits
+            and not re.search(r"(?<!\d)0 GPUs", limits)
+            and "CPU" not in purpose
+            and "serial" not in purpose,
         )
         for name in str(entry["name"]).split(",")
     ]

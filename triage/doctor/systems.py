@@ -11,6 +11,7 @@ from triage.doctor.facts import facts
 
 _NAMES = {
     "lumi-g": r"LUMI(?:-G)?",
+    "leonardo-lisa": r"(?:Leonardo[ -])?LISA (?=upgrade|partition|nodes?)|Leonardo[ -]LISA",
     "leonardo-booster": r"Leonardo",
     "mn5-acc": r"Mare ?Nostrum ?5?|MN5",
     "jupiter-booster": r"JUPITER|Jupiter",
@@ -25,7 +26,6 @@ _NAMES = {
     "discoverer": r"Discoverer(?! ?\+| [Pp]lus)",
     "arrhenius": r"Arrhenius|arrhenius",
     "roihu": r"Roihu|ROIHU|roihu",
-    "leonardo-lisa": r"(?:Leonardo[ -])?LISA (?=upgrade|partition|nodes?)|Leonardo[ -]LISA",
     "daedalus": r"D[ae]+dalus|DAEDALUS",
     "alice-recoque": r"Alice Recoque",
 }

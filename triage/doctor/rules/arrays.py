@@ -43,9 +43,10 @@ def dependency(job: Job) -> Iterator[Found]:
                         edits=(Edit(word.line, word.line, (fixed,)),),
                     )
         if command.name == "sbatch":
-            match = re.search(r"(?:--dependency|-d)[= ]\"?([^\s\"]+)", command.text)
+            match = re.search(r"(?:--dependency|-d)[= ](\S+)", command.text)
             if match:
-                spec = re.sub(r"\$\{?\w+(?:##\* )?\}?|\$\([^)]*\)", "5", match.group(1))
+                spec = match.group(1).replace('"', "")
+                spec = re.sub(r"\$\{?\w+(?:##\* )?\}?|\$\([^)]*\)", "5", spec)
                 if not regex.match(spec):
                     yield _dependency(job, command.line + command.text[: match.start()].count("\n"), match.group(1))
 

@@ -53,6 +53,13 @@ def container_flags(job: Job) -> Iterator[Found]:
             )
         yield from _binds(job, launch, line)
         image = job.variables.get(box.image.strip('${}"'), box.image)
+        if job.site and job.site.id == "jean-zay" and _unregistered(job, image):
+            yield _flag(
+                line,
+                "Jean Zay starts only images that were registered: this one is not in $SINGULARITY_ALLOWED_DIR",
+                "idrcontmgr cp <image>, then $SINGULARITY_ALLOWED_DIR/<image>",
+                edits=_allowed_image(job, image),
+            )
         if re.match(r"(?:\$HOME|\$\{HOME\}|~)/", image):
             yield _flag(
                 line_with(job, launch, "$HOME") if "$HOME" in image else line,
@@ -61,6 +68,21 @@ def container_flags(job: Job) -> Iterator[Found]:
                 severity="warning",
             )
     yield from _nested(job)
+
+
+def _allowed_image(job: Job, image: str) -> tuple[Edit, ...]:
+    if not image.endswith((".sif", ".simg", ".img")):
+        return ()
+    line = next((number for number, text in enumerate(job.lines, start=1) if image in text), 0)
+    return change(job, line, image, f"$SINGULARITY_ALLOWED_DIR/{image.rsplit('/', 1)[-1]}") if line else ()
+
+
+def _unregistered(job: Job, image: str) -> bool:
+    return (
+        image.endswith((".sif", ".simg", ".img"))
+        and "ALLOWED_DIR" not in image
+        and "SINGULARITY_ALLOWED_DIR" not in job.code
+    ) or image.startswith(("docker://", "oras://"))
 
 
 def _nested(job: Job) -> Iterator[Found]:
@@ -130,6 +152,11 @@ def _gpu_flag(job: Job, launch: Launch, line: int) -> Iterator[Found]:
 
 
 def _uses_gpu(launch: Launch) -> bool:
+    if (
+        re.search(r"https?://|--(?:base[-_]?)?url\b|--endpoint\b", " ".join(launch.args))
+        and launch.launcher == "python"
+    ):
+        return False  # a client of a server that has the GPU
     return launch.launcher != "other" or not re.search(
         r"(?i)\b(?:tar|cp|mksquashfs|ls|cat|pip|mkdir|tokeni|preprocess|download)",
         f"{launch.program} {' '.join(launch.args[:2])}",
@@ -163,6 +190,7 @@ def _binds(job: Job, launch: Launch, line: int) -> Iterator[Found]:
                 line,
                 "/scratch and /project are links on LUMI: binding only them leaves them empty",
                 "bind /pfs,/scratch,/projappl,/project,/flash,/appl or load lumi-aif-singularity-bindings",
+                edits=_real_paths(job, line),
             )
         return
     if "$" in bound or "bindings" in job.code or "CONTAINER" in bound:
@@ -184,6 +212,15 @@ def _binds(job: Job, launch: Launch, line: int) -> Iterator[Found]:
                 edits=(Edit(line, line, (fixed,)),) if fixed != text else (),
             )
             return
+
+
+def _real_paths(job: Job, line: int) -> tuple[Edit, ...]:
+    text = job.lines[line - 1]
+    links = r"/(?:scratch|project)(?:,/(?:scratch|project))*"
+    fixed = re.sub(
+        rf"((?:-B|--bind)[ =]\"?){links}(?=[\s\"]|$)", r"\1/pfs,/scratch,/projappl,/project,/flash,/appl", text
+    )
+    return (Edit(line, line, (fixed,)),) if fixed != text else ()
 
 
 _NEEDED = re.compile(r"MASTER_ADDR|MASTER_PORT|SLURM_|NCCL_|HF_|RANK")

@@ -11,10 +11,10 @@ from triage.doctor.rules.found import Check, Edit, Found, change
 _PLACEHOLDER = re.compile(
     r"(?i)<[^>\s][^>]*>|\bx{3,}\b|x{3,}$|CHANGE_?ME|\bTODO\b|\bFIXME\b|your[-_ ]?(?:account|project|name|email|"
     r"mail|group|budget|partition)|"
-    r"project_4650*x+|\bmy[-_]?(?:account|project|budget)\b|foo@bar|@example\.(?:com|org)|\bREPLACE\b|_{3,}|\.{3}$"
+    r"project_4650*x+|\bmy[-_]?(?:account|project|budget)\b|foo@bar|@example\.(?:com|org)|\bREPLACE\b|\bXX[-_]|_{3,}|\.{3}$"
 )
 _BODY_PLACEHOLDER = re.compile(
-    r"(?i)/path/to/|<(?:your|my|the|project|account|user|path|model|name|env|data|dataset|output|insert|put|enter|fill)[^<>|&;]*>|CHANGE_?ME|"
+    r"(?i)/path/to/|<(?:your|my|the|script|file|port|input|version|token|key|job|host|node|partition|project|account|user|path|model|name|env|data|dataset|output|insert|put|enter|fill)[^<>|&;]*>|CHANGE_?ME|"
     r"your[-_](?:account|project|env|environment|model|dataset|data|username|user|script|name)\b|project_4650*x+|\bproject_x{3,}"
 )
 _FOREIGN = re.compile(r"^#(?:PBS|BSUB|OAR|COBALT|MSUB|\$)(?= -|\s+-)")
@@ -34,6 +34,16 @@ _TRANSLATED = {
     "NSLOTS": "SLURM_CPUS_PER_TASK",
     "PBS_NP": "SLURM_NTASKS",
     "PBS_NUM_NODES": "SLURM_JOB_NUM_NODES",
+    "PBS_NUM_PPN": "SLURM_NTASKS_PER_NODE",
+    "PBS_QUEUE": "SLURM_JOB_PARTITION",
+    "LSB_DJOB_NUMPROC": "SLURM_NTASKS",
+    "LSB_JOBNAME": "SLURM_JOB_NAME",
+    "OAR_JOB_ID": "SLURM_JOB_ID",
+    "OAR_JOBID": "SLURM_JOB_ID",
+    "OAR_WORKDIR": "SLURM_SUBMIT_DIR",
+    "OAR_WORKING_DIRECTORY": "SLURM_SUBMIT_DIR",
+    "COBALT_JOBID": "SLURM_JOB_ID",
+    "JOB_ID": "SLURM_JOB_ID",
 }
 
 
@@ -101,6 +111,9 @@ def foreign_scheduler(job: Job) -> Iterator[Found]:
                 line=command.line,
                 what=f"`{command.name}` is a command of another batch system",
                 fix="use sbatch, squeue or srun",
+                edits=change(job, command.line, command.name, "sbatch")
+                if command.name in ("qsub", "bsub", "oarsub") and len(command.words) == 2
+                else (),
             )
 
 
@@ -198,14 +211,7 @@ def script_path(job: Job) -> Iterator[Found]:
         if command.around.substitution:
             continue
         line = job.lines[command.line - 1]
-        fixed = re.sub(
-            r'"?\$\(\s*(?:cd\s+"?\$\(\s*)?(?:dirname|realpath|'
-            r'readlink(?: -f)?)\s+(?:--\s+)?"?(?:\$\(\s*(?:readlink -f|realpath)\s+)?"?(?:\$0|\$\{0\}|'
-            r'\$\{?BASH_SOURCE(?:\[0\])?\}?)"?\)?"?\s*\)'
-            r'(?:"?\s*(?:&>\s*/dev/null)?\s*&&\s*pwd(?: -P)?\s*\))?"?',
-            '"$SLURM_SUBMIT_DIR"',
-            line,
-        )
+        fixed = _submit_directory(line)
         yield Found(
             rule="dir-script-path",
             line=command.line,
@@ -215,6 +221,28 @@ def script_path(job: Job) -> Iterator[Found]:
             fix='use "$SLURM_SUBMIT_DIR" or an absolute path',
             edits=(Edit(command.line, command.line, (fixed,)),) if fixed != line else (),
         )
+
+
+_OWN_FOLDER = re.compile(r"dirname|%/\*")
+
+
+def _submit_directory(line: str) -> str:
+    """The line with the expression for the script's own folder replaced; unchanged when its end cannot be told."""
+    short = re.sub(r"\$\{(?:0|BASH_SOURCE(?:\[0\])?)%/\*\}", "$SLURM_SUBMIT_DIR", line)
+    if short != line:
+        return short
+    start = line.find("$(")
+    depth = 0
+    for at in range(start, len(line)):
+        depth += {"(": 1, ")": -1}.get(line[at], 0)
+        if depth == 0 and line[at] == ")":
+            inside = line[start : at + 1]
+            if not _OWN_FOLDER.search(inside):
+                return line
+            quoted = start > 0 and line[start - 1] == '"'
+            folder = "$SLURM_SUBMIT_DIR" if quoted else '"$SLURM_SUBMIT_DIR"'
+            return f"{line[:start]}{folder}{line[at + 1 :]}"
+    return line
 
 
 def sh_bashism(job: Job) -> Iterator[Found]:

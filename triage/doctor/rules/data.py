@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor.job import Job
+from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found
 from triage.doctor.rules.launching import line_with
 from triage.doctor.rules.signs import large_area
@@ -45,6 +46,9 @@ def data_lost(job: Job) -> Iterator[Found]:
     for launch in job.main_launches:
         match = _RESULT.search(launch.outer.text)
         target = match.group(1) if match else ""
+        moved = _working_directory(job, launch)
+        if moved and match and not target.strip('"').startswith(("/", "$", "~")):
+            target = f"{moved}/{target}"
         variable = re.match(r"^\"?\$\{?(\w+)", target)
         value = job.variables.get(variable.group(1), target) if variable else target
         if not value or not (_LOCAL.search(value) or _LOCAL.search(target)):
@@ -61,6 +65,12 @@ def data_lost(job: Job) -> Iterator[Found]:
             fix="write them to scratch or project storage, or copy them at the end and in the signal handler",
             edits=_to_large_area(job, line),
         )
+
+
+def _working_directory(job: Job, launch: Launch) -> str:
+    """Where the last `cd` in front of the launch goes; empty without one."""
+    places = [command for command in job.before(launch.outer) if command.name in ("cd", "pushd") and command.args()]
+    return places[-1].args()[0].strip('"') if places else ""
 
 
 def _to_large_area(job: Job, line: int) -> tuple[Edit, ...]:

@@ -148,7 +148,10 @@ def _well_written(option: Option) -> str | None:
         if option.raw.startswith("--"):
             return f"--{nearest_option(option.name) or option.name}={option.value}"
         return f"-{short.get(option.name, option.name)} {option.value}"
-    return "" if option.trouble == "stray-word" else None
+    if option.trouble == "stray-word":
+        name = option.name.partition("=")[0]
+        return f"--{option.name}" if "=" in option.name and name in option_table().names else ""
+    return None
 
 
 def shell_syntax(job: Job) -> Iterator[Found]:

@@ -235,7 +235,8 @@ def debug_vars(job: Job) -> Iterator[Found]:
                 name == "NCCL_DEBUG" and value.upper() == "INFO" and job.nodes <= 4
             ):
                 continue
-            if re.search(r"(?i)debug|dbg|test", f"{job.value('job-name')} {job.value('partition')} {job.value('qos')}"):
+            queue = f"{job.value('partition')} {job.value('qos')}"
+            if re.search(r"(?i)debug|dbg|nccl[-_]?test", job.value("job-name")) or re.search(r"debug|dbg|test", queue):
                 continue
             yield Found(
                 rule="env-debug-vars-left",
@@ -291,7 +292,7 @@ def deprecated_vars(job: Job) -> Iterator[Found]:
                 fix="torchrun",
                 edits=(Edit(number, number, (fixed,)),),
             )
-        match = re.search(r"\$\{?(SLURM_NODELIST|SLURM_JOBID)\b", line)
+        match = re.search(r"(?<![\w\\])(SLURM_NODELIST|SLURM_JOBID)(?![\w=])", line)
         if match:
             right = table[match.group(1)]["now"]
             yield Found(

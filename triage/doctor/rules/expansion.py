@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from triage.doctor.job import Job
+from triage.doctor.launch import is_probe
 from triage.doctor.rules.found import Check, Edit, Found
 from triage.doctor.shell import Command, Word
 from triage.doctor.wrappers import srun_options
@@ -19,18 +21,29 @@ _RANK_OPTION = re.compile(r"--(?:node[-_]rank|machine[-_]rank)[= ]\"?\$\{?(SLURM
 def early_expansion(job: Job) -> Iterator[Found]:
     if job.tasks_total <= 1 and job.nodes <= 1:
         return
+    set_early = [found for command in job.outer_commands for found in _assignments(job, command)]
+    yield from _mapped_in_step(job, set_early)
     for command in job.outer_commands:
-        if command.name in ("echo", "printf", "date") or command.around.function or command.around.substitution:
+        if command.name in ("echo", "printf", "date") or command.around.substitution:
             continue
-        yield from _assignments(job, command)
         if command.name == "srun" and command.words:
             yield from _srun_words(job, command)
         elif command.words and command.name not in ("export", "declare") and not command.around.in_step:
             yield from _rank_option(job, command)
 
 
-def _assignments(job: Job, command: Command) -> Iterator[Found]:
-    if command.name not in ("", "export", "srun", "declare"):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Early:
+    """A variable that the batch shell sets from a per-task variable."""
+
+    name: str
+    line: int
+    value: str
+    variable: str
+
+
+def _assignments(job: Job, command: Command) -> Iterator[_Early]:
+    if command.name not in ("", "export", "srun", "declare") or command.around.substitution:
         return
     for name, word in command.assignments:
         match = None if word.literal else _EARLY.search(word.raw)
@@ -38,15 +51,67 @@ def _assignments(job: Job, command: Command) -> Iterator[Found]:
             continue
         if _FOR_READING.search(name) and not re.search(r"(?i)rank", name):
             continue
-        what = f"`{name}` is set in the batch shell, where {match.group(1)} is 0 for everybody"
-        yield _found(word.line, match.group(1), what, _without_assignment(job, word.line, name))
+        yield _Early(name=name, line=word.line, value=word.raw, variable=match.group(1))
 
 
-def _without_assignment(job: Job, line: int, name: str) -> tuple[Edit, ...]:
-    """The assignment taken out; what starts the program in the step is added by launch-rank-env."""
-    text = job.lines[line - 1]
-    left = re.sub(rf"\s*\b{name}=(?:\"[^\"]*\"|\S+)", "", text, count=1)
-    return (Edit(line, line, () if left.strip() in ("", "export", "declare") else (left,)),)
+def _mapped_in_step(job: Job, early: Sequence[_Early]) -> Iterator[Found]:
+    """One finding for each variable; the first one carries the change, which moves them all into the step."""
+    edits = _moved_into_step(job, early)
+    for index, item in enumerate(early):
+        what = f"`{item.name}` is set in the batch shell, where {item.variable} is 0 for everybody"
+        yield _found(item.line, item.variable, what, edits if index == 0 else ())
+
+
+def _moved_into_step(job: Job, early: Sequence[_Early]) -> tuple[Edit, ...]:
+    """The assignments taken out and put in front of the program, inside `bash -c` of each srun that starts one."""
+    if not early or any(" " in item.value for item in early):
+        return ()
+    removed: dict[int, str] = {}
+    for item in early:
+        text = removed.get(item.line, job.lines[item.line - 1])
+        removed[item.line] = re.sub(rf"\s*\b{item.name}=(?:\"[^\"]*\"|\S+)", "", text, count=1)
+    mapping = " ".join(dict.fromkeys(f"{item.name}={item.value}" for item in early))
+    started = _started_in_step(job, mapping, removed)
+    if not started:
+        return ()
+    kept = {
+        line: () if re.sub(r"\s#.*$", "", text).strip() in ("", "export", "declare") else (text,)
+        for line, text in removed.items()
+    }
+    changed = {edit.first for edit in started}
+    return (*started, *(Edit(line, line, texts) for line, texts in kept.items() if line not in changed))
+
+
+def _started_in_step(job: Job, mapping: str, taken: Mapping[int, str]) -> tuple[Edit, ...]:
+    edits: list[Edit] = []
+    for command in job.outer_commands:
+        if command.name != "srun" or command.around.substitution or not command.words:
+            continue
+        words = [word.text for word in command.words]
+        at = len(words) - len(srun_options(words[1:])[1])
+        if at >= len(words) or is_probe(words[at]):
+            continue
+        program = command.words[at]
+        text = job.lines[program.line - 1]
+        if program.line in taken:
+            if command.line != command.end_line or not command.assignments:
+                return ()
+            head, rest = text[: program.column - 1], text[program.column - 1 :]
+            for name, _ in command.assignments:
+                head = re.sub(rf"\b{name}=(?:\"[^\"]*\"|\S+)\s+", "", head, count=1) if f"{name}=" in mapping else head
+            edits.append(Edit(program.line, program.line, (f"{head}bash -c '{mapping} exec \"$@\"' bash {rest}",)))
+            continue
+        body = next((word for word in command.words[at:] if word.literal and words[at] in ("bash", "sh")), None)
+        if body is not None:
+            text = job.lines[body.line - 1]
+            inside = f"{text[: body.column]}export {mapping}; {text[body.column :]}"
+            edits.append(Edit(body.line, body.line, (inside,)))
+        elif words[at] not in ("bash", "sh") and text.isascii():
+            head, rest = text[: program.column - 1], text[program.column - 1 :]
+            edits.append(Edit(program.line, program.line, (f"{head}bash -c '{mapping} exec \"$@\"' bash {rest}",)))
+        else:
+            return ()
+    return tuple(edits)
 
 
 def _srun_words(job: Job, command: Command) -> Iterator[Found]:

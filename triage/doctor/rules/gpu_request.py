@@ -225,10 +225,11 @@ def _type_and_unit_of_site(job: Job) -> Iterator[Found]:
             fix=f"--gres=gpu:gh200:{count}",
             edits=_typed(job, f"--gres=gpu:gh200:{count}"),
         )
-    elif kind and job.site.id != "roihu" and kind not in known and not _plausible_type(job, kind):
+    elif kind and job.site.id != "roihu" and kind not in known:
         yield Found(
             rule="res-gpu-type-or-unit",
             line=line,
+            severity="warning" if _plausible_type(job, kind) else None,
             what=f"GPU type `{kind}` is not on record for {job.site.name}",
             fix="leave the type out",
             edits=change(job, line, f"{kind}:", ""),

@@ -74,6 +74,8 @@ def torchrun_per_gpu(job: Job) -> Iterator[Found]:
                     if cpus.line != line
                     else edits
                 )
+        if not edits and launch.srun and {"ntasks", "ntasks-per-node"} & set(launch.srun):
+            edits = _one_task(job, launch, tasks)
         yield Found(
             rule="launch-torchrun-per-gpu",
             line=line,
@@ -83,6 +85,20 @@ def torchrun_per_gpu(job: Job) -> Iterator[Found]:
             fix="one task per node with all its cores: --ntasks-per-node=1",
         )
         return
+
+
+def _one_task(job: Job, launch: Launch, tasks: int) -> tuple[Edit, ...]:
+    """The srun line with one task per node that has the cores of all."""
+    text = job.lines[launch.outer.line - 1]
+    fixed = re.sub(r"(--ntasks-per-node[= ])\d+", r"\g<1>1", text, count=1)
+    fixed = re.sub(r"(\s(?:-n ?|--ntasks[= ]))\d+", rf"\g<1>{job.nodes}", fixed, count=1)
+    fixed = re.sub(
+        r"(\s(?:-c ?|--cpus-per-task[= ]))(\d+)",
+        lambda match: f"{match.group(1)}{int(match.group(2)) * tasks}",
+        fixed,
+        count=1,
+    )
+    return (Edit(launch.outer.line, launch.outer.line, (fixed,)),) if fixed != text else ()
 
 
 def single_task(job: Job) -> Iterator[Found]:

@@ -214,27 +214,49 @@ def module_order(job: Job) -> Iterator[Found]:
                 f"load {arch[0]} first",
                 _arch_first(job, command, arch[0]),
             )
-        torch = next(
-            (name for name in [*loaded, *names] if re.match(r"(?i)(?:pytorch|python-pytorch|cineca-ai)", name)), ""
-        )
-        cuda = next((name for name in names if re.match(r"(?i)(?:cuda|cudnn)(?:/|$)", name)), "")
-        if torch and cuda:
-            yield _order(
-                command.line,
-                f"`{cuda}` beside `{torch}`, which brings its own",
-                f"leave {cuda} out",
-                _drop_module(job, command, cuda),
-            )
         if activated and activated.line < command.line and names and not command.around.branch:
             yield _order(
                 command.line,
                 f"modules are loaded after the environment is activated (line {activated.line}): they go before "
                 f"it in PATH",
                 "load modules first, activate last",
-                (),
+                _activate_last(job, activated),
             )
         loaded += names
     yield from _arch_missing(job, loaded)
+    yield from _second_toolkit(job)
+
+
+def _second_toolkit(job: Job) -> Iterator[Found]:
+    """CUDA or cuDNN modules beside a PyTorch module that has its own."""
+    torch = ""
+    toolkits: list[tuple[Command, str]] = []
+    for command, verb, given in modules(job):
+        if verb == "purge":
+            torch, toolkits = "", []
+        for name in given if verb in ("load", "add") else ():
+            if re.match(r"(?i)(?:pytorch|python-pytorch|cineca-ai)", name):
+                torch = name
+            elif re.match(r"(?i)(?:cuda|cudnn)(?:/|$)", name):
+                toolkits.append((command, name))
+    for command, name in toolkits if torch else ():
+        yield _order(
+            command.line,
+            f"`{name}` beside `{torch}`, which brings its own",
+            f"leave {name} out",
+            _drop_module(job, command, name),
+        )
+
+
+def _activate_last(job: Job, activated: Command) -> tuple[Edit, ...]:
+    """The activation moved behind the last module command."""
+    last = max((command.end_line for command, verb, _ in modules(job) if verb in ("load", "add", "use")), default=0)
+    if activated.line != activated.end_line or activated.around.branch or last <= activated.line:
+        return ()
+    return (
+        Edit(activated.line, activated.line, ()),
+        Edit(last + 1, last, (job.lines[activated.line - 1],)),
+    )
 
 
 def _arch_missing(job: Job, loaded: list[str]) -> Iterator[Found]:

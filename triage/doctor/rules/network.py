@@ -58,7 +58,7 @@ _CACHES = (
 
 
 def cache_in_home(job: Job) -> Iterator[Found]:
-    reported = False
+    reported, area = False, large_area(job)
     for name in _CACHES:
         for command, value in job.assigned.get(name, ()):
             if _HOME.search(f" {value}") and not re.search(r"\.secrets|token", value):
@@ -92,6 +92,9 @@ def cache_in_home(job: Job) -> Iterator[Found]:
                 line=command.line,
                 what="pip install --user fills the home directory",
                 fix="a virtual environment on project or scratch storage, or PYTHONUSERBASE there",
+                edits=(Edit(command.line, command.line - 1, (f'export PYTHONUSERBASE="{area}/python"',)),)
+                if area
+                else (),
             )
     if (
         reported
@@ -149,9 +152,10 @@ def _where(job: Job) -> str:
 
 _DOWNLOAD = re.compile(
     r"(?:\bpip\d?|-m pip|\buv(?: pip)?|\bconda|\bmamba)\s+(?:install|sync|create|"
-    r"env create)\b(?!.*(?:--no-index|--find-links[= ]/))(?!\s+(?:-e\s+)?\.(?:\s|$))|\bwget\s|"
+    r"env (?:create|update))\b(?!.*(?:--no-index|--find-links[= ]/))(?!\s+(?:-e\s+)?\.(?:\s|$))|\bwget\s|"
     r"\bcurl\s(?!.*(?:localhost|127\.0\.0\.1|\$\{?HOST|\$\{?HEAD|\$\{?host|\$\{?NODE|\$\{?URL|\$\(hostname))|"
-    r"\bgit\s+(?:clone|pull|fetch)\b|\b(?:huggingface-cli|hf)\s+download\b|snapshot_download|\b(?:docker|oras|"
+    r"\bgit\s+(?:-C\s+\S+\s+)?(?:clone|pull|fetch|lfs pull)\b|"
+    r"\b(?:huggingface-cli|hf)\s+download\b|snapshot_download|\b(?:docker|oras|"
     r"library)://|\bapt(?:-get)?\s+install\b|\bnltk\.download|\baws s3\b|\bgdown\b|\bmodelscope download\b"
 )
 _ONLINE_TRACKER = re.compile(

@@ -52,7 +52,7 @@ def visible_devices(job: Job) -> Iterator[Found]:
                 command.around.in_step
                 or command.around.loop
                 or command.around.function
-                or (command.words and command.name not in ("export", "declare"))
+                or (command.words and command.name not in ("export", "declare") and len(job.main_launches) != 1)
             ):
                 continue
             if not re.fullmatch(r"[\d,]*", value) or (not value and not job.asks_for_gpus):

@@ -9,6 +9,7 @@ from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
 from triage.doctor.rules.launching import OWN_PROCESSES, line_with
+from triage.doctor.wrappers import srun_options
 
 
 def world_size(job: Job) -> Iterator[Found]:
@@ -122,6 +123,7 @@ def _counts(job: Job, launch: Launch) -> Iterator[Found]:
             )
     elif launch.launcher == "python" and launch.srun is not None:
         yield from _lightning(job, launch)
+        yield from _more_ranks_than_gpus(job, launch)
 
 
 def _visible(job: Job, launch: Launch, count: int) -> bool:
@@ -146,6 +148,29 @@ def _lightning(job: Job, launch: Launch) -> Iterator[Found]:
                 match.group(1),
                 f"${variable}" if variable == "SLURM_JOB_NUM_NODES" else str(wanted),
             )
+
+
+def _more_ranks_than_gpus(job: Job, launch: Launch) -> Iterator[Found]:
+    """One GPU for each rank is meant (LOCAL_RANK is mapped), but there are fewer GPUs than tasks."""
+    tasks = job.tasks_per_node_of(launch)
+    mapped = re.search(r"LOCAL_RANK=\\?\$\{?SLURM_LOCALID", launch.outer.text)
+    if (
+        mapped
+        and job.gpus_per_node
+        and tasks > job.gpus_per_node
+        and not {"ntasks", "ntasks-per-node"} & set(launch.srun or ())
+    ):
+        line = job.line_of("ntasks-per-node", "ntasks")
+        option = job.effective.get("ntasks-per-node")
+        yield Found(
+            rule="launch-world-size-mismatch",
+            line=line,
+            what=f"{tasks} tasks per node, but {job.gpus_per_node} GPU(s): the surplus ranks find no device",
+            fix=f"--ntasks-per-node={job.gpus_per_node}",
+            edits=change(job, option.line, option.raw, option.raw.replace(option.value, str(job.gpus_per_node)))
+            if option and option.value.isdigit()
+            else (),
+        )
 
 
 def _option_mismatch(job: Job, launch: Launch, name: str, value: str, what: str, right: str) -> Found:  # noqa: PLR0917
@@ -187,6 +212,7 @@ def _option_mismatch(job: Job, launch: Launch, name: str, value: str, what: str,
 def rank_env(job: Job) -> Iterator[Found]:
     if job.tasks_total <= 1 and not any(launch.srun for launch in job.launches):
         return
+    yield from _no_meeting_point(job)
     if OWN_PROCESSES.search(job.code) or re.search(
         r"idr_torch|SLURM_PROCID|SLURM_LOCALID|mpi4py|--multiprocessing|hydra/launcher", job.code
     ):
@@ -197,9 +223,10 @@ def rank_env(job: Job) -> Iterator[Found]:
         if launch.command.around.background and launch.command.around.loop:
             continue
         words = " ".join((launch.program, *launch.args))
-        if not (re.search(r"(?i)ddp|fsdp|train|distributed|deepspeed|zero", words)) or re.search(
-            r"(?i)--devices|--num_nodes|trainer\.", words
-        ):
+        meant = bool(re.search(r"(?i)ddp|fsdp|train|distributed|deepspeed|zero", words)) or job.sets(
+            "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE"
+        )
+        if not meant or re.search(r"(?i)--devices|--num_nodes|trainer\.", words):
             continue
         if launch.container and "$" in launch.program:
             continue
@@ -219,30 +246,77 @@ def rank_env(job: Job) -> Iterator[Found]:
         )
 
 
+def _no_meeting_point(job: Job) -> Iterator[Found]:
+    """RANK is mapped in the step, but nobody says where the ranks meet."""
+    for launch in job.main_launches:
+        if launch.launcher != "python" or launch.srun is None or job.tasks_of(launch) <= 1 or launch.container:
+            continue
+        mapped = "RANK" in launch.assignments and "SLURM_PROCID" in launch.assignments["RANK"]
+        set_in_text = re.search(r"\bRANK=\\?\$\{?SLURM_PROCID", launch.outer.text)
+        if (mapped or set_in_text) and not re.search(
+            r"(?i)MASTER_ADDR|--\w*(?:master|dist|init|rdzv|endpoint)|tcp://", f"{job.code}\n{launch.outer.text}"
+        ):
+            first = launch.outer.line
+            yield Found(
+                rule="launch-rank-env",
+                line=launch.line,
+                what="RANK is set, but MASTER_ADDR is not: the ranks have no place to meet",
+                fix='export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1) before srun',
+                edits=(
+                    Edit(
+                        first,
+                        first - 1,
+                        ('export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',),
+                    ),
+                ),
+            )
+            return
+
+
+_RANKS = "RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID"
+
+
 def _rank_edit(job: Job, launch: Launch) -> tuple[Edit, ...]:
-    if launch.outer.line != launch.outer.end_line or launch.container or launch.wrapped:
+    """RANK and LOCAL_RANK set in the step, and in front of it what every rank shares."""
+    started = _ranks_in_step(job, launch)
+    if not started:
         return ()
-    line = job.lines[launch.line - 1]
-    match = re.match(r"^(\s*)(srun\b.*?)\s(python[\d.]*\s[^'|>&;]*?)(\s*(?:(?:\d?>|\||&|;).*)?)$", line)
-    if not match:
-        return ()
-    before = []
-    if not job.sets("WORLD_SIZE"):
-        before.append(
-            f"{match.group(1)}export "
-            f"WORLD_SIZE={job.tasks_total if not job.has('ntasks-per-node', 'ntasks') else '$SLURM_NTASKS'}"
-        )
-    if not job.sets("MASTER_PORT"):
-        before.append(f"{match.group(1)}export MASTER_PORT=$((10000 + SLURM_JOB_ID % 20000))")
-    if not job.sets("MASTER_ADDR"):
-        before.append(
-            f'{match.group(1)}export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
-        )
-    started = (
-        f"{match.group(1)}{match.group(2)} bash -c 'RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID exec "
-        f"{match.group(3)}'{match.group(4)}"
+    indent = re.match(r"\s*", job.lines[launch.outer.line - 1])
+    before = [f"{indent.group() if indent else ''}{text}" for text in _shared_by_ranks(job)]
+    first = started[0]
+    if first.first == launch.outer.line:
+        return (Edit(first.first, first.last, (*before, *first.lines)), *started[1:])
+    return (Edit(launch.outer.line, launch.outer.line - 1, tuple(before)), *started) if before else started
+
+
+def _shared_by_ranks(job: Job) -> list[str]:
+    tasks = job.tasks_total if not job.has("ntasks-per-node", "ntasks") else "$SLURM_NTASKS"
+    wanted = (
+        ("WORLD_SIZE", f"export WORLD_SIZE={tasks}"),
+        ("MASTER_PORT", "export MASTER_PORT=$((10000 + SLURM_JOB_ID % 20000))"),
+        ("MASTER_ADDR", 'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'),
     )
-    return (Edit(launch.line, launch.line, (*before, started)),)
+    return [text for name, text in wanted if not job.sets(name)]
+
+
+def _ranks_in_step(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    command = launch.outer
+    body = next((word for word in command.words if word.literal and len(word.raw) > 2), None)
+    if launch.wrapped and body is not None and "\n" not in body.raw:
+        text = job.lines[body.line - 1]
+        return (Edit(body.line, body.line, (f"{text[: body.column]}export {_RANKS}; {text[body.column :]}",)),)
+    words = [word.text for word in command.words]
+    if launch.wrapped or command.name != "srun":
+        return ()
+    at = len(words) - len(srun_options(words[1:])[1])
+    if at >= len(words):
+        return ()
+    program = command.words[at]
+    text = job.lines[program.line - 1]
+    if not text.isascii():
+        return ()
+    head, rest = text[: program.column - 1], text[program.column - 1 :]
+    return (Edit(program.line, program.line, (f"{head}bash -c '{_RANKS} exec \"$@\"' bash {rest}",)),)
 
 
 _SET_WHEN = {
@@ -262,8 +336,11 @@ def slurm_var_unset(job: Job) -> Iterator[Found]:
     for number, line in enumerate(job.lines, start=1):
         if line.lstrip().startswith(("#", "echo", "printf")):
             continue
-        for match in re.finditer(r"(?<!\\)\$\{?(SLURM_[A-Z_]+)\b(\}?|:?[-=+?])|\$\(\([^)]*?\b(SLURM_[A-Z_]+)\b", line):
-            name = match.group(1) or match.group(3)
+        sums = [match.span() for match in re.finditer(r"\$\(\(.*?\)\)", line)]
+        for match in re.finditer(r"(?<![\\\w])(?:\$\{?)?(SLURM_[A-Z_]+)\b(:?[-=+?]|\}?)", line):
+            name = match.group(1)
+            if not match.group().startswith("$") and not any(one < match.start() < other for one, other in sums):
+                continue
             if (
                 name not in _SET_WHEN
                 or (match.group(2) or "}").strip("}")
@@ -274,10 +351,19 @@ def slurm_var_unset(job: Job) -> Iterator[Found]:
             if name == "SLURM_NTASKS" and _in_step_text(line):
                 continue
             wanted = f"--{_SET_WHEN[name][0]}"
-            right = "SLURM_GPUS_ON_NODE" if name == "SLURM_GPUS_PER_NODE" and job.asks_for_gpus else ""
+            same = name == "SLURM_GPUS_PER_NODE" or (name == "SLURM_GPUS_PER_TASK" and job.tasks_per_node == 1)
+            right = "SLURM_GPUS_ON_NODE" if same and job.asks_for_gpus else ""
             edits = change(job, number, name, right) if right else ()
             if not right and name == "SLURM_NTASKS":
                 edits = add_directive(job, f"--ntasks-per-node={job.tasks_per_node}")
+            default = {"SLURM_CPUS_PER_TASK": job.cpus_per_task, "SLURM_NTASKS_PER_NODE": job.tasks_per_node}.get(name)
+            if not right and default and match.group().startswith("$"):
+                edits = change(
+                    job,
+                    number,
+                    match.group().rstrip("}") + ("}" if "{" in match.group() else ""),
+                    f"${{{name}:-{default}}}",
+                )
             yield Found(
                 rule="launch-slurm-var-unset",
                 line=number,

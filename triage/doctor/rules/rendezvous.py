@@ -14,10 +14,25 @@ from triage.doctor.rules.launching import PER_NODE, line_with
 _LOCAL = re.compile(r"^\"?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|::1)?(?::|\"?$)")
 
 
+_ADDRESS_NAMES = ("MASTER_ADDR", "MAIN_PROCESS_IP", "HEAD_NODE_IP", "RDZV_HOST", "MASTER_IP")
+_FIRST_HOST = '$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
+
+
+def _same_place_everywhere(job: Job, line: int, value: str) -> Found:
+    fixed = re.sub(rf"=[\"']?{re.escape(value)}[\"']?", lambda _: f"={_FIRST_HOST}", job.lines[line - 1], count=1)
+    return Found(
+        rule="launch-rendezvous-local",
+        line=line,
+        what=f"`{value}` is another place on each of the {job.nodes} nodes",
+        fix=f"MASTER_ADDR={_FIRST_HOST}",
+        edits=(Edit(line, line, (fixed,)),),
+    )
+
+
 def rendezvous_local(job: Job) -> Iterator[Found]:
     if job.nodes <= 1:
         return
-    for name in ("MASTER_ADDR", "MAIN_PROCESS_IP", "HEAD_NODE_IP", "RDZV_HOST", "MASTER_IP"):
+    for name in _ADDRESS_NAMES:
         for command, value in job.assigned.get(name, ()):
             if _LOCAL.match(value) or (command.around.in_step and re.search(r"\$\(hostname|`hostname", value)):
                 said = f"`{name}={value}`" if value else f"`{name}` is empty"
@@ -52,6 +67,12 @@ def _local_options(job: Job, launch: Launch) -> Iterator[Found]:
         return
     for name in ("rdzv_endpoint", "rdzv-endpoint", "master_addr", "main_process_ip"):
         value = options.get(name, options.get(name.replace("-", "_"), ""))
+        variable = re.match(r"^\"?\$\{?(\w+)\}?(?=[:\"]|$)", value)
+        if variable and variable.group(1) not in _ADDRESS_NAMES and variable.group(1) in job.assigned:
+            command, given = job.assigned[variable.group(1)][0]
+            if given and _LOCAL.match(given):
+                yield _same_place_everywhere(job, command.line, given)
+                return
         in_step_host = launch.in_step and re.search(r"^\"?(?:\$\(hostname|\$HOSTNAME|\$\{HOSTNAME)", value)
         if (value and _LOCAL.match(value)) or in_step_host:
             line = line_with(job, launch, value)
@@ -70,14 +91,30 @@ def _local_options(job: Job, launch: Launch) -> Iterator[Found]:
             line=line,
             what=f"--standalone forms one group per node, but there are {job.nodes} nodes",
             fix='--nnodes="$SLURM_JOB_NUM_NODES" --rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT"',
+            edits=_with_address(job, launch, line, "--standalone"),
         )
-    elif launch.launcher == "torchrun" and "nnodes" in options and _no_address(options):
+    elif launch.launcher == "torchrun" and _no_address(options) and job.tasks_of(launch) > 1:
         yield Found(
             rule="launch-rendezvous-local",
             line=launch.line,
             what="torchrun on several nodes without a rendezvous address",
             fix='--rdzv_backend=c10d --rdzv_endpoint="$MASTER_ADDR:$MASTER_PORT"',
+            edits=_with_address(job, launch, line_with(job, launch, "torchrun"), "torchrun"),
         )
+
+
+def _with_address(job: Job, launch: Launch, line: int, word: str) -> tuple[Edit, ...]:
+    """The options of a c10d rendezvous behind `torchrun`, or in place of `--standalone`."""
+    text = job.lines[line - 1]
+    if launch.wrapped or word not in text or line < launch.outer.line:
+        return ()
+    nodes = "" if {"nnodes"} & set(launch.options) else '--nnodes="$SLURM_JOB_NUM_NODES" '
+    port = "$MASTER_PORT" if job.sets("MASTER_PORT") else "$((10000 + SLURM_JOB_ID % 20000))"
+    options = f'{nodes}--rdzv_backend=c10d --rdzv_id="$SLURM_JOB_ID" --rdzv_endpoint="$MASTER_ADDR:{port}"'
+    fixed = text.replace(word, options if word.startswith("--") else f"{word} {options}", 1)
+    first = launch.outer.line
+    address = () if job.sets("MASTER_ADDR") else (Edit(first, first - 1, (f"MASTER_ADDR={_FIRST_HOST}",)),)
+    return (*address, Edit(line, line, (fixed,)))
 
 
 def _first_host(job: Job, launch: Launch, line: int, value: str) -> tuple[Edit, ...]:

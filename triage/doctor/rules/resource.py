@@ -9,7 +9,7 @@ from triage.doctor import units
 from triage.doctor.directives import distance_at_most
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.signs import submitted_with
+from triage.doctor.rules.signs import is_training, submitted_with
 
 AS_OF = "according to our records"
 
@@ -41,7 +41,8 @@ def time_format(job: Job) -> Iterator[Found]:
         return
     debug = bool(job.partition and job.partition.debug) or "debug" in job.value("qos") or "dev" in job.value("qos")
     short = re.fullmatch(r"(\d+):00", value) or re.fullmatch(r"\d+", value)
-    if short and minutes <= 72 and not debug and not (":" not in value and minutes in (5, 10, 15, 20, 30, 45, 60)):
+    usual = ":" not in value and minutes in (5, 10, 15, 20, 30, 45, 60) and not is_training(job)
+    if short and minutes <= 72 and not debug and not usual:
         yield Found(
             rule="res-time-format",
             line=option.line,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from triage.doctor.job import Job
+from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import PER_NODE, line_with
 from triage.doctor.rules.signs import is_training
+from triage.doctor.shell import Command
 
 
 def exit_code_lost(job: Job) -> Iterator[Found]:
     strict = re.search(r"set\s+-\w*o?\s*\w*\s*pipefail|set -\w*o pipefail|PIPESTATUS", job.code)
     for launch in job.main_launches:
-        if launch.launcher == "other" and not launch.program.endswith((".py", ".sh")):
+        if launch.launcher == "other" and launch.srun is None and not launch.program.endswith((".py", ".sh")):
             continue
-        if launch.outer.around.pipe and not strict:
+        if launch.outer.around.pipe and not strict and not launch.outer.around.condition:
             first = launch.outer.line
             yield Found(
                 rule="rob-exit-code-lost",
@@ -36,6 +38,23 @@ def exit_code_lost(job: Job) -> Iterator[Found]:
                 edits=(Edit(launch.outer.end_line, launch.outer.end_line, (fixed,)),) if fixed != text else (),
             )
     yield from _code_after(job)
+    yield from _plain_wait(job)
+
+
+def _plain_wait(job: Job) -> Iterator[Found]:
+    """`wait` without a process id always succeeds."""
+    waits = [command for command in job.outer_commands if command.name == "wait"]
+    background = [launch for launch in job.main_launches if launch.outer.around.background]
+    if not background or not waits or any(command.args() for command in waits) or "kill -0" in job.code:
+        return
+    if waits[-1].line > background[-1].outer.end_line and not re.search(r"wait\s+(?:-n|\$)", job.code):
+        yield Found(
+            rule="rob-exit-code-lost",
+            line=waits[-1].line,
+            severity="hint",
+            what="`wait` without a process id always succeeds: a failed run counts as COMPLETED",
+            fix="pid=$! behind each start, then wait $pid || exit 1",
+        )
 
 
 def _code_after(job: Job) -> Iterator[Found]:
@@ -204,13 +223,38 @@ def requeue_truncate(job: Job) -> Iterator[Found]:
         None,
     )
     resume = _RESUME.search(job.code)
-    if removing and job.main_launches and removing.line < job.main_launches[0].line and (active or not handled):
+    if (
+        removing
+        and job.main_launches
+        and removing.line < job.main_launches[0].line
+        and (active or not handled)
+        and not _only_first_run(job, removing)
+    ):
+        text = job.lines[removing.line - 1]
+        guarded = re.sub(r"\brm\s", '[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || rm ', text, count=1)
         yield Found(
             rule="rob-requeue-truncate",
             line=removing.line,
             what="after a requeue this removes the results of the first run",
             fix="keep them, and resume; or --no-requeue",
             severity=None if active else "warning",
+            edits=(Edit(removing.line, removing.line, (guarded,)),) if re.match(r"\s*rm\s", text) else (),
+        )
+    made = next(
+        (
+            command
+            for command in job.outer_commands
+            if command.name == "mkdir" and not re.search(r"\s-\w*p|\s--parents", command.text)
+        ),
+        None,
+    )
+    if made and active and re.search(r"set\s+-\w*e", job.code) and not made.around.guarded:
+        yield Found(
+            rule="rob-requeue-truncate",
+            line=made.line,
+            what="mkdir of a directory that exists after a requeue fails, and set -e ends the job",
+            fix="mkdir -p",
+            edits=change(job, made.line, "mkdir ", "mkdir -p "),
         )
     if active and not handled:
         option = job.effective["requeue"]
@@ -223,6 +267,12 @@ def requeue_truncate(job: Job) -> Iterator[Found]:
             fix="--requeue with --open-mode=append, and resume",
             edits=change(job, option.line, option.raw, f"{option.raw} --open-mode=append"),
         )
+
+
+def _only_first_run(job: Job, command: Command) -> bool:
+    return "SLURM_RESTART_COUNT" in job.lines[command.line - 1] or (
+        command.around.branch and "SLURM_RESTART_COUNT" in job.code
+    )
 
 
 def signal_delivery(job: Job) -> Iterator[Found]:
@@ -257,7 +307,7 @@ def signal_delivery(job: Job) -> Iterator[Found]:
             main[0].line if traps else option.line,
             "the trap runs only after the foreground step has ended: too late",
             "srun in the background, then a wait loop",
-            (),
+            _in_background(job, main),
         )
     elif to_batch and traps and main:
         waits = [
@@ -271,7 +321,7 @@ def signal_delivery(job: Job) -> Iterator[Found]:
                 waits[0],
                 "after the trap this wait returns, the script ends and the step is cancelled",
                 "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done",
-                (),
+                _wait_loop(job, waits[0]),
             )
     elif not to_batch and not traps and any(launch.launcher in PER_NODE or launch.container for launch in main):
         first = next(launch for launch in main if launch.launcher in PER_NODE or launch.container)
@@ -296,6 +346,32 @@ def signal_delivery(job: Job) -> Iterator[Found]:
             change(job, option.line, f"@{match.group(1)}", "@300"),
             "warning",
         )
+
+
+def _in_background(job: Job, main: Sequence[Launch]) -> tuple[Edit, ...]:
+    """The one main command put into the background, with a wait that goes on after the trap."""
+    outer = main[0].outer
+    if len(main) != 1 or outer.around.branch or outer.around.loop or outer.around.function or outer.around.pipe:
+        return ()
+    end = outer.end_line
+    text = job.lines[end - 1].rstrip()
+    if re.search(r"[;#]", text):
+        return ()
+    return (Edit(end, end, (f"{text} & pid=$!", f"{_LOOP}; wait $pid")),)
+
+
+_LOOP = "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done"
+
+
+def _wait_loop(job: Job, line: int) -> tuple[Edit, ...]:
+    text = job.lines[line - 1]
+    match = re.fullmatch(r"(\s*)wait(?:\s+\"?\$\{?(\w+)\}?\"?)?\s*", text)
+    name = (match.group(2) if match else "") or next(
+        (name for name, value in job.variables.items() if value == "$!"), ""
+    )
+    if not match or not name:
+        return ()
+    return (Edit(line, line, (f"{match.group(1)}{_LOOP.replace('$pid', f'${name}')}; wait ${name}",)),)
 
 
 def _signal(line: int, what: str, fix: str, edits: tuple[Edit, ...], severity: str = "error") -> Found:

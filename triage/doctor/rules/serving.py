@@ -193,13 +193,7 @@ def port_host(job: Job) -> Iterator[Found]:
             or port.isdigit()
             or (literal is not None and "SLURM" not in job.variables.get(port.strip('${}"'), ""))
         )
-        if (
-            fixed
-            and (job.has("array") or not job.owns_node)
-            and not launch.container
-            and job.gpus_per_node
-            and "--uds" not in text
-        ):
+        if fixed and (job.has("array") or not job.owns_node) and job.gpus_per_node and "--uds" not in text:
             line = line_with(job, launch, "--port") if port else launch.line
             variable = re.fullmatch(r"\"?\$\{?(\w+)\}?\"?", port)
             if variable and variable.group(1) in job.assigned:

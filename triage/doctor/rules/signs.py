@@ -26,8 +26,25 @@ _HUB_MODEL = re.compile(
 )
 
 
+_MODEL_OPTION = re.compile(
+    r"--(?:model(?:[-_]name(?:[-_]or[-_]path)?|[-_]id|[-_]path)?|pretrained[-_]model(?:[-_]name[-_]or[-_]path)?|tokenizer(?:[-_]name)?)"
+    r"[= ][\"']?([A-Za-z][\w\-]{1,40}/[A-Za-z][\w.\-]{2,80})(?=[\s\"']|$)"
+)
+_LOCAL_FOLDER = re.compile(
+    r"(?i)^(?:models?|checkpoints?|ckpts?|weights|data|datasets?|out(?:puts?)?|results?|runs?|hub|hf|cache|scratch|work|"
+    r"projects?|pretrained|configs?|src|exp\w*|saved?|final)/"
+)
+
+
+_NO_TRAINING = re.compile(r"(?i)infer|eval|bench|test|generat|serv|predict|embed|score|client")
+
+
 def is_training(job: Job) -> bool:
-    return any(_TRAIN.search(f"{launch.program} {launch.command.text}") for launch in job.main_launches)
+    return any(
+        _TRAIN.search(f"{launch.program} {launch.command.text}")
+        or (launch.launcher in ("torchrun", "accelerate", "deepspeed") and not _NO_TRAINING.search(launch.program))
+        for launch in job.main_launches
+    )
 
 
 def is_preparation(job: Job) -> bool:
@@ -59,9 +76,11 @@ def hub_models(job: Job) -> list[tuple[int, str]]:
     for number, line in enumerate(job.lines, start=1):
         if line.lstrip().startswith(("#", "echo")):
             continue
-        match = _HUB_MODEL.search(line)
+        match, named = _HUB_MODEL.search(line), _MODEL_OPTION.search(line)
         if match:
             found.append((number, match.group()))
+        elif named and not _LOCAL_FOLDER.match(named.group(1)):
+            found.append((number, named.group(1)))
     return found
 
 
@@ -109,6 +128,12 @@ def sets_export(job: Job, name: str) -> bool:
 _LARGE = ("SCRATCH", "WORK", "CINECA_SCRATCH", "SCRATCHDIR", "WORKDIR")
 
 
+_AREA = re.compile(
+    r"/nobackup/proj/(?:disk|flash)/[\w.\-]+|/ceph/hpc/data/[\w\-]+|/exa5/scratch/user/[\w\-]+|/projects/[A-Za-z]\d[\w]+|"
+    r"/scratch/project/[\w\-]+|/gpfs/(?:scratch|projects)/[\w\-]+|/leonardo_work/[\w\-]+"
+)
+
+
 def large_area(job: Job) -> str:
     """A place for big files that is known by name on the system; empty when none is."""
     if job.site is None:
@@ -125,6 +150,9 @@ def large_area(job: Job) -> str:
     }
     if job.site.id in by_account and re.fullmatch(r"[\w\-]+", account):
         return by_account[job.site.id] + account
+    used = _AREA.search(job.code)
+    if used:
+        return used.group()
     if job.site.id in ("mn5-acc", "karolina") and re.fullmatch(r"[\w\-]+", account):
         return f"/gpfs/scratch/{account}" if job.site.id == "mn5-acc" else f"/scratch/project/{account.lower()}"
     return ""

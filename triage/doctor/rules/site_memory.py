@@ -48,7 +48,17 @@ def mem_over_node(job: Job) -> Iterator[Found]:
             what=f"{job.mem_gib:.0f} GiB for {job.gpus_per_node} GPU(s): the share of a GPU is "
             f"{job.site.ram_per_gpu:.0f} GiB; more is billed as further GPUs or waits",
             fix=f"--mem={int(job.site.ram_per_gpu * job.gpus_per_node)}G",
+            edits=_share(job),
         )
+
+
+def _share(job: Job) -> tuple[Edit, ...]:
+    share = job.site.ram_per_gpu if job.site else None
+    for name, amount in (("mem", job.gpus_per_node), ("mem-per-gpu", 1)):
+        option = job.effective.get(name)
+        if option and share:
+            return change(job, option.line, option.value, f"{int(share * amount)}G")
+    return ()
 
 
 def mem_spec(job: Job) -> Iterator[Found]:
@@ -61,6 +71,12 @@ def mem_spec(job: Job) -> Iterator[Found]:
             fix="keep one of them",
             edits=without_option(job, max(given, key=lambda option: option.line).name),
         )
+    stray = [
+        option
+        for option in job.options
+        if option.trouble == "stray-word" and re.fullmatch(r"[KMGT]i?B?", option.name, re.IGNORECASE)
+    ]
+    split_lines = {option.line for option in stray}
     for option in given:
         value = option.value
         if re.search(r"[$<]", value) or option.trouble == "blank-around-equals":
@@ -76,7 +92,7 @@ def mem_spec(job: Job) -> Iterator[Found]:
                 fix=f"--{option.name}={right}" if right else "an integer with K, M, G or T",
                 edits=change(job, option.line, option.value, right) if right else (),
             )
-        elif value.isdigit() and 0 < int(value) <= 2048:
+        elif value.isdigit() and 0 < int(value) <= 2048 and option.line not in split_lines:
             yield Found(
                 rule="res-mem-spec",
                 line=option.line,
@@ -93,11 +109,6 @@ def mem_spec(job: Job) -> Iterator[Found]:
             what="--mem-per-gpu without a GPU request is refused",
             fix="ask for GPUs, or use --mem",
         )
-    stray = [
-        option
-        for option in job.options
-        if option.trouble == "stray-word" and re.fullmatch(r"[KMGT]i?B?", option.name, re.IGNORECASE)
-    ]
     for option in stray:
         if any(other.line == option.line for other in given):
             yield Found(

@@ -10,6 +10,7 @@ from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
 from triage.doctor.rules.resource import AS_OF, near, without_option
 from triage.doctor.rules.signs import gpu_sign, is_preparation, submitted_with
 from triage.doctor.rules.site_resource import best_partition
+from triage.doctor.systems import systems
 
 _CPU_PARTITIONS = {
     "lumi-g": ("standard", "small", "largemem", "lumid", "debug"),
@@ -45,13 +46,27 @@ def account(job: Job) -> Iterator[Found]:
         return
     problem = _account_problem(job, value, entry.get("regex"))
     if problem:
+        unsure = job.site.id in _LOOSE_ACCOUNTS and not _of_another_site(job.site.id, value)
         yield Found(
             rule="res-account",
             line=option.line,
             column=option.column,
+            severity="warning" if unsure else None,
             what=problem,
             fix=f"the project id as {job.site.name} writes it, for example {entry.get('example')}",
         )
+
+
+_LOOSE_ACCOUNTS = ("mn5-acc", "karolina", "adastra-mi250x", "adastra-mi300a")
+"""Their account names are known from examples only."""
+
+
+def _of_another_site(system: str, value: str) -> bool:
+    for other, row in systems().items():
+        regex = ((row["directives"] or {}).get("account") or {}).get("regex")
+        if regex and other.split("-")[0] != system.split("-", maxsplit=1)[0] and re.fullmatch(regex, value):
+            return True
+    return False
 
 
 def _account_problem(job: Job, value: str, regex: str | None) -> str:  # noqa: PLR0911 (one for each system)
@@ -126,7 +141,7 @@ def _known(job: Job, name: str) -> bool:
         job.site
         and (
             name in job.site.partition_names
-            or name.startswith(tuple(job.site.partition_names - {"gpu", "cpu", "fat"} or {"\0"}))
+            or name.startswith(tuple(f"{known}_" for known in job.site.partition_names - {"gpu", "cpu", "fat"}))
         )
     )
 
@@ -160,6 +175,9 @@ def _rule(job: Job, what: str, fix: str, *names: str, edits: tuple[Edit, ...] = 
     )
 
 
+_MN5_QOS = frozenset(("acc_ehpc", "acc_debug", "acc_bench", "acc_interactive", "acc_bscls", "acc_resa", "acc_training"))
+
+
 def _mn5_qos(job: Job) -> Iterator[Found]:
     qos = job.value("qos")
     if not qos and not submitted_with(job, "qos", "q", "SBATCH_QOS"):
@@ -179,7 +197,7 @@ def _mn5_qos(job: Job) -> Iterator[Found]:
             "qos",
             edits=change(job, job.line_of("qos"), qos, qos.replace("gp_", "acc_", 1)),
         )
-    elif qos and not re.match(r"acc_|gp_", qos) and not re.search(r"[<$]", qos):
+    elif qos and not re.search(r"[<$]", qos) and (not re.match(r"acc_|gp_", qos) or near(qos, _MN5_QOS)):
         yield _rule(
             job,
             f"QoS `{qos}` is not one of MareNostrum 5 (acc_...)",
@@ -189,7 +207,7 @@ def _mn5_qos(job: Job) -> Iterator[Found]:
                 job,
                 job.line_of("qos"),
                 qos,
-                near(qos, frozenset(("acc_ehpc", "acc_debug", "acc_bench", "acc_interactive"))) or "acc_ehpc",
+                near(qos, _MN5_QOS) or "acc_ehpc",
             ),
         )
 
@@ -216,7 +234,14 @@ def _required_qos(job: Job) -> Iterator[Found]:
             and job.value("qos") in ("normal", "2cpu-single-host")
             and job.asks_for_gpus
         ):
-            yield _rule(job, f"QoS `{job.value('qos')}` gives no GPU on Discoverer+", "--qos=<project name>", "qos")
+            project = job.value("account") if re.fullmatch(r"[\w\-]+", job.value("account")) else ""
+            yield _rule(
+                job,
+                f"QoS `{job.value('qos')}` gives no GPU on Discoverer+",
+                f"--qos={project or '<project name>'}",
+                "qos",
+                edits=change(job, job.line_of("qos"), job.value("qos"), project) if project else (),
+            )
         return
     if job.site and job.site.id == "meluxina":
         yield _rule(
@@ -227,8 +252,14 @@ def _required_qos(job: Job) -> Iterator[Found]:
             edits=add_directive(job, "--qos=default"),
         )
     else:
+        project = job.value("account")
+        named = bool(re.fullmatch(r"[\w\-]+", project))
         yield _rule(
-            job, "no --qos: the default QoS gives 1 minute and no GPU", "add #SBATCH --qos=<project name>", "partition"
+            job,
+            "no --qos: the default QoS gives 1 minute and no GPU",
+            f"add #SBATCH --qos={project if named else '<project name>'}",
+            "partition",
+            edits=add_directive(job, f"--qos={project}") if named else (),
         )
 
 

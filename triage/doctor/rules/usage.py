@@ -17,7 +17,7 @@ _USES_ALL = re.compile(
 
 
 def over_asking(job: Job) -> Iterator[Found]:
-    if not job.gpus_per_node or not job.main_launches:
+    if not job.gpus_per_node or not job.main_launches or job.het:
         return
     total = job.gpus_per_node * job.nodes
     line = job.line_of("gpus-per-node", "gres", "gpus", "gpus-per-task", "partition")

@@ -60,7 +60,10 @@ def _code_line(mended: Mended, index: int) -> int:
         mended.lines[index] = line = line.rstrip()
     if line.endswith("\\"):
         swallowed = not after.strip() or after.lstrip().startswith("#")
-        if swallowed and re.match(r"^\s*(?:-{1,2}[A-Za-z]|\S+\s*\\$)", beyond) and not _COMMANDS.match(beyond.lstrip()):
+        deeper = beyond.strip() and _indent(beyond) > _indent(mended.lines[_start_of_command(mended.lines, index)])
+        if (swallowed and deeper and not beyond.lstrip().startswith("#")) or (
+            swallowed and re.match(r"^\s*(?:-{1,2}[A-Za-z]|\S+\s*\\$)", beyond) and not _COMMANDS.match(beyond.lstrip())
+        ):
             what = "an empty line" if not after.strip() else "a comment"
             _broken(mended, index + 1, f"{what} inside the command cuts it off")
             moved, origin = mended.lines.pop(index + 1), mended.origins.pop(index + 1)
@@ -85,10 +88,16 @@ def _code_line(mended: Mended, index: int) -> int:
     return index
 
 
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
+
+
 def _is_torn(line: str, after: str) -> bool:
     """A line that a mail client cut at a blank: what follows is no command."""
     if re.search(r"\s--[a-z][\w\-]*$", line.rstrip()) and re.match(r"^[\"']?\$\{?\w+\}?[/\w.\-]*", after):
         return True
+    if re.match(r"^/\S*/bin/\S+(?:\s|$)", after):
+        return False
     if (_COMMANDS.match(after) and not re.match(r"^/[\w./\-]+(?:\s|$)", after)) or re.match(r"^\s{2,}", after):
         return False
     if line.rstrip().endswith((";", "{", "}", "then", "do", "fi", "done", ")", "&")):
