@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from email import message_from_bytes
 from email.errors import MessageError
 
 from flufl.bounce import all_failures
 
 from ingest.headers import Headers
-from ingest.message import Address
+from ingest.message import Address, DeliveryReport, Kind
 from ingest.structure import Part
 
 _ROBOTS = re.compile(
@@ -45,23 +46,46 @@ _UNDELIVERED = re.compile(
 )
 _REPORT_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 _RECEIPT_TYPES = {"message/disposition-notification", "message/global-disposition-notification"}
-_MARKS = ("list-id", "list-unsubscribe", "x-autoreply", "x-autorespond", "x-auto-reply", "x-auto-response-suppress",
-          "x-autoresponder", "x-mail-autoreply")  # fmt: skip
+_LIST_MARKS = ("list-id", "list-unsubscribe")
+_REPLY_MARKS = ("x-autoreply", "x-autorespond", "x-auto-reply", "x-autoresponder", "x-mail-autoreply")
+_MARKS = ("x-auto-response-suppress",)
+_QUOTED_ID = re.compile(
+    rb"^[> \t|]{0,8}(?:X-Original-|Original-)?Message-ID:[ \t]{0,8}(?:\r?\n[ \t]{1,8})?<([^<>\s]{1,300})>",
+    re.IGNORECASE | re.MULTILINE,
+)
 _MAX_SCANNED_BYTES = 300_000
 _ASCII = bytes(range(128)) + b"?" * 128  # its detectors stumble over 8-bit headers
 # It logs a traceback for each detector that stumbles over a broken mail; that is no news to an operator.
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 
 
-def is_auto_generated(root: Part, sender: Address | None, subject: str, *, envelope_from: str | None = None) -> bool:
-    """Never to be acknowledged. Out-of-office subjects count only as the last resort, at the start of the subject."""
-    return (
+def kind_of(root: Part, sender: Address | None, subject: str, *, bounce: bool, envelope_from: str | None) -> Kind:
+    """All but `person` are never acknowledged. Out-of-office subjects count only at the start of the subject."""
+    if bounce:
+        return "delivery report"
+    if _has_type(root, _RECEIPT_TYPES):
+        return "read receipt"
+    if _OUT_OF_OFFICE.match(subject) is not None or _says_reply(root.headers):
+        return "auto-reply"
+    if any(root.headers.first(name) is not None for name in _LIST_MARKS) or _precedence(root.headers) == "list":
+        return "list"
+    is_machine = (
         _says_so(root.headers)
         or root.type_header.value == "multipart/report"
-        or _has_type(root, _RECEIPT_TYPES)
         or _has_null_sender(root.headers, envelope_from)
         or _is_robot(sender)
-        or _OUT_OF_OFFICE.match(subject) is not None
+    )
+    return "automatic" if is_machine else "person"
+
+
+def delivery_report(raw: bytes, root: Part) -> DeliveryReport:
+    """Whom the mail did not reach, for good or for now, and which mail it was."""
+    temporary, permanent = _failures(raw[:_MAX_SCANNED_BYTES])
+    quoted = _QUOTED_ID.findall(raw, root.start, root.start + _MAX_SCANNED_BYTES)
+    return DeliveryReport(
+        permanent=permanent,
+        temporary=tuple(address for address in temporary if address not in permanent),
+        message_ids=tuple(dict.fromkeys(found.decode("utf-8", "replace") for found in quoted[:20])),
     )
 
 
@@ -77,17 +101,27 @@ def is_bounce(
     unsent = _UNDELIVERED.search(subject) is not None
     if not (by_daemon or unsent or _has_null_sender(root.headers, envelope_from)):
         return False
-    return (by_daemon and unsent) or _names_failure(raw[:_MAX_SCANNED_BYTES])
+    return (by_daemon and unsent) or any(_failures(raw[:_MAX_SCANNED_BYTES]))
 
 
 def _says_so(headers: Headers) -> bool:
-    submitted = (headers.first("auto-submitted") or "no").partition(";")[0].split("(")[0].strip().lower()
-    if submitted not in {"no", ""}:
-        return True
-    precedence = (headers.first("precedence") or "").strip().lower()
-    if precedence in {"bulk", "junk", "list", "auto_reply", "auto-reply"}:
+    if _submitted(headers) not in {"no", ""} or _precedence(headers) in {"bulk", "junk"}:
         return True
     return any(headers.first(name) is not None for name in _MARKS)
+
+
+def _says_reply(headers: Headers) -> bool:
+    if _submitted(headers) == "auto-replied" or _precedence(headers) in {"auto_reply", "auto-reply"}:
+        return True
+    return any(headers.first(name) is not None for name in _REPLY_MARKS)
+
+
+def _submitted(headers: Headers) -> str:
+    return (headers.first("auto-submitted") or "no").partition(";")[0].split("(")[0].strip().lower()
+
+
+def _precedence(headers: Headers) -> str:
+    return (headers.first("precedence") or "").strip().lower()
 
 
 def _has_null_sender(headers: Headers, envelope_from: str | None) -> bool:
@@ -104,10 +138,14 @@ def _has_type(part: Part, types: set[str]) -> bool:
     return part.content_type in types or any(_has_type(child, types) for child in part.children)
 
 
-def _names_failure(raw: bytes) -> bool:
-    """flufl.bounce reads hundreds of forms; on broken mail it stumbles in the ways listed here."""
+def _failures(raw: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Addresses (temporary, permanent). flufl.bounce reads hundreds of forms, and stumbles over broken mail."""
     try:
         temporary, permanent = all_failures(message_from_bytes(raw.translate(_ASCII)))
     except (MessageError, ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError):
-        return False
-    return bool(temporary or permanent)
+        return (), ()
+    return _addresses(temporary), _addresses(permanent)
+
+
+def _addresses(found: Iterable[bytes]) -> tuple[str, ...]:
+    return tuple(sorted(address.decode("ascii", "replace") for address in found if b"@" in address))

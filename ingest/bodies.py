@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ingest.charset import decode_text
 from ingest.encoded_words import decode_words
@@ -11,10 +13,13 @@ from ingest.file_names import declared_name, located_name, made_up_name, name_fr
 from ingest.flowed import join_flowed
 from ingest.headers import message_ids, read_headers
 from ingest.html_text import MAX_HTML_CHARACTERS, declared_html_charset, html_to_text
+from ingest.invitations import invitation_text
 from ingest.message import Attachment
 from ingest.structure import Part
+from ingest.tnef import is_tnef, unpack_tnef
 from ingest.transfer import decode_transfer
 
+MAX_INVITATIONS = 3
 # Copies of the text for other devices; no reader shows them beside the text.
 _SHADOWS = {"text/x-amp-html", "text/watch-html"}
 _NEVER_TEXT = {"text/calendar", "text/rfc822-headers", "text/csv", "text/vcard", "text/x-vcard", "text/directory"}
@@ -27,14 +32,34 @@ class Contents:
     defects: list[str] = field(default_factory=list)
     leaves: int = 0
     """Leaves seen so far, for made-up names."""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """Name by Content-ID, for what the HTML shows in place."""
 
 
 def read_contents(raw: bytes, root: Part) -> Contents:
-    contents = Contents()
+    contents = Contents(pictures=dict(_pictures(root)))
     _collect(memoryview(raw), root, contents, wants_text=True)
     if not contents.texts:
         _read_named_text(memoryview(raw), root, contents)
+    _add_tnef_text(contents)
+    _add_invitations(contents)
     return contents
+
+
+def _add_tnef_text(contents: Contents) -> None:
+    """Outlook puts the text into winmail.dat too, and sometimes only there."""
+    for item in contents.attachments if not contents.texts else ():
+        if is_tnef(item):
+            unpacked = unpack_tnef(item.content)
+            contents.texts.extend(filter(str.strip, [unpacked.text]))
+            _note(contents, unpacked.complaint)
+
+
+def _add_invitations(contents: Contents) -> None:
+    """The date and place of a meeting often stand in the calendar part alone."""
+    invitations = (item for item in contents.attachments if item.content_type == "text/calendar")
+    texts = (invitation_text(item.content) for item in islice(invitations, MAX_INVITATIONS))
+    contents.texts.extend(dict.fromkeys(text for text in texts if text))
 
 
 def _collect(raw: memoryview, part: Part, contents: Contents, *, wants_text: bool) -> None:
@@ -87,6 +112,19 @@ def _is_named_but_shown(part: Part) -> bool:
     return part.disposition.value != "attachment" and bool(declared_name(part))
 
 
+def _pictures(part: Part) -> Iterator[tuple[str, str]]:
+    for child in part.children:
+        yield from _pictures(child)
+    content_id = "" if part.is_multipart else _content_id(part)
+    if content_id and (name := declared_name(part)):
+        yield content_id, name
+
+
+def _content_id(part: Part) -> str:
+    header = part.headers.first("content-id")
+    return next(iter(message_ids(header)), "") or (header or "").strip("<> ")
+
+
 def _text(raw: memoryview, part: Part, contents: Contents) -> str:
     data, complaint = decode_transfer(raw[part.start : part.end], part.headers.first("content-transfer-encoding"))
     _note(contents, complaint)
@@ -95,20 +133,20 @@ def _text(raw: memoryview, part: Part, contents: Contents) -> str:
     text, complaint = decode_text(data, declared)
     del data  # a log of 25 MB in the text is held once less
     _note(contents, complaint)
-    text = _unix_lines(text, contents)
+    if "\0" in text:
+        contents.defects.append("NUL characters in the text were left out")
+        text = text.replace("\0", "")
+    text = unix_lines(text)
     if is_html:
         if len(text) > MAX_HTML_CHARACTERS:
             contents.defects.append(f"HTML longer than {MAX_HTML_CHARACTERS} characters was cut")
-        return html_to_text(text)
+        return html_to_text(text, contents.pictures)
     if part.type_header.parameters.get("format", "").lower() == "flowed":
         return join_flowed(text, delsp=part.type_header.parameters.get("delsp", "").lower() == "yes")
     return text
 
 
-def _unix_lines(text: str, contents: Contents) -> str:
-    if "\0" in text:
-        contents.defects.append("NUL characters in the text were left out")
-        text = text.replace("\0", "")
+def unix_lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -117,8 +155,7 @@ def _attachment(raw: memoryview, part: Part, contents: Contents) -> Attachment:
     name = declared_name(part) or located_name(part) or _name_of_mail(part, content)
     if complaint:
         contents.defects.append(f"attachment {contents.leaves}: {complaint}")
-    content_ids = message_ids(part.headers.first("content-id"))
-    content_id = content_ids[0] if content_ids else (part.headers.first("content-id") or "").strip("<> ") or None
+    content_id = _content_id(part) or None
     is_attached = part.disposition.value == "attachment"
     return Attachment(
         filename=name or made_up_name(part.content_type, contents.leaves),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
+from urllib.parse import unquote
 
-from ingest.html_tokens import Tag, tokens
+from ingest.html_tokens import RAW_TEXT, Tag, tokens
 
 MAX_HTML_CHARACTERS = 2_000_000
 _MAX_TOKENS = 150_000
@@ -26,9 +28,12 @@ _SPACES = re.compile(r"[ \t\n\r\f\u200b\ufeff]+")
 _WEB = ("http://", "https://", "ftp://")
 
 
-def html_to_text(html: str) -> str:
-    """Links as `text (url)`, list items as `- `, cells as `a | b`, quotes behind `> `; hidden text is left out."""
-    writer = _Writer()
+def html_to_text(html: str, pictures: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Links as `text (url)`, list items as `- `, cells as `a | b`, quotes behind `> `; hidden text is left out.
+
+    `pictures` are file names by Content-ID: a picture in place reads `[image: plot.png]`.
+    """
+    writer = _Writer(pictures)
     stream = tokens(html[:MAX_HTML_CHARACTERS])
     for token in islice(stream, _MAX_TOKENS):
         if isinstance(token, str):
@@ -65,7 +70,8 @@ class _Table:
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, pictures: Mapping[str, str]) -> None:
+        self._pictures = pictures
         self._sheets = [_Sheet()]
         self._tables: list[_Table] = []
         self._tables_too_deep = 0
@@ -100,7 +106,9 @@ class _Writer:
             if tag.name == self._hidden_by:
                 self._hidden_depth += -1 if tag.closing else 1
             return
-        if not tag.closing and tag.name not in _VOID and _HIDDEN.search(tag.attributes.get("style", "")):
+        # The content of a style element is no token, nor is its end; Outlook on the web hides such an element.
+        can_hide = not tag.closing and tag.name not in _VOID and tag.name not in RAW_TEXT
+        if can_hide and _HIDDEN.search(tag.attributes.get("style", "")):
             self._hidden_by, self._hidden_depth = tag.name, 1
             return
         if tag.name in _PARAGRAPHS:
@@ -217,7 +225,8 @@ class _Writer:
 
     def _open_image(self, tag: Tag) -> None:
         source = tag.attributes.get("src", "")
-        label = tag.attributes.get("alt", "").strip() or (source[4:] if source.lower().startswith("cid:") else "")
+        content_id = unquote(source[4:]) if source.lower().startswith("cid:") else ""
+        label = self._pictures.get(content_id) or tag.attributes.get("alt", "").strip() or content_id
         if label:
             self._put(f"[image: {_SPACES.sub(' ', label)[:200]}]")
 

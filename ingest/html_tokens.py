@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:_-]{0,40})")
 _ATTRIBUTE = re.compile(r"([A-Za-z][A-Za-z0-9:_-]{0,40})(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)))?")
-_RAW_TEXT = {"script", "style", "title", "textarea", "noembed", "noframes", "template", "svg", "math"}
+RAW_TEXT = {"script", "style", "title", "textarea", "noembed", "noframes", "template", "svg", "math"}
 _MAX_ATTRIBUTES = 10_000
 
 
@@ -38,7 +38,7 @@ def tokens(html: str) -> Iterator[Tag | str]:
             name = tag[2].lower()
             yield Tag(name, bool(tag[1]), {} if tag[1] else _attributes(html, tag.end(), end))
             position = end + 1
-            if name in _RAW_TEXT and not tag[1] and html[end - 1 : end] != "/":
+            if name in RAW_TEXT and not tag[1] and html[end - 1 : end] != "/":
                 position = _after_closing(html, name, position)
         elif html[bracket + 1 : bracket + 2] in {"!", "?", "/"}:
             position = _after_comment(html, bracket)

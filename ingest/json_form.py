@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ingest.message import Address, Attachment, InboundMessage
+from ingest.file_types import detect_type
+from ingest.message import Address, Attachment, DeliveryReport, InboundMessage
 
 JsonValue = str | int | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -26,6 +27,9 @@ def message_as_dict(file: str, message: InboundMessage) -> dict[str, JsonValue]:
         "visible_text": message.visible_text,
         "attachments": [_attachment(attachment) for attachment in message.attachments],
         "defects": list(message.defects),
+        "kind": message.kind,
+        "protection": message.protection,
+        "failed_recipients": _failed(message.report) if message.report else None,
     }
 
 
@@ -40,4 +44,10 @@ def _attachment(attachment: Attachment) -> JsonValue:
         "size": attachment.size,
         "sha256": attachment.sha256,
         "inline": attachment.inline,
+        "detected_type": detect_type(attachment.content, attachment.filename),
+        "content_id": attachment.content_id,
     }
+
+
+def _failed(report: DeliveryReport) -> JsonValue:
+    return {"permanent": list(report.permanent), "temporary": list(report.temporary)}

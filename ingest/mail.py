@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ingest.addresses import read_addresses
-from ingest.automatic import is_auto_generated, is_bounce
+from ingest.automatic import delivery_report, is_bounce, kind_of
 from ingest.bodies import read_contents
 from ingest.headers import Headers, message_ids, own_message_id, read_date
 from ingest.message import Address, InboundMessage
+from ingest.protection import protection_of
 from ingest.structure import read_structure
 from ingest.visible import visible_text
 
@@ -28,6 +29,7 @@ def parse_mail(raw: bytes, *, envelope_from: str | None = None) -> InboundMessag
     subject = headers.decoded("subject")
     date = read_date(headers.first("date"))
     bounce = is_bounce(lines, root, sender, subject, envelope_from=envelope_from)
+    kind = kind_of(root, sender, subject, bounce=bounce, envelope_from=envelope_from)
     return InboundMessage(
         channel="email",
         message_id=own_message_id(headers.first("message-id")),
@@ -39,12 +41,15 @@ def parse_mail(raw: bytes, *, envelope_from: str | None = None) -> InboundMessag
         reply_to=people["reply-to"],
         subject=subject,
         date=date,
-        auto_generated=bounce or is_auto_generated(root, sender, subject, envelope_from=envelope_from),
+        auto_generated=kind != "person",
         bounce=bounce,
         text=text,
         visible_text=visible_text(text),
         attachments=tuple(contents.attachments),
         defects=_defects(headers, date is None, [*defects, *contents.defects]),
+        kind=kind,
+        report=delivery_report(lines, root) if bounce else None,
+        protection=protection_of(root, text),
     )
 
 

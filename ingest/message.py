@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
+
+Kind = Literal["person", "automatic", "auto-reply", "list", "read receipt", "delivery report"]
+"""Who or what wrote a mail; `automatic` is a machine that fits none of the others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +23,7 @@ class Attachment:
     filename: str
     """Decoded name without directories; made up (`part-3.pdf`) when the mail gave none."""
     content_type: str
+    """As the mail declares it; `file_types.detect_type` tells it from the content."""
     content: bytes
     sha256: str
     """Lower-case hex digest of `content`."""
@@ -30,6 +35,18 @@ class Attachment:
     def size(self) -> int:
         """Bytes after transfer decoding."""
         return len(self.content)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveryReport:
+    """What a bounce says (RFC 3464, or whatever the mail system wrote)."""
+
+    permanent: tuple[str, ...]
+    """Addresses that the mail will not reach; hard."""
+    temporary: tuple[str, ...]
+    """Addresses that the mail system still tries; soft."""
+    message_ids: tuple[str, ...]
+    """Of the mail that came back, as far as the report quotes it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,3 +77,8 @@ class InboundMessage:
     attachments: tuple[Attachment, ...]
     defects: tuple[str, ...]
     """What was broken in the mail, one short sentence each; empty for a sound mail."""
+    kind: Kind = "person"
+    report: DeliveryReport | None = None
+    """Only for a delivery report."""
+    protection: str = ""
+    """`S/MIME signed`, `S/MIME encrypted`, `PGP signed`, `PGP encrypted`; empty for a plain mail."""

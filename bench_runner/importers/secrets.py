@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ingest.masking import mask_secrets
+
 _SECRET = re.compile(
     r"api[_-]?key|password|passwd|secret|authori[sz]ation|headers?$|sshkey|^(?:hf_|auth_|access_|bearer_)?token$|base_url|^url$",
     re.IGNORECASE,
@@ -21,4 +23,6 @@ def _inner(value: object) -> object:
         return without_secrets({str(name): item for name, item in value.items()})
     if isinstance(value, list):
         return [_inner(item) for item in value]
+    if isinstance(value, str):
+        return mask_secrets(value).text
     return value

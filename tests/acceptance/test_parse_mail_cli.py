@@ -13,6 +13,7 @@ from agent.cli.parse_mail import parse_mail
 
 KEYS = ["file", "message_id", "in_reply_to", "references", "from", "to", "cc", "reply_to", "subject", "date"]
 KEYS += ["auto_generated", "bounce", "text", "visible_text", "attachments", "defects"]
+KEYS += ["kind", "protection", "failed_recipients"]
 
 
 def run(*arguments: str) -> Result:

@@ -331,3 +331,41 @@ def test_the_given_mails_are_read() -> None:
     assert messages["attachment_pdf.eml"].attachments[0].filename == "broken.pdf"
     assert messages["utf8_headers.eml"].to == (Address(name="Märy Smith", address="märy@exämple.net"),)
     assert all(messages[name].bounce for name in ("report_422.eml", "report_530.eml", "multi_address_bounce1.eml"))
+
+
+REPORT = (
+    b"From: Mail Delivery System <MAILER-DAEMON@mx.example.org>\nTo: support@example.eu\nSubject: Undelivered Mail\n"
+    b'Content-Type: multipart/report; report-type=delivery-status; boundary="r"\n\n--r\n\nI could not deliver it.\n--r\n'
+    b"Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.org\n\n"
+    b"Final-Recipient: rfc822; ada@example.org\nAction: %s\nStatus: %s\n\n--r\n"
+    b"Content-Type: text/rfc822-headers\n\nMessage-ID: <MIN-2026-000001.abc@example.eu>\nSubject: Re: job\n\n--r--\n"
+)
+
+
+def test_a_bounce_says_whom_and_what_it_is_about() -> None:
+    hard = parse_mail(REPORT % (b"failed", b"5.1.1"))
+    soft = parse_mail(REPORT % (b"delayed", b"4.4.1"))
+    assert hard.report is not None and soft.report is not None
+    assert (hard.report.permanent, hard.report.temporary) == (("ada@example.org",), ())
+    assert (soft.report.permanent, soft.report.temporary) == ((), ("ada@example.org",))
+    assert hard.report.message_ids == ("MIN-2026-000001.abc@example.eu",)
+    assert hard.kind == "delivery report" and hard.bounce and hard.auto_generated
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        (b"Subject: hello", "person"),
+        (b"Subject: Out of office: until Monday", "auto-reply"),
+        (b"Auto-Submitted: auto-replied", "auto-reply"),
+        (b"Auto-Submitted: auto-generated", "automatic"),
+        (b"List-Id: <users.example.org>", "list"),
+        (b"Precedence: bulk", "automatic"),
+        (b"Content-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n--b\n\nread\n--b\n"
+         b"Content-Type: message/disposition-notification\n\nDisposition: x\n--b--", "read receipt"),
+    ],
+)  # fmt: skip
+def test_mail_that_no_person_wrote_is_told_apart(headers: bytes, kind: str) -> None:
+    message = parse_mail(b"From: a@b.eu\n" + headers + b"\n\nhello\n")
+    assert message.kind == kind
+    assert message.auto_generated == (kind != "person")
