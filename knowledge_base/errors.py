@@ -79,3 +79,18 @@ class IndexUnwritableError(KnowledgeBaseError):
             f"the index at {index} cannot be written ({problem}); the one before, if any, is still in place: "
             "check the folder's permissions and free space, or give another --index"
         )
+
+
+class SourcesFileError(KnowledgeBaseError):
+    def __init__(self, file: Path, problems: list[str]) -> None:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"the sources file {file} cannot be used (see docs/knowledge-base.md):{listed}")
+
+
+class SourceFailedError(KnowledgeBaseError):
+    """A source cannot be reached or read; the message is the reason that the report gives."""
+
+
+class SyncRunningError(KnowledgeBaseError):
+    def __init__(self, index: Path) -> None:
+        super().__init__(f"another sync is at work on {index}: wait until it is done")

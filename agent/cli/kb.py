@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from agent.cli.kb_sync import sync
 from agent.settings import load_settings
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.index import BuildReport, Index, build_index, open_index
@@ -21,6 +22,8 @@ kb_app = typer.Typer(help="The knowledge base: build the search index, search it
 
 BATCH = 64
 """Questions embedded together."""
+
+kb_app.command("sync")(sync)
 
 IndexOption = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
 

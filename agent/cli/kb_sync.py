@@ -1,0 +1,67 @@
+"""`minerva kb sync`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.settings import load_settings
+from knowledge_base.encoder import SentenceEncoder
+from knowledge_base.sources.config import AnySource, SourcesFile, articles_source, read_sources
+from knowledge_base.sources.sync import SourceReport, SyncReport
+from knowledge_base.sources.sync import sync as sync_sources
+
+
+def sync(
+    sources: Annotated[
+        Path | None, typer.Option("--sources", help="The sources file; else MINERVA_SOURCES_FILE.")
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option("--index", help="Folder of the index; else that of the service.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
+) -> None:
+    """Bring the index in step with all sources: folders, git repositories, documentation sites.
+
+    Only what changed is read and embedded. A source that fails keeps what was read of it before, and the command
+    ends with status 1 to say so.
+    """
+    settings = load_settings()
+    file = sources or settings.sources_file
+    wanted = read_sources(file) if file else SourcesFile()
+    ours: list[AnySource] = [articles_source(settings.articles_dir)] if wanted.articles else []
+    report = sync_sources(
+        [*ours, *wanted.source],
+        index or settings.index_dir,
+        settings.source_cache_dir,
+        SentenceEncoder(settings.embedding_model),
+    )
+    typer.echo(json.dumps(asdict(report)) if as_json else "\n".join(_lines(report)))
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _lines(report: SyncReport) -> Iterator[str]:
+    made = f"{report.embedded} passages embedded" if report.new_snapshot else "nothing changed"
+    yield f"{report.documents} documents, {report.passages} passages; {made}; {report.seconds:.1f} s"
+    for source in report.sources:
+        yield from _source_lines(source)
+
+
+def _source_lines(source: SourceReport) -> Iterator[str]:
+    name = source.name or "our articles"
+    record = source.record
+    held = f"{record.documents} documents" if record else "nothing in the index"
+    commit = f" at {record.revision[:12]}" if record and record.revision else ""
+    yield f"  {name}: {source.outcome}, {held}{commit}"
+    if source.problem:
+        since = f"; what was read at {record.read_at} stays" if record else ""
+        yield f"    {source.problem}{since}"
+    for title, items in (("skipped", source.skipped), ("repaired", source.repaired), ("look at", source.flagged)):
+        for item in items:
+            yield f"    {title} {item.path}: {item.reason}"

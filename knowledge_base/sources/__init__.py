@@ -1,0 +1,1 @@
+"""Where evidence comes from (folders, git repositories, documentation sites), and keeping the index in step."""
