@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from agent.checks.body import problems_of_body, red_parts_in, without_red
 from agent.draft import binding_of
-from agent.errors import ApprovalError
+from agent.errors import ApprovalError, UnsupportedError
 from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, quoted, thread_of
 from agent.settings import Settings
 from agent.store import drafts, fulltext, outbox, people, tickets
@@ -25,13 +26,22 @@ from agent.store.tables import (
 
 
 def approve(
-    session: Session, settings: Settings, draft_id: int, *, engineer: Engineer, binding: str, body: str | None = None
+    session: Session,
+    settings: Settings,
+    draft_id: int,
+    *,
+    engineer: Engineer,
+    binding: str,
+    body: str | None = None,
+    vouched: bool = False,
 ) -> Outbound:
     """Approve a draft as it was shown, or with an edited `body`; the answer is in the outbox when this returns.
 
-    `binding` is the one of the draft as the engineer saw it.
+    `binding` is the one of the draft as the engineer saw it. What is red does not leave as it stands; with `vouched`
+    the engineer answers for what no evidence carries in an edited body, which the history then says.
 
     Raises:
+        UnsupportedError: the edited body holds what no evidence carries, and nobody has vouched for it.
         ApprovalError: the draft is settled already, or something that it was bound to has changed since.
         NotFoundError: there is no such draft.
     """
@@ -41,6 +51,9 @@ def approve(
     text = _clean(body) if body is not None else draft.body
     if not text.strip():
         raise ApprovalError("An empty answer is not sent. Write the answer, or reject the draft.")
+    problems = problems_of_answer(session, settings, ticket, draft, text)
+    if problems and not vouched:
+        raise UnsupportedError("This is in no evidence of the draft. Change it, or confirm it below.", problems)
     if not drafts.settle(session, draft_id, DraftState.APPROVED):
         raise ApprovalError("Somebody else has just decided about this draft. Reload the ticket.")
     edited = text != draft.body
@@ -57,7 +70,9 @@ def approve(
     ticket.status = TicketStatus.ANSWERED
     if ticket.assignee_id is None:
         ticket.assignee_id = engineer.id
-    tickets.note_event(session, ticket, engineer.name, "approved after editing" if edited else "approved")
+    tickets.note_event(
+        session, ticket, engineer.name, "approved after editing" if edited else "approved", "; ".join(problems)[:500]
+    )
     return outbound
 
 
@@ -81,6 +96,30 @@ def reject(session: Session, draft_id: int, *, engineer: Engineer, reason: str) 
     ticket.status = TicketStatus.NEW
     tickets.note_event(session, ticket, engineer.name, "rejected", reason.strip())
     return ticket
+
+
+def problems_of_answer(
+    session: Session, settings: Settings, ticket: Ticket, draft: Draft, text: str
+) -> tuple[str, ...]:
+    """What no evidence carries in an edited answer; nothing for a draft that is sent as it stands.
+
+    Raises:
+        ApprovalError: something red stands in it unchanged.
+    """
+    content = drafts.content_of(draft)
+    standing = red_parts_in(text, content) if text != draft.body else content.red
+    if standing:
+        named = "; ".join(
+            f"{check.part.replace('_', ' ')} {check.position + 1} {check.reasons[0]}" for check in standing
+        )
+        raise ApprovalError(f"What is red does not leave as it stands. Edit it or take it out: {named}.")
+    if text == draft.body:
+        return ()
+    request = tickets.by_id(session, Message, draft.message_id)
+    seen = without_red(draft.body, content) if content.red else draft.body
+    ours = [settings.support_address, ticket.number, ticket.requester_name, seen]
+    asked = f"{request.subject}\n{request.visible_text}"
+    return problems_of_body(text, content, ours="\n".join(ours), request=asked)
 
 
 def _check_still_bound(draft: Draft, ticket: Ticket, binding: str) -> None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Outcome = Literal["answer", "caveat", "ask", "escalate"]
+Colour = Literal["green", "amber", "red"]
+"""Green: every check passed. Amber: a person should look. Red: does not leave as it stands."""
+Part = Literal["claim", "command", "next_step", "question", "unanswered", "script"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +50,35 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """What the checks say of one part of a draft."""
+
+    part: Part
+    position: int
+    """From 0, among the parts of its kind."""
+    colour: Colour
+    reasons: tuple[str, ...]
+    """Why it is not green; what would mend it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generation:
+    """How a language model made a draft, or why it did not."""
+
+    endpoint: str = ""
+    prompt: str = ""
+    """Name and version of the prompt."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    first_token_s: float | None = None
+    latency_s: float = 0.0
+    repaired: bool = False
+    """The first reply could not be used and was asked for once more."""
+    trouble: str = ""
+    """Why the draft is the embedded one although a model is configured."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
     outcome: Outcome
     claims: tuple[Claim, ...]
@@ -61,6 +93,20 @@ class Draft:
     prompt_hash: str | None = None
     corrected_script: str | None = None
     """The requester's job script with what the diagnosis found mended."""
+    commands: tuple[str, ...] = ()
+    """Command lines for the requester, each a snippet of shell."""
+    next_steps: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    """Of every part, once `agent.checks.draft` has read it."""
+    reasons: tuple[str, ...] = ()
+    """Why the outcome is what it is."""
+    is_legal: bool = False
+    """Speaks of law: the answer says that it is no legal advice."""
+    generation: Generation | None = None
+
+    @property
+    def red(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.colour == "red")
 
     @property
     def cited(self) -> tuple[Evidence, ...]:

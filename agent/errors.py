@@ -27,6 +27,14 @@ class HandlingError(HelpdeskError):
     """What an engineer wants to do with a ticket is not possible as it stands."""
 
 
+class UnsupportedError(ApprovalError):
+    """An answer holds what no evidence carries; an engineer who has checked it may vouch for it."""
+
+    def __init__(self, message: str, problems: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
 class NotFoundError(HelpdeskError):
     """No such ticket, draft, attachment or person."""
 

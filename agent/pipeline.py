@@ -1,7 +1,7 @@
 """What happens to a request, from raw mail to a draft that waits for a person. Read this first.
 
     file_request   raw mail -> InboundMessage -> ticket and acknowledgement          (seconds at most, needs no model)
-    draft_answer   message -> place -> diagnose -> retrieve -> compose -> show       (needs the models)
+    draft_answer   message -> place -> diagnose -> retrieve -> compose -> check -> show       (needs the models)
     answer         the middle of draft_answer on its own: question in, draft out, nothing stored (`minerva ask`)
 
 Both stored steps may run again after a crash: each finds what it has already done and stops there.
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 import structlog
 from sqlmodel import Session
 
+from agent.checks.draft import Asked, check_draft
 from agent.draft import Compose, Draft, Evidence, Question, renumbered
 from agent.evidence import evidence_of_diagnosis, evidence_of_passage
 from agent.filing import file_mail
@@ -113,7 +114,8 @@ def answer(
     questions = (*draft.questions, *diagnosis.questions)
     kept = (*draft.evidence, *_after(draft, [item for item in evidence if item.internal]))
     draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
-    return Answered(triage=placed, diagnosis=diagnosis, draft=draft)
+    asked = Asked(text=f"{request.subject}\n{request.body}", language=placed.language, level=placed.level)
+    return Answered(triage=placed, diagnosis=diagnosis, draft=check_draft(draft, asked))
 
 
 def _after(draft: Draft, internal: Sequence[Evidence]) -> list[Evidence]:

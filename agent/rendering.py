@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from textwrap import fill
 
-from agent.draft import Claim, Draft, Evidence
+from agent.draft import Claim, Draft, Evidence, Part
 
 WIDTH = 78
 
@@ -22,6 +24,9 @@ class Phrases:
     sources: str
     closing: str
     script: str
+    commands: str
+    next_steps: str
+    legal: str
 
 
 PHRASES = {
@@ -36,6 +41,9 @@ PHRASES = {
         sources="Sources",
         closing="Kind regards,\nMINERVA support",
         script="Your script with these changes; please read it before you submit it:",
+        commands="You can run:",
+        next_steps="Next steps:",
+        legal="This is orientation, no legal advice.",
     ),
     "fr": Phrases(
         greeting="Bonjour {name},",
@@ -48,6 +56,9 @@ PHRASES = {
         sources="Sources",
         closing="Cordialement,\nL'équipe MINERVA",
         script="Votre script avec ces corrections ; à relire avant de le soumettre :",
+        commands="Vous pouvez exécuter :",
+        next_steps="Prochaines étapes :",
+        legal="Ceci est une orientation et non un conseil juridique.",
     ),
     "de": Phrases(
         greeting="Guten Tag {name},",
@@ -61,6 +72,9 @@ PHRASES = {
         sources="Quellen",
         closing="Mit freundlichen Grüßen\nIhr MINERVA-Support",
         script="Ihr Skript mit diesen Änderungen; bitte lesen Sie es vor dem Absenden durch:",
+        commands="Sie können ausführen:",
+        next_steps="Nächste Schritte:",
+        legal="Dies ist eine Orientierung und keine Rechtsberatung.",
     ),
     "it": Phrases(
         greeting="Buongiorno {name},",
@@ -73,6 +87,9 @@ PHRASES = {
         sources="Fonti",
         closing="Cordiali saluti,\nIl supporto MINERVA",
         script="Il suo script con queste modifiche; da rileggere prima di sottometterlo:",
+        commands="Può eseguire:",
+        next_steps="Prossimi passi:",
+        legal="Questo è un orientamento e non una consulenza legale.",
     ),
     "es": Phrases(
         greeting="Hola {name}:",
@@ -85,6 +102,9 @@ PHRASES = {
         sources="Fuentes",
         closing="Un cordial saludo,\nSoporte de MINERVA",
         script="Su script con estos cambios; léalo antes de enviarlo:",
+        commands="Puede ejecutar:",
+        next_steps="Próximos pasos:",
+        legal="Esto es una orientación y no asesoramiento jurídico.",
     ),
 }
 
@@ -102,12 +122,18 @@ def answer_body(draft: Draft, *, name: str, language: str) -> str:
     parts += [claim_text(claim) for claim in draft.claims]
     if draft.corrected_script:
         parts.append(f"{words.script}\n\n```bash\n{draft.corrected_script.rstrip()}\n```")
+    if draft.commands:
+        parts.append("\n\n".join([words.commands, *(_fenced(command) for command in draft.commands)]))
+    if draft.next_steps:
+        parts.append(_listed(words.next_steps, draft.next_steps))
     if draft.unanswered and draft.claims:
         parts.append(_listed(words.unanswered, draft.unanswered))
     if draft.questions:
         parts.append(_listed(words.questions, draft.questions))
     if draft.cited:
         parts.append("\n".join([words.sources, *(source_line(item) for item in draft.cited)]))
+    if draft.is_legal and draft.claims:
+        parts.append(words.legal)
     parts.append(words.closing)
     return "\n\n".join(parts) + "\n"
 
@@ -134,6 +160,73 @@ def claim_text(claim: Claim) -> str:
     return wrapped + (f"\n\n{block.rstrip()}" if block else "")
 
 
+def _fenced(command: str) -> str:
+    return command.rstrip() if "```" in command else f"```bash\n{command.rstrip()}\n```"
+
+
+def without_parts(body: str, draft: Draft, parts: Collection[tuple[Part, int]]) -> str:
+    """The answer without these (kind, position), titles that nothing follows and sources that nothing cites."""
+    for part, at in parts:
+        if part == "claim":
+            body = body.replace(claim_text(draft.claims[at]), "")
+        elif part == "command":
+            body = body.replace(_fenced(draft.commands[at]), "")
+        elif part in _LISTS:
+            body = body.replace(_item(_LISTS[part](draft)[at]) + "\n", "")
+    for words in PHRASES.values():
+        for title in (words.unanswered, words.questions, words.commands, words.next_steps):
+            body = re.sub(rf"^{re.escape(title)}\n(?=\s*\n(?!```))", "", body, flags=re.MULTILINE)
+    body = re.sub(r"\n{3,}", "\n\n", body)
+    gone = [item for item in draft.cited if body.count(f"[{item.number}]") == 1]
+    for item in gone:
+        body = body.replace(source_line(item) + "\n", "")
+    return body
+
+
+_LISTS: dict[Part, Callable[[Draft], tuple[str, ...]]] = {
+    "next_step": lambda draft: draft.next_steps,
+    "question": lambda draft: draft.questions,
+    "unanswered": lambda draft: draft.unanswered,
+}
+
+
+def _item(text: str) -> str:
+    return fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
+
+
 def _listed(title: str, items: tuple[str, ...]) -> str:
-    lines = [fill(item, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False) for item in items]
-    return "\n".join([title, *lines])
+    return "\n".join([title, *map(_item, items)])
+
+
+def slack_text(draft: Draft, *, language: str) -> str:
+    """For a thread in Slack: no greeting and no signature, `mrkdwn` code, sources as links."""
+    words = phrases_for(language)
+    parts = [words.nothing if not draft.claims else ""]
+    parts += [claim_text(claim).replace("```bash\n", "```\n") for claim in draft.claims]
+    parts += [_fenced(command).replace("```bash\n", "```\n") for command in draft.commands]
+    for title, items in ((words.next_steps, draft.next_steps), (words.questions, draft.questions)):
+        parts.append(_listed(title, items) if items else "")
+    if draft.is_legal and draft.claims:
+        parts.append(f"_{words.legal}_")
+    parts.append("\n".join(_slack_source(item) for item in draft.cited))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _slack_source(item: Evidence) -> str:
+    name = " > ".join(dict.fromkeys((item.title, *item.heading))).replace("&", "&amp;").replace("<", "&lt;")
+    name = name.replace(">", "&gt;").replace("|", "/")
+    return f"[{item.number}] <{item.url}|{name}>" if item.url else f"[{item.number}] {name}"
+
+
+def engineer_note(draft: Draft) -> str:
+    """For colleagues, in English: the outcome, why, and each statement with what the checks say of it."""
+    lines = [f"Outcome: {draft.outcome} ({'; '.join(draft.reasons)})"]
+    colours = {check.position: check for check in draft.checks if check.part == "claim"}
+    for at, claim in enumerate(draft.claims):
+        check = colours.get(at)
+        lines.append(f"- [{check.colour if check else 'unchecked'}] {' '.join(claim.text.split())}")
+        lines += [f"  ! {reason}" for reason in (check.reasons if check else ())]
+        lines += [f'  > [{citation.evidence}] "{" ".join(citation.quote.split())}"' for citation in claim.citations]
+    lines += [f"Not answered: {item}" for item in draft.unanswered]
+    lines += [f"Ask: {item}" for item in draft.questions]
+    return "\n".join(lines) + "\n"

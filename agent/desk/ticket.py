@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response, status
@@ -13,7 +14,7 @@ from agent.desk.pages import page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
-from agent.errors import ApprovalError, NotFoundError
+from agent.errors import ApprovalError, NotFoundError, UnsupportedError
 from agent.store import drafts, inbound, tickets
 from agent.store.tables import Draft
 from ingest.mail import parse_mail
@@ -62,11 +63,22 @@ def approve(
     draft_id: int,
     binding: Annotated[str, Form()] = "",
     body: Annotated[str | None, Form()] = None,
+    vouched: Annotated[str, Form()] = "",
 ) -> Response:
     _draft_of(desk, number, draft_id)
     try:
         with desk.database.write() as session:
-            approval.approve(session, desk.settings, draft_id, engineer=who.engineer, binding=binding, body=body)
+            approval.approve(
+                session,
+                desk.settings,
+                draft_id,
+                engineer=who.engineer,
+                binding=binding,
+                body=body,
+                vouched=vouched == "yes",
+            )
+    except UnsupportedError as error:
+        return _refused(request, desk, who, number, problem=str(error), typed=body, unsupported=error.problems)
     except ApprovalError as error:
         return _refused(request, desk, who, number, problem=str(error), typed=body)
     desk.workflows.send_due()
@@ -130,12 +142,22 @@ def _see_mentions(desk: Desk, who: SignedIn, number: str) -> None:
         handling.mark_mentions_seen(session, ticket, who.engineer)
 
 
-_QUIET = {"problem": None, "typed": None}
+_QUIET: Mapping[str, Any] = {"problem": None, "typed": None, "unsupported": ()}
 
 
-def _refused(request: Request, desk: Desk, who: SignedIn, number: str, *, problem: str, typed: str | None) -> Response:
+def _refused(
+    request: Request,
+    desk: Desk,
+    who: SignedIn,
+    number: str,
+    *,
+    problem: str,
+    typed: str | None,
+    unsupported: tuple[str, ...] = (),
+) -> Response:
     """The ticket as it is now, why the decision was not taken, and what had been written: never lost."""
-    return _ticket(request, desk, who, number, problem=problem, typed=typed, status_code=status.HTTP_409_CONFLICT)
+    refusal = {"problem": problem, "typed": typed, "unsupported": unsupported}
+    return _ticket(request, desk, who, number, refusal=refusal, status_code=status.HTTP_409_CONFLICT)
 
 
 def _ticket(
@@ -147,8 +169,7 @@ def _ticket(
     template: str = "ticket.html",
     seen: str = "",
     status_code: int = 200,
-    problem: str | None = None,
-    typed: str | None = None,
+    refusal: Mapping[str, Any] = _QUIET,
 ) -> Response:
     with desk.database.read() as session:
         values = ticket_view(session, desk.settings, number)
@@ -156,7 +177,7 @@ def _ticket(
     values["version"] += "" if models == "ready" else "-waiting"
     if seen and seen in {values["version"], values["delivery"]}:
         return Response(status_code=status.HTTP_204_NO_CONTENT)
-    values |= {"problem": problem, "typed": typed, "models": models, "item": None, "number": number}
+    values |= {**refusal, "models": models, "item": None, "number": number}
     return page(request, template, who=who, status_code=status_code, **values)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from sqlmodel import Session
 
+from agent.desk.checks_view import checks_view
 from agent.desk.markup import body_html, mail_html, passage_html
 from agent.desk.progress import latest_turn, progress_of
 from agent.errors import NotFoundError
@@ -61,6 +62,7 @@ def _draft_view(session: Session, ticket: Ticket, messages: Sequence[Message], *
         "decision": decision,
         "body": _body(ticket.number, draft, text),
         "cited": _titles(draft),
+        **checks_view(drafts.content_of(draft), draft.body),
         "history": request
         and quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text),
     }

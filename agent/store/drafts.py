@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import CursorResult, func, update
 from sqlmodel import Session, col, select
@@ -80,6 +80,11 @@ def save_draft(
         unanswered=list(content.unanswered),
         questions=list(content.questions),
         evidence=[asdict(item) for item in content.evidence],
+        commands=list(content.commands),
+        next_steps=list(content.next_steps),
+        checks=[asdict(check) for check in content.checks],
+        outcome_reasons=list(content.reasons),
+        generation=asdict(content.generation) if content.generation else None,
         findings=list(findings),
         answerable=content.answerable,
         model=content.model,
@@ -92,6 +97,29 @@ def save_draft(
     note_event(session, ticket, "minerva", "drafted", f"{content.outcome}, {len(content.claims)} claims")
     session.flush()
     return row
+
+
+def content_of(row: Draft) -> drafted.Draft:
+    """The draft that the row was made from; its corrected script is part of the body only."""
+    return drafted.Draft(
+        outcome=cast("drafted.Outcome", row.outcome),
+        claims=tuple(_claim(claim) for claim in row.claims),
+        unanswered=tuple(row.unanswered),
+        questions=tuple(row.questions),
+        evidence=tuple(drafted.Evidence(**{**item, "heading": tuple(item["heading"])}) for item in row.evidence),
+        answerable=row.answerable,
+        model=row.model,
+        prompt_hash=row.prompt_hash,
+        commands=tuple(row.commands),
+        next_steps=tuple(row.next_steps),
+        checks=tuple(drafted.Check(**{**check, "reasons": tuple(check["reasons"])}) for check in row.checks),
+        reasons=tuple(row.outcome_reasons),
+    )
+
+
+def _claim(claim: dict[str, Any]) -> drafted.Claim:
+    citations = tuple(drafted.Citation(**citation) for citation in claim["citations"])
+    return drafted.Claim(text=claim["text"], citations=citations)
 
 
 def supersede(session: Session, ticket: Ticket) -> None:

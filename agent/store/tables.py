@@ -259,6 +259,13 @@ class Draft(SQLModel, table=True):
     questions: list[str] = Field(sa_type=JSON)
     evidence: list[dict[str, Any]] = Field(sa_type=JSON)
     """[{number, kind: passage or row, id, title, heading: [...], path, anchor, url, text, score, cited}]."""
+    commands: list[str] = Field(default_factory=list, sa_type=JSON)
+    next_steps: list[str] = Field(default_factory=list, sa_type=JSON)
+    checks: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    """[{part, position, colour: green, amber or red, reasons: [...]}], as `agent.draft.Check` has them."""
+    outcome_reasons: list[str] = Field(default_factory=list, sa_type=JSON)
+    generation: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    """As `agent.draft.Generation` has it; None when no language model was asked."""
     findings: list[dict[str, Any]] = Field(sa_type=JSON)
     """Of the diagnosis, as `triage.doctor.diagnosis.LogFinding` and `Finding` have them."""
     answerable: float
