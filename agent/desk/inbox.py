@@ -52,7 +52,6 @@ def inbox(
             "tags": tickets.tags_by_ticket(session, shown),
             "counts": views.counts(session, me=me),
             "all_tags": views.tags(session),
-            "all_languages": views.languages(session),
             "engineers": {people.key_of(engineer): engineer for engineer in people.all_engineers(session)},
         }
     only_list = request.headers.get("hx-target") == "tickets"

@@ -31,6 +31,7 @@ STATUSES = {
     "closed": "Closed",
     "set aside": "Set aside",
 }
+LANGUAGES = ("en", "fr", "de", "it", "es", "pt", "nl", "pl")
 VIEWS = {
     "open": "Open",
     "mine": "Mine",
@@ -115,7 +116,9 @@ def _environment() -> Environment:
         list_twice=lambda value: (value, value),
         key_and_name=lambda engineer: (engineer.id, engineer.name),
     )
-    environment.globals.update(LEVELS=LEVELS, TYPES=TYPES, STATUSES=STATUSES, VIEWS=VIEWS, OUTCOMES=OUTCOMES)
+    environment.globals.update(
+        LEVELS=LEVELS, TYPES=TYPES, STATUSES=STATUSES, VIEWS=VIEWS, LANGUAGES=LANGUAGES, OUTCOMES=OUTCOMES
+    )
     return environment
 
 

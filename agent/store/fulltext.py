@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, column, insert, literal_column, select, table
+from sqlalchemy import ColumnElement, and_, column, insert, literal_column, or_, select, table, true
 from sqlmodel import Session, col
 
 from agent.store.tables import Message, Ticket
@@ -15,6 +15,8 @@ from agent.store.tables import Message, Ticket
 TABLE = "ticket_words"
 MAX_CHARS = 200_000
 """Of one message: enough for any letter, a bound for pasted logs."""
+
+MAX_MESSAGES = 2000
 
 _words = table(TABLE, column("words"), column("ticket_id"))
 
@@ -27,13 +29,22 @@ def add_message(session: Session, ticket: Ticket, message: Message, attached: It
     session.execute(insert(_words), rows)
 
 
-def holds(text: str) -> list[ColumnElement[bool]]:
-    """Conditions on `Ticket`: each word of `text` begins a word somewhere in it; accents and case are as one."""
-    return [
-        col(Ticket.id).in_(select(_words.c.ticket_id).where(literal_column(TABLE).op("MATCH")(_prefix(word))))
-        for word in text.split()
-        if any(character.isalnum() for character in word)
-    ]
+def holds(text: str) -> ColumnElement[bool]:
+    """A condition on `Ticket`: each word of `text` begins a word of it; accents and case are as one.
+
+    Read are the newest 2,000 messages that hold all of the words, and of words that stand in different messages of
+    a ticket the newest 2,000 for each: a bound for words that nearly every ticket holds.
+    """
+    words = [_prefix(word) for word in text.split() if any(character.isalnum() for character in word)]
+    if not words:
+        return true()
+    together = _newest(" AND ".join(words))
+    return or_(together, and_(*map(_newest, words))) if len(words) > 1 else together
+
+
+def _newest(match: str) -> ColumnElement[bool]:
+    rows = select(_words.c.ticket_id).where(literal_column(TABLE).op("MATCH")(match))
+    return col(Ticket.id).in_(rows.order_by(literal_column("rowid").desc()).limit(MAX_MESSAGES))
 
 
 def _prefix(word: str) -> str:

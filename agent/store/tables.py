@@ -174,6 +174,7 @@ class Ticket(SQLModel, table=True):
     # What the views of the inbox ask for, so that counting them does not read whole tickets.
     __table_args__ = (
         Index("ix_ticket_status_updated", "status", "updated_at"),
+        Index("ix_ticket_assignee", "assignee_id", "updated_at"),
         Index("ix_ticket_views", "status", "assignee_id", "type", "snoozed_until"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -336,5 +337,5 @@ class Mention(SQLModel, table=True):
     """A note that names an engineer, until she has seen it."""
 
     message_id: int = Field(primary_key=True, foreign_key="message.id")
-    engineer_id: int = Field(primary_key=True, foreign_key="engineer.id")
+    engineer_id: int = Field(primary_key=True, foreign_key="engineer.id", index=True)
     seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -62,18 +62,17 @@ def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: 
     if wanted.tag:
         tagged = select(TicketTag.ticket_id).where(TicketTag.tag == wanted.tag)
         query = query.where(col(Ticket.id).in_(tagged))
-    query = query.where(*fulltext.holds(wanted.text))
+    query = query.where(fulltext.holds(wanted.text))
     return list(session.exec(query.order_by(col(Ticket.updated_at).desc()).offset(offset).limit(limit)))
 
 
 def counts(session: Session, *, me: int) -> dict[View, int]:
     """Tickets in the views of work that is under way; the others only grow and are not counted."""
-    at = now()
-    counted = [View.OPEN, View.MINE, View.UNASSIGNED, View.APPROVAL, View.REQUESTER, View.SELECTION, View.SNOOZED]
-    sums = [func.coalesce(func.sum(case((_in_view(view, me, at), 1), else_=0)), 0) for view in counted]
+    counted = _working_views(me, now())
+    sums = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in counted.values()]
     found = session.exec(select(*sums).where(col(Ticket.status).in_(OPEN))).one()
     aside = session.exec(select(func.count()).where(Ticket.status == TicketStatus.SET_ASIDE)).one()
-    named = session.exec(select(func.count(func.distinct(Message.ticket_id))).where(_unseen(me), _of_mention())).one()
+    named = session.exec(select(func.count(func.distinct(Message.ticket_id))).where(_names(me))).one()
     return dict(zip(counted, found, strict=True)) | {View.ASIDE: aside, View.MENTIONS: named}
 
 
@@ -82,26 +81,13 @@ def tags(session: Session) -> list[str]:
     return list(session.exec(select(TicketTag.tag).distinct().order_by(col(TicketTag.tag))))
 
 
-def languages(session: Session) -> list[str]:
-    """Of open tickets, by code."""
-    used = select(Ticket.language).where(col(Ticket.status).in_(OPEN)).distinct().order_by(col(Ticket.language))
-    return list(session.exec(used))
-
-
 def _in_view(view: View, me: int, at: datetime) -> ColumnElement[bool]:
-    awake = and_(
-        col(Ticket.status).in_(OPEN), or_(col(Ticket.snoozed_until).is_(None), col(Ticket.snoozed_until) <= at)
-    )
-    mentioned = select(Message.ticket_id).where(_of_mention(), _unseen(me))
+    working = _working_views(me, at)
+    if view in working:
+        return and_(col(Ticket.status).in_(OPEN), working[view])
+    mentioned = select(Message.ticket_id).where(_names(me))
     conditions: dict[View, ColumnElement[bool]] = {
-        View.OPEN: awake,
-        View.MINE: and_(awake, col(Ticket.assignee_id) == me),
-        View.UNASSIGNED: and_(awake, col(Ticket.assignee_id).is_(None)),
-        View.APPROVAL: and_(awake, col(Ticket.status) == TicketStatus.DRAFTED),
-        View.REQUESTER: and_(awake, col(Ticket.status) == TicketStatus.ANSWERED),
-        View.SELECTION: and_(awake, col(Ticket.type).in_(("T3", "T4"))),
         View.MENTIONS: col(Ticket.id).in_(mentioned),
-        View.SNOOZED: and_(col(Ticket.status).in_(OPEN), col(Ticket.snoozed_until) > at),
         View.DONE: col(Ticket.status).in_(ENDED),
         View.ASIDE: col(Ticket.status) == TicketStatus.SET_ASIDE,
         View.ALL: true(),
@@ -109,9 +95,21 @@ def _in_view(view: View, me: int, at: datetime) -> ColumnElement[bool]:
     return conditions[view]
 
 
-def _of_mention() -> ColumnElement[bool]:
-    return col(Mention.message_id) == col(Message.id)
+def _working_views(me: int, at: datetime) -> dict[View, ColumnElement[bool]]:
+    """Of tickets that are open."""
+    awake = or_(col(Ticket.snoozed_until).is_(None), col(Ticket.snoozed_until) <= at)
+    return {
+        View.OPEN: awake,
+        View.MINE: and_(awake, col(Ticket.assignee_id) == me),
+        View.UNASSIGNED: and_(awake, col(Ticket.assignee_id).is_(None)),
+        View.APPROVAL: and_(awake, col(Ticket.status) == TicketStatus.DRAFTED),
+        View.REQUESTER: and_(awake, col(Ticket.status) == TicketStatus.ANSWERED),
+        View.SELECTION: and_(awake, col(Ticket.type).in_(("T3", "T4"))),
+        View.SNOOZED: col(Ticket.snoozed_until) > at,
+    }
 
 
-def _unseen(me: int) -> ColumnElement[bool]:
-    return and_(col(Mention.engineer_id) == me, col(Mention.seen_at).is_(None))
+def _names(me: int) -> ColumnElement[bool]:
+    """A condition on `Message`: it names the engineer, who has not seen that yet."""
+    unseen = select(Mention.message_id).where(Mention.engineer_id == me, col(Mention.seen_at).is_(None))
+    return col(Message.id).in_(unseen)

@@ -31,11 +31,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["message_id"], ["message.id"]),
         sa.PrimaryKeyConstraint("message_id", "engineer_id"),
     )
+    op.create_index("ix_mention_engineer_id", "mention", ["engineer_id"])
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.add_column(sa.Column("assignee_id", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("snoozed_until", agent.store.tables.UtcDateTime(), nullable=True))
         batch_op.create_foreign_key("fk_ticket_assignee", "engineer", ["assignee_id"], ["id"])
         batch_op.create_index("ix_ticket_status_updated", ["status", "updated_at"])
+        batch_op.create_index("ix_ticket_assignee", ["assignee_id", "updated_at"])
         batch_op.create_index("ix_ticket_views", ["status", "assignee_id", "type", "snoozed_until"])
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.add_column(sa.Column("batch", sa.String(), nullable=True))
@@ -63,6 +65,7 @@ def downgrade() -> None:
         batch_op.drop_column("batch")
     with op.batch_alter_table("ticket", schema=None) as batch_op:
         batch_op.drop_index("ix_ticket_views")
+        batch_op.drop_index("ix_ticket_assignee")
         batch_op.drop_index("ix_ticket_status_updated")
         batch_op.drop_constraint("fk_ticket_assignee", type_="foreignkey")
         batch_op.drop_column("snoozed_until")
