@@ -20,7 +20,7 @@ class ModelFileError(TriageError):
     """The triage model is missing, broken or was trained for another embedding model."""
 
     def __init__(self, folder: Path, problem: str) -> None:
-        super().__init__(f"triage model in {folder}: {problem}; run `minerva triage-train` to make it anew")
+        super().__init__(f"triage model in {folder}: {problem}; run `minerva triage train` to make it anew")
 
 
 class PolicyError(TriageError):
@@ -35,3 +35,11 @@ class RulesFileError(TriageError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}; correct the file or reinstall the package")
+
+
+class ArbitrationError(TriageError):
+    """A language model gave no usable answer; the classifier's placing stays."""
+
+
+class CorrectionsError(TriageError):
+    """The stored corrections cannot be used, or training on them would make the frozen test worse."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.cues import Cue, Found, find_cues
+from triage.cues import Found, Lexicon, find_cues
 from triage.text import ReadText, asking, folded, sentences
 
 Floats = NDArray[np.float32]
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureSpace:
-    cues: tuple[Cue, ...]
+    cues: Lexicon
     words: Vocabulary
     letters: Vocabulary
     dimension: int
@@ -155,7 +155,7 @@ def shape_values(text: ReadText) -> list[float]:
     ]
 
 
-def digest(cues: tuple[Cue, ...], text: ReadText) -> Digest:
+def digest(cues: Lexicon, text: ReadText) -> Digest:
     found = tuple(find_cues(cues, text.prose))
     marks = [cue_value(cue) for cue in found] + [float(cue.asked) for cue in found] + shape_values(text)
     return Digest(

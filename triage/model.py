@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.cues import Cue, load_cues
+from triage.cues import Lexicon, load_cues
 from triage.errors import ModelFileError
 from triage.features import FeatureSpace, Floats, Row, Vocabulary
 
@@ -110,7 +110,7 @@ def load_model(folder: Path = MODEL_FOLDER, *, encoder_name: str | None = None) 
     return model
 
 
-def model_from(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], cues: tuple[Cue, ...]) -> TriageModel:
+def model_from(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], cues: Lexicon) -> TriageModel:
     space = FeatureSpace(
         cues=cues,
         words=Vocabulary(index={term: at for at, term in enumerate(told["words"])}, idf=arrays["words_idf"]),

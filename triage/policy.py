@@ -13,7 +13,9 @@ from triage.errors import PolicyError
 from triage.result import Level, Route, SupportType, Urgency
 
 POLICY_FILE = Path(__file__).parent / "policy.yaml"
-FLAGS = frozenset({"empty", "automatic", "only_link", "only_machine", "injection", "measurement"})
+FLAGS = frozenset(
+    {"empty", "automatic", "only_image", "only_link", "only_machine", "no_details", "injection", "measurement"}
+)
 ROUTES = frozenset(get_args(Route))
 CONDITIONS: Mapping[str, frozenset[str]] = {
     "level": frozenset(get_args(Level)),

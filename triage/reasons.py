@@ -15,6 +15,7 @@ LEAST = 0.05
 RULES = {
     "automatic": "rule: an automatic reply or delivery report by its own words (RFC 3834)",
     "empty": "rule: no readable text",
+    "only_image": "rule: nothing but a picture",
     "only_link": "rule: nothing but a link",
 }
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from knowledge_base.encoder import Encoder
-from triage.cues import Cue, load_cues
+from triage.cues import Lexicon, load_cues
 from triage.dataset import LEVELS, NONE, TYPES, Labelled, data_hash
 from triage.features import Digest, FeatureSpace, Floats, Row, digest, embedded_part, fit_vocabulary, make_row
 from triage.model import Head, TriageModel, softmax
@@ -96,9 +96,10 @@ def train(labelled: Sequence[Labelled], encoder: Encoder) -> Trained:
     heads, scores = {}, {}
     for name, scales in CHOSEN.items():
         factors = scales.columns(prepared.space)
-        span, back = spanned(matrix.multiply(factors).tocsr())
+        scaled = matrix.multiply(factors).tocsr()
+        span, lift = spanned(scaled)
         scores[name] = held_out(prepared, span, name)
-        head = in_features(fit_head(prepared, span, name), back * factors[:, None])
+        head = in_features(fit_head(prepared, span, name), scaled, lift, factors)
         heads[name] = calibrated(name, prepared, head, scores[name])
     chances = softmax(scores["scope"] / heads["scope"].temperature)[:, 1]
     model = TriageModel(
@@ -122,7 +123,7 @@ def prepare(labelled: Sequence[Labelled], encoder: Encoder) -> Prepared:
     return Prepared(labelled=labelled, space=space, rows=rows)
 
 
-def make_space(cues: tuple[Cue, ...], digests: Sequence[Digest], dimension: int) -> FeatureSpace:
+def make_space(cues: Lexicon, digests: Sequence[Digest], dimension: int) -> FeatureSpace:
     return FeatureSpace(
         cues=cues,
         words=fit_vocabulary([each.words for each in digests], min_documents=2, max_terms=20_000),
@@ -145,12 +146,12 @@ def spanned(matrix: csr_matrix) -> tuple[Doubles, Doubles]:
 
     A penalised linear model's weights lie in that space, so fitting there gives the same model, much faster:
     there are far fewer requests than features.
-    Shapes (rows, rank) and (features, rank): weights of features are `back @ weights`.
+    Both of shape (rows, rank): weights of features are `matrix.T @ lift @ weights`.
     """
     values, vectors = np.linalg.eigh((matrix @ matrix.T).toarray().astype(np.float64))
     kept = values > values[-1] * 1e-7
     roots = np.sqrt(values[kept])
-    return vectors[:, kept] * roots, np.asarray(matrix.T @ (vectors[:, kept] / roots))
+    return vectors[:, kept] * roots, vectors[:, kept] / roots
 
 
 def fit_head(prepared: Prepared, span: Doubles, name: str, only: NDArray[np.bool_] | None = None) -> Head:
@@ -168,9 +169,10 @@ def fit_head(prepared: Prepared, span: Doubles, name: str, only: NDArray[np.bool
     return Head(classes=classes, weights=weights, bias=bias, temperature=1.0)
 
 
-def in_features(head: Head, back: Doubles) -> Head:
-    """The head with weights for features instead of span coordinates."""
-    return replace(head, weights=(head.weights @ back.T).astype(np.float32), bias=head.bias.astype(np.float32))
+def in_features(head: Head, scaled: csr_matrix, lift: Doubles, factors: Floats) -> Head:
+    """The head with weights for unscaled features instead of span coordinates."""
+    weights = np.asarray(scaled.T @ (lift @ head.weights.T)).T * factors
+    return replace(head, weights=weights.astype(np.float32), bias=head.bias.astype(np.float32))
 
 
 def held_out(prepared: Prepared, span: Doubles, name: str) -> Floats:
