@@ -15,6 +15,7 @@ from agent.errors import HelpdeskError
 from agent.pipeline import Ports
 from agent.sentence_vectors import SentenceVectors
 from agent.settings import Settings
+from agent.triage_model import triage_model_folder
 from ingest.mail import parse_mail
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.errors import KnowledgeBaseError
@@ -59,6 +60,7 @@ class Models:
         self._reopening = threading.Lock()
         self._languages_ready = threading.Event()
         self._languages: Languages | None = None
+        self._triage_model = triage_model_folder(settings)
         self._sentence_file = settings.index_dir / SENTENCE_FILE
         self._stopping = threading.Event()
         self._done = threading.Event()
@@ -83,7 +85,7 @@ class Models:
             self._languages = Languages()
             self._languages_ready.set()
             self._encoder.load()
-            classifier = Classifier(self._encoder, languages=self._languages)
+            classifier = Classifier(self._encoder, self._triage_model, languages=self._languages)
             sentences = SentenceVectors(self._encoder, self._sentence_file)
             self._loaded = Loaded(
                 encoder=self._encoder,

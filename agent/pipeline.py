@@ -23,7 +23,7 @@ from agent.filing import file_mail
 from agent.mail.outbound import subject_for
 from agent.rendering import answer_body
 from agent.settings import Settings
-from agent.store import drafts, inbound, tickets
+from agent.store import drafts, inbound, placings, tickets
 from agent.store.database import Database
 from agent.store.tables import Message, StoredMail, Ticket
 from ingest.message import InboundMessage
@@ -90,7 +90,13 @@ def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: 
             return
         ticket, message = wanted
         texts = _attached_texts(session, ports, message)
-    request = Request(id=ticket.number, channel="email", subject=message.subject, body=message.visible_text)
+    request = Request(
+        id=ticket.number,
+        channel="email",
+        subject=message.subject,
+        body=message.visible_text,
+        attachments=tuple(item["filename"] for item in message.attachments),
+    )
     answered = answer(ports, request, attachments=texts, instruction=instruction)
     with database.write() as session:
         wanted = _wanted(session, message_id, attempt)
@@ -111,7 +117,7 @@ def answer(
     question = Question(subject=request.subject, text=request.body, language=placed.language, instruction=instruction)
     citable = [item for item in evidence if not item.internal]
     draft = renumbered(ports.compose(question, citable, answerable))
-    questions = (*draft.questions, *diagnosis.questions)
+    questions = (*draft.questions, *(diagnosis.questions or placed.questions))
     kept = (*draft.evidence, *_after(draft, [item for item in evidence if item.internal]))
     draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
     asked = Asked(text=f"{request.subject}\n{request.body}", language=placed.language, level=placed.level)
@@ -139,6 +145,8 @@ def _retrieve(
 
 def _show(session: Session, ticket: Ticket, message: Message, answered: Answered, instruction: str) -> None:
     tickets.place(ticket, answered.triage)
+    if answered.triage.fingerprint is not None:
+        placings.link(session, ticket, answered.triage.fingerprint)
     drafts.save_draft(
         session,
         ticket,

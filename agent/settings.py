@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         return self.data_dir / "minerva.sqlite"
 
     @property
+    def triage_model_dir(self) -> Path:
+        """Where `minerva triage train --with-corrections` puts the model; used when there is one."""
+        return self.data_dir / "triage-model"
+
+    @property
     def workflow_database_path(self) -> Path:
         return self.data_dir / "workflows.sqlite"
 

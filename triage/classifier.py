@@ -91,7 +91,7 @@ class Classifier:
             route=route,
             topics=topics,
             questions=self._wants.ask(wanted_by(flags, lacks), language) if route == "ask" else (),
-            fingerprint=None if text.is_empty else fingerprint(text, vector, topics),
+            fingerprint=None if text.is_empty else fingerprint(text, vector, topics, self._encoder.name),
             reasons=(*placed, *verdict.reasons, *urgency_reasons, f"route {route}: {why}"),
         )
 
@@ -112,7 +112,7 @@ class Classifier:
 
 def attached_flags(request: Request, text: ReadText) -> frozenset[str]:
     """`only_image` for a mail that says nothing and shows a picture."""
-    bare = text.is_empty or not text.machine and len(text.prose.split()) < FEW_WORDS
+    bare = text.is_empty or (not text.machine and len(text.prose.split()) < FEW_WORDS)
     return frozenset({"only_image"}) if bare and has_file(request, IMAGES) else frozenset()
 
 

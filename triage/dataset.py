@@ -68,7 +68,10 @@ def request_from(record: dict[str, object], where: str) -> Request:
             raise RequestLineError(where, f'"{name}" is missing')
         if not isinstance(value, str | int | None) or (name in {"subject", "body"} and isinstance(value, int)):
             raise RequestLineError(where, f'"{name}" is no text')
-    return Request(**{name: "" if value is None else str(value) for name, value in fields.items()})
+    identity, channel, subject, body = ("" if value is None else str(value) for value in fields.values())
+    names = record.get("attachments")
+    attachments = tuple(str(name) for name in names) if isinstance(names, list) else ()
+    return Request(id=identity, channel=channel, subject=subject, body=body, attachments=attachments)
 
 
 def parse_labelled(line: str, where: str) -> Labelled:

@@ -56,9 +56,9 @@ def load_troubles(path: Path = INCIDENTS_FILE) -> Troubles:
         raise RulesFileError(path, str(error)) from error
 
 
-def fingerprint(text: ReadText, vector: Floats, topics: tuple[Topic, ...]) -> Fingerprint:
+def fingerprint(text: ReadText, vector: Floats, topics: tuple[Topic, ...], encoder: str) -> Fingerprint:
     systems = frozenset(topic.id for topic in topics if topic.kind == "system")
-    return Fingerprint(vector=vector, parts=parts_in_trouble(text.whole), systems=systems)
+    return Fingerprint(vector=vector, encoder=encoder, parts=parts_in_trouble(text.whole), systems=systems)
 
 
 def parts_in_trouble(text: str) -> frozenset[str]:
@@ -85,7 +85,6 @@ def likeness(one: Fingerprint, other: Fingerprint, apart: timedelta) -> Likeness
         where = f" on {', '.join(sorted(systems))}" if systems else ""
         return Likeness(kind="incident", score=score, why=f"{', '.join(sorted(parts))} in trouble{where}")
     return Likeness(kind="similar", score=score, why="nearly the same words") if score >= ALIKE else None
-
 
 
 def packed(vector: Floats) -> bytes:

@@ -18,7 +18,8 @@ MAX_QUESTIONS = 3
 LONG = 600
 """A report of more characters tells its story, whatever words it uses."""
 QUOTED_ERROR = re.compile(
-    r"[\"'`«„“][^\"'`«»„“”\n]{6,}[\"'`»“”]|\b\w*(?:Error|Exception)\b|\b(?:exit|error|status) (?:code )?\d+|[A-Z]{2,}_[A-Z_]+"
+    r"[\"'`«„“][^\"'`«»„“”\n]{6,}[\"'`»“”]|\b\w*(?:Error|Exception)\b"
+    r"|\b(?:exit|error|status) (?:code )?\d+|[A-Z]{2,}_[A-Z_]+"
 )
 JOB_ID = re.compile(r"\b\d{5,9}\b")
 FIGURES = re.compile(

@@ -43,6 +43,8 @@ class Fingerprint:
 
     vector: NDArray[np.float32]
     """The embedding of what it says, of length 1."""
+    encoder: str
+    """Name of the embedding model; vectors of different ones are never compared."""
     parts: frozenset[str]
     """Parts of a centre that it reports in trouble."""
     systems: frozenset[str]

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from knowledge_base import catalogue
 from knowledge_base.catalogue import read_yaml
 from triage.doctor.systems import named_systems, systems
 from triage.errors import RulesFileError
@@ -21,6 +22,7 @@ HEAD_CHARS = 30_000
 MAX_TOPICS = 8
 """Of one kind."""
 SIZE = re.compile(r"(?i)\b\d+(?:\.\d+)?B\b")
+PLACE = "on|at|from|to|auf|bei|von|sur|de|en|desde|su|da|@"
 UNTOLD = re.compile(r"\s+(?:Instruct|base|it)\b.*$|\s*[(/].*$")
 VERSION = re.compile(r"(?:(?<=[a-zA-Z])|\s+)V?\d+(?:\.\d+)?\b.*$")
 """What follows the name that a person would say."""
@@ -58,9 +60,19 @@ def _first(kind: str, kept: Mapping[tuple[str, str], Topic]) -> list[Topic]:
 
 
 def _systems_in(text: str) -> Iterator[Topic]:
-    for found in named_systems(text):
+    lower = (_lower_case().names[int((match.lastgroup or "g0")[1:])] for match in _lower_case().pattern.finditer(text))
+    for found in (*named_systems(text), *lower):
         row = systems().get(found)
         yield Topic(kind="system", id=found, name=row["name"] if row else found)
+
+
+@cache
+def _lower_case() -> Patterns:
+    """Systems written small: only after a word of place, for their names are also words and names of people."""
+    aliases = {row.id: row.aliases for row in reversed(catalogue.systems())}
+    groups = [f"(?P<g{at}>{'|'.join(map(re.escape, names))})" for at, names in enumerate(aliases.values())]
+    pattern = rf"(?<!\w)(?:{PLACE}) (?:the )?(?:{'|'.join(groups)})(?![\w-])"
+    return Patterns(pattern=re.compile(pattern), names=tuple(aliases))
 
 
 def _frameworks_in(text: str) -> Iterator[Topic]:

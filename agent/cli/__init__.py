@@ -19,8 +19,7 @@ from triage.errors import TriageError
 COMMANDS = {
     "serve": "serve:serve",
     "ask": "ask:ask",
-    "triage": "triage:triage",
-    "triage-train": "triage:train",
+    "triage": "triage:triage_app",
     "parse-mail": "parse_mail:parse_mail",
     "receive": "receive:receive",
     "check-job": "check_job:check_job",

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from agent.settings import load_settings
+from agent.triage_model import triage_model_folder
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.evaluation import METRICS, measure, measure_abstention
 from knowledge_base.index import Index, build_index, open_index
@@ -35,7 +36,7 @@ def eval_triage(
     """Print how well triage places the labelled requests of a file."""
     try:
         rows = load_labelled(file)
-        results = Classifier(_encoder()).place_many([row.request for row in rows])
+        results = Classifier(_encoder(), triage_model_folder(load_settings())).place_many([row.request for row in rows])
     except (TriageError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

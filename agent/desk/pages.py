@@ -56,6 +56,7 @@ SAID = {
     "edited": "Approved as edited: the answer is on its way.",
     "rejected": "Rejected: nothing was sent. The reason is kept with the ticket.",
     "redraft": "Another draft was asked for.",
+    "placed": "Placed as you said; the correction is kept.",
     "saved": "Saved.",
     "assign": "Assigned.",
     "snooze": "Snoozed.",

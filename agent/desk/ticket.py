@@ -10,12 +10,12 @@ from fastapi import APIRouter, Form, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from agent import approval, handling
-from agent.desk.pages import page, say
+from agent.desk.pages import LEVELS, TYPES, page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
-from agent.store import drafts, inbound, tickets
+from agent.store import drafts, inbound, placings, tickets
 from agent.store.tables import Draft
 from ingest.mail import parse_mail
 
@@ -113,6 +113,26 @@ def redraft(
         return _refused(request, desk, who, number, problem=problem, typed=wish)
     desk.workflows.redraft(number, wish)
     return _back(number, "redraft")
+
+
+@router.post("/tickets/{number}/placing")
+def place(
+    request: Request,
+    desk: DeskState,
+    who: Checked,
+    number: str,
+    level: Annotated[str, Form()] = "",
+    support_type: Annotated[str, Form()] = "",
+) -> Response:
+    """An engineer's correction of level and type: stored, on record, and left alone by triage."""
+    if level not in LEVELS or support_type not in TYPES or (level == "none") != (support_type == "none"):
+        problem = "Nothing was changed: a request has a level from L1 to L5 and a type from T1 to T4, or neither."
+        return _refused(request, desk, who, number, problem=problem, typed=None)
+    with desk.database.write() as session:
+        ticket = tickets.by_number(session, number)
+        if (ticket.level, ticket.type) != (level, support_type):
+            placings.correct(session, ticket, level=level, type_=support_type, engineer=who.engineer)
+    return _back(number, "placed")
 
 
 @router.get("/mails/{stored_mail_id}.eml")

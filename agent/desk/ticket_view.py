@@ -14,7 +14,7 @@ from agent.desk.progress import latest_turn, progress_of
 from agent.errors import NotFoundError
 from agent.mail.outbound import SENDER_NAME, quoted
 from agent.settings import Settings
-from agent.store import drafts, outbox, people, tickets, views
+from agent.store import drafts, outbox, people, placings, tickets, views
 from agent.store.tables import Draft, DraftState, Message, Outbound, OutboundState, StoredMail, Ticket, now
 from ingest.visible import split_visible
 
@@ -42,6 +42,8 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "delivery": _delivery(sent),
         "progress": progress,
         "may_ask": drafts.is_awaited(session, ticket) and not progress.is_writing,
+        "is_placeable": tickets.latest_request(session, ticket) is not None,
+        "group": placings.group_of(session, ticket),
         "support_address": settings.support_address,
         "sender_name": SENDER_NAME,
         **_draft_view(session, ticket, messages, is_writing=progress.is_writing),

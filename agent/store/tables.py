@@ -198,6 +198,10 @@ class Ticket(SQLModel, table=True):
     """The engineer who sees it to its end; None as long as nobody does."""
     snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Out of the working views until then, or until the requester writes."""
+    topics: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
+    """[{kind: system, framework or model, id, name}] that the newest request names."""
+    placed_by: str | None = None
+    """The engineer who set level and type; None when triage did."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
 
@@ -339,3 +343,47 @@ class Mention(SQLModel, table=True):
     message_id: int = Field(primary_key=True, foreign_key="message.id")
     engineer_id: int = Field(primary_key=True, foreign_key="engineer.id", index=True)
     seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Correction(SQLModel, table=True):
+    """What an engineer made of a placing: kept for the record and for training."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    message_id: int = Field(foreign_key="message.id")
+    """The request that was read."""
+    engineer_id: int = Field(foreign_key="engineer.id")
+    level_before: str | None = None
+    type_before: str | None = None
+    level: str
+    type: str
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class TicketFingerprint(SQLModel, table=True):
+    """What a ticket is compared by with others, see `triage.result.Fingerprint`."""
+
+    __tablename__ = "ticket_fingerprint"
+    ticket_id: int = Field(primary_key=True, foreign_key="ticket.id")
+    encoder: str
+    """Vectors of different embedding models are never compared."""
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """16-bit numbers, little-endian."""
+    parts: list[str] = Field(sa_type=JSON)
+    systems: list[str] = Field(sa_type=JSON)
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
+
+
+class TicketLink(SQLModel, table=True):
+    """A ticket that belongs with an earlier one: the same incident, or nearly the same words."""
+
+    __tablename__ = "ticket_link"
+    ticket_id: int = Field(primary_key=True, foreign_key="ticket.id")
+    first_id: int = Field(foreign_key="ticket.id", index=True)
+    """The earliest ticket of the group; it has no row of its own."""
+    kind: str
+    """`incident` or `similar`."""
+    score: float
+    """Cosine of the embeddings."""
+    why: str
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

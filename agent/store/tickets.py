@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from sqlalchemy import func
@@ -72,9 +73,11 @@ def _takes_part(session: Session, ticket: Ticket, address: str) -> bool:
 
 
 def place(ticket: Ticket, result: TriageResult) -> None:
-    """Write what triage says onto the ticket."""
-    ticket.level, ticket.level_confidence = result.level, result.level_confidence
-    ticket.type, ticket.type_confidence = result.type, result.type_confidence
+    """Write what triage says onto the ticket; level and type that an engineer has set stay."""
+    if ticket.placed_by is None:
+        ticket.level, ticket.level_confidence = result.level, result.level_confidence
+        ticket.type, ticket.type_confidence = result.type, result.type_confidence
+    ticket.topics = [asdict(topic) for topic in result.topics]
     ticket.urgency, ticket.route, ticket.language = result.urgency, result.route, result.language
     ticket.reasons = list(result.reasons)
 

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import uvicorn
 from conftest import HashingEncoder
 
@@ -28,7 +29,7 @@ from ingest.mail import parse_mail
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.index import build_index, open_index
 from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding
-from triage.result import Request, TriageResult
+from triage.result import Fingerprint, Request, TriageResult
 
 ARTICLES = Path(__file__).parents[2] / "knowledge_base" / "articles"
 SUPPORT = "support@minerva.example"
@@ -136,6 +137,7 @@ def light_ports(index_dir: Path, released: threading.Event) -> Ports:
             id=request.id, level="L1", level_confidence=0.86, type="T1", type_confidence=0.74,
             level_probabilities={"L1": 0.86}, type_probabilities={"T1": 0.74}, language="en",
             urgency="high" if "deadline" in request.body else "normal", route="approve",
+            fingerprint=outage_of(request.body),
             reasons=("words: squeue, pending, AssocGrpGRES", "a question about one job"),
         )  # fmt: skip
 
@@ -147,6 +149,13 @@ def light_ports(index_dir: Path, released: threading.Event) -> Ports:
         search=lambda question, k: index.search(question, encoder, k=k),
         compose=embedded_composer(SentenceVectors(encoder)),
     )
+
+
+def outage_of(text: str) -> Fingerprint | None:
+    """Reports marked `[outage]` are of one incident."""
+    vector = np.ones(1, dtype=np.float32)
+    systems, parts = frozenset({"lumi-g"}), frozenset({"file system"})
+    return Fingerprint(vector=vector, encoder="light", parts=parts, systems=systems) if "[outage]" in text else None
 
 
 def diagnosis_of(text: str) -> Diagnosis:

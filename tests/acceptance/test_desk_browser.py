@@ -383,3 +383,28 @@ def _path_of(desk: RunningDesk, number: str) -> str:
     draft: Draft = desk.draft_of(number)
     item = next(item for item in draft.evidence if item["kind"] == "passage")
     return str(item["path"]) + (f"#{item['anchor']}" if item["anchor"] else "")
+
+
+def test_a_placing_is_corrected_by_one_key_and_one_form(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(QUESTION)
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.keyboard.press("p")
+    page.locator("select[name=level]").select_option("L4")
+    page.locator("select[name=support_type]").select_option("T2")
+    page.get_by_role("button", name="Correct").click()
+    expect(page.get_by_role("status")).to_contain_text("correction is kept")
+    expect(page.locator("#placing summary")).to_contain_text("Fine-tuning")
+    expect(page.locator("#placing summary")).to_contain_text("placed by Grace Hopper")
+    ticket = desk.ticket(number)
+    assert (ticket.level, ticket.type, ticket.placed_by) == ("L4", "T2", "Grace Hopper")
+    desk.wait_for_event(number, "corrected the placing")
+
+
+def test_tickets_of_one_incident_are_shown_together(desk: RunningDesk, signed_in: SignedIn) -> None:
+    numbers = [desk.ask(f"[outage] /scratch on LUMI hangs, mail {n}") for n in range(3)]
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{numbers[2]}")
+    expect(page.locator("#related summary")).to_contain_text("Same incident: 2 other tickets")
+    page.locator("#related a").first.click()
+    expect(page).to_have_url(f"{desk.url}/tickets/{numbers[0]}")

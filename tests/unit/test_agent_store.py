@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sqlmodel import select
 
@@ -11,7 +12,7 @@ from agent.draft import Draft
 from agent.errors import ApprovalError
 from agent.filing import MAX_ACKNOWLEDGEMENTS_A_DAY, file_mail, file_unreadable
 from agent.settings import Settings
-from agent.store import drafts, inbound, outbox, people, tickets, views
+from agent.store import drafts, inbound, outbox, people, placings, tickets, views
 from agent.store.database import Database
 from agent.store.tables import (
     Draft as DraftRow,
@@ -27,6 +28,7 @@ from agent.store.tables import (
     now,
 )
 from ingest.message import Address, InboundMessage
+from triage.result import Fingerprint, Topic, TriageResult
 
 SERIAL = itertools.count()
 
@@ -322,3 +324,73 @@ def test_another_draft_is_awaited_until_an_answer_is_approved(
     receive(database, settings, replace(PLAIN, in_reply_to="a@x"))
     with database.read() as session:
         assert drafts.is_awaited(session, tickets.by_id(session, Ticket, filed.ticket_id))
+
+
+def result_for(ticket: Ticket, *, parts: set[str], vector: tuple[float, float] = (1.0, 0.0)) -> TriageResult:
+    return TriageResult(
+        id=ticket.number, level="L1", level_confidence=0.9, type="T1", type_confidence=0.9,
+        level_probabilities={}, type_probabilities={}, language="en", urgency="normal", route="approve", reasons=(),
+        topics=(Topic(kind="system", id="lumi-g", name="LUMI-G"),),
+        fingerprint=Fingerprint(
+            vector=np.asarray(vector, dtype=np.float32), encoder="test", parts=frozenset(parts),
+            systems=frozenset({"lumi-g"}),
+        ),
+    )  # fmt: skip
+
+
+def test_a_correction_is_stored_and_stays(database: Database, settings: Settings) -> None:
+    message = receive(database, settings, PLAIN)
+    with database.write() as session:
+        ticket = tickets.by_id(session, Ticket, message.ticket_id)
+        tickets.place(ticket, result_for(ticket, parts=set()))
+        engineer = people.add_engineer(session, name="Grace", email="grace@minerva.example")
+        placings.correct(session, ticket, level="L4", type_="T2", engineer=engineer)
+        placings.correct(session, ticket, level="L2", type_="T1", engineer=engineer)
+        tickets.place(ticket, result_for(ticket, parts=set()))
+        assert (ticket.level, ticket.type, ticket.placed_by) == ("L2", "T1", "Grace")
+        assert ticket.level_confidence is None
+        assert ticket.topics == [{"kind": "system", "id": "lumi-g", "name": "LUMI-G"}]
+    with database.read() as session:
+        kept = placings.corrected_requests(session)
+        events = tickets.events_of(session, ticket)
+    assert [(c.level, c.type, c.subject, c.body) for c in kept] == [("L2", "T1", "Job pending", "It waits.")]
+    assert [e.detail for e in events if e.what == "corrected the placing"] == ["L1 T1 to L4 T2", "L4 T2 to L2 T1"]
+
+
+def test_sixty_mails_of_one_incident_are_one_group(database: Database, settings: Settings) -> None:
+    made = [receive(database, settings, replace(PLAIN, subject=f"scratch {n}")) for n in range(60)]
+    other = receive(database, settings, replace(PLAIN, subject="something else"))
+    with database.write() as session:
+        for message in made:
+            ticket = tickets.by_id(session, Ticket, message.ticket_id)
+            placings.link(session, ticket, fingerprint_of(ticket, parts={"file system"}))
+        alone = tickets.by_id(session, Ticket, other.ticket_id)
+        assert placings.link(session, alone, fingerprint_of(alone, parts=set(), vector=(0.0, 1.0))) is None
+        again = tickets.by_id(session, Ticket, made[0].ticket_id)
+        placings.link(session, again, fingerprint_of(again, parts={"file system"}))
+    with database.read() as session:
+        groups = [placings.group_of(session, tickets.by_id(session, Ticket, m.ticket_id)) for m in made]
+        assert placings.group_of(session, alone) is None
+    assert {len(group.tickets) for group in groups if group is not None} == {59}
+    assert all(group is not None and group.kind == "incident" for group in groups)
+    assert groups[5] is not None
+    assert groups[5].tickets[0].id == made[0].ticket_id
+    assert "file system in trouble on lumi-g" in groups[5].why
+
+
+def fingerprint_of(ticket: Ticket, *, parts: set[str], vector: tuple[float, float] = (1.0, 0.0)) -> Fingerprint:
+    found = result_for(ticket, parts=parts, vector=vector).fingerprint
+    assert found is not None
+    return found
+
+
+def test_answered_tickets_are_not_compared(database: Database, settings: Settings) -> None:
+    first, second = (receive(database, settings, PLAIN) for _ in range(2))
+    with database.write() as session:
+        answered = tickets.by_id(session, Ticket, first.ticket_id)
+        placings.link(session, answered, fingerprint_of(answered, parts=set()))
+        answered.status = TicketStatus.ANSWERED
+        session.add(answered)
+        session.flush()
+        fresh = tickets.by_id(session, Ticket, second.ticket_id)
+        assert placings.link(session, fresh, fingerprint_of(fresh, parts=set())) is None

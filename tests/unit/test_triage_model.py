@@ -108,7 +108,7 @@ def test_probabilities_sum_to_one_and_reasons_are_given(hashing_encoder: Encoder
 
 
 def test_another_embedding_model_is_refused() -> None:
-    with pytest.raises(ModelFileError, match="triage-train"):
+    with pytest.raises(ModelFileError, match="triage train"):
         load_model(MODEL_FOLDER, encoder_name="another")
 
 
@@ -126,7 +126,7 @@ def test_broken_model_files_are_named(tmp_path: Path, broken: str) -> None:
         (tmp_path / "triage.npz").unlink()
     else:
         (tmp_path / "triage.json").write_text(contents[broken], "utf-8")
-    with pytest.raises(ModelFileError, match="triage-train"):
+    with pytest.raises(ModelFileError, match="triage train"):
         load_model(tmp_path)
 
 

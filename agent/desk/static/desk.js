@@ -57,7 +57,7 @@ function singleKey(event) {
     d: () => byId("resolve")?.click() ?? false,
     z: () => byId("undo")?.click() ?? false,
     h: () => openMenu(), t: () => byId("new-tag")?.focus() ?? false, n: () => openPart("note"),
-    e: () => openPart("edit"), r: () => openPart("reject"), a: () => openPart("redraft"),
+    p: () => openPart("placing"), e: () => openPart("edit"), r: () => openPart("reject"), a: () => openPart("redraft"),
   };
   const action = actions[event.key] ?? (/^[1-9]$/.test(event.key) ? () => showEvidence(event.key) : null);
   if (action && action() !== false) event.preventDefault();
@@ -93,7 +93,7 @@ function openPart(id) {
   const part = byId(id);
   if (!part) return false;
   part.open = true;
-  part.querySelector("textarea, input:not([type=hidden])").focus();
+  part.querySelector("textarea, select, input:not([type=hidden])")?.focus();
   part.scrollIntoView({ block: "nearest" });
 }
 
