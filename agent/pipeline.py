@@ -22,12 +22,16 @@ from agent.evidence import evidence_of_diagnosis, evidence_of_passage
 from agent.filing import file_mail
 from agent.mail.outbound import subject_for
 from agent.rendering import answer_body
+from agent.rows import ANSWERED as ROWS_ANSWER
+from agent.rows import answered_from_rows, evidence_of_row
 from agent.settings import Settings
 from agent.store import drafts, inbound, placings, tickets
 from agent.store.database import Database
 from agent.store.tables import Message, StoredMail, Ticket
 from ingest.message import InboundMessage
 from knowledge_base.passage import SearchResult
+from knowledge_base.rows.answer import rows_for
+from knowledge_base.rows.row import Row
 from triage.doctor.diagnosis import Diagnosis
 from triage.result import Request, TriageResult
 
@@ -38,6 +42,7 @@ MAX_ROWS = 6
 MAX_QUERY_CHARS = 800
 ROW_ANSWERS = 0.7
 """How likely a recognised error is what the request is about."""
+STRUCTURED_ROWS = 6
 HIDDEN_ANSWERS = 0.5
 """How likely the citable evidence answers, at most, when the best passage is for engineers only."""
 READABLE = (".txt", ".log", ".out", ".err", ".sh", ".sbatch", ".slurm", ".job", ".py", ".yaml", ".yml", ".json", ".md")
@@ -54,6 +59,8 @@ class Ports:
     diagnose: Callable[[str, Sequence[tuple[str, str]]], Diagnosis]
     search: Callable[[str, int], SearchResult]
     compose: Compose
+    rows: Callable[[str], tuple[Row, ...]] = rows_for
+    """Rows that answer a structured question; none for every other text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,10 +120,14 @@ def answer(
     """Place, diagnose, retrieve, compose. `attachments` are (file name, text)."""
     placed = ports.place(request)
     diagnosis = ports.diagnose(f"{request.subject}\n{request.body}", attachments)
-    evidence, answerable = _retrieve(ports, request, diagnosis, instruction)
+    rows = ports.rows(f"{request.subject}\n{request.body}")[:STRUCTURED_ROWS]
+    evidence, answerable = _retrieve(ports, request, diagnosis, rows, instruction)
     question = Question(subject=request.subject, text=request.body, language=placed.language, instruction=instruction)
     citable = [item for item in evidence if not item.internal]
-    draft = renumbered(ports.compose(question, citable, answerable))
+    drafted = ports.compose(question, citable, answerable)
+    in_rows = [item for item in evidence if item.id in {f"row:{row.id}" for row in rows}]
+    known = all(row.known for row in rows)
+    draft = renumbered(answered_from_rows(drafted, in_rows, known=known, text=f"{request.subject}\n{request.body}"))
     questions = (*draft.questions, *(diagnosis.questions or placed.questions))
     kept = (*draft.evidence, *_after(draft, [item for item in evidence if item.internal]))
     draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
@@ -131,16 +142,17 @@ def _after(draft: Draft, internal: Sequence[Evidence]) -> list[Evidence]:
 
 
 def _retrieve(
-    ports: Ports, request: Request, diagnosis: Diagnosis, instruction: str
+    ports: Ports, request: Request, diagnosis: Diagnosis, structured: Sequence[Row], instruction: str
 ) -> tuple[tuple[Evidence, ...], float]:
-    """Evidence best first, what was diagnosed before what was found; and how likely it answers the question."""
+    """Evidence best first: what was asked of rows, what was diagnosed, what was found; and how likely it answers."""
     found = ports.search(f"{request.subject}\n{instruction}\n{request.body[:MAX_QUERY_CHARS]}".strip(), MAX_EVIDENCE)
-    rows = evidence_of_diagnosis(diagnosis, MAX_ROWS)
+    rows = [*map(evidence_of_row, structured), *evidence_of_diagnosis(diagnosis, MAX_ROWS)]
     passages = [evidence_of_passage(hit) for hit in found.hits]
     numbered = tuple(replace(item, number=n) for n, item in enumerate([*rows, *passages], start=1))
     hidden = bool(passages) and passages[0].internal
     answerable = min(found.answerable, HIDDEN_ANSWERS) if hidden else found.answerable
-    return numbered, max(answerable, ROW_ANSWERS if rows else 0.0)
+    by_rows = ROWS_ANSWER if structured and all(row.known for row in structured) else ROW_ANSWERS
+    return numbered, max(answerable, by_rows if rows else 0.0)
 
 
 def _show(session: Session, ticket: Ticket, message: Message, answered: Answered, instruction: str) -> None:

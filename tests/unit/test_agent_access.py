@@ -37,7 +37,7 @@ def place(request: Request) -> TriageResult:
     )  # fmt: skip
 
 
-def answered(*access: Access) -> Draft:
+def answered(*access: Access, body: str = "Which rack?") -> Draft:
     hits = tuple(passage(number, each) for number, each in enumerate(access, start=1))
     ports = Ports(
         read=parse_mail,
@@ -47,7 +47,7 @@ def answered(*access: Access) -> Draft:
         search=lambda question, k: SearchResult(hits=hits, answerable=0.9),
         compose=cite_all,
     )
-    return pipeline.answer(ports, Request(id="x", channel="email", subject="", body="Which rack?")).draft
+    return pipeline.answer(ports, Request(id="x", channel="email", subject="", body=body)).draft
 
 
 def test_internal_passages_are_shown_to_engineers_and_never_cited() -> None:
@@ -67,3 +67,12 @@ def test_when_only_engineers_may_read_the_answer_the_draft_claims_nothing_of_it(
     assert draft.claims == ()
     assert [item.id for item in draft.evidence] == ["p1"]
     assert draft.answerable == 0.5
+
+
+def test_a_structured_question_is_answered_from_its_row_and_cites_it() -> None:
+    draft = answered(Access.PUBLIC, body="What is the maximum walltime on small-g of LUMI?")
+    (claim,) = draft.claims
+    (cited,) = draft.cited
+    assert (cited.kind, cited.number, cited.id) == ("row", 1, "row:systems/lumi-g/partitions/small-g")
+    assert claim.text == cited.text == claim.citations[0].quote
+    assert draft.outcome == "answer"

@@ -1,0 +1,49 @@
+"""Rows that answer a structured question, as evidence and claims of a draft. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from agent.draft import Citation, Claim, Draft, Evidence
+from knowledge_base.rows.row import Row
+
+ANSWERED = 0.9
+"""How likely rows that hold the answer answer the question."""
+ONLY_QUESTION = 300
+"""Characters up to which a text with one question asks nothing else."""
+
+
+def evidence_of_row(row: Row) -> Evidence:
+    """Numbered by the caller."""
+    return Evidence(
+        number=0,
+        kind="row",
+        id=f"row:{row.id}",
+        title=row.title,
+        heading=(row.heading,),
+        path="",
+        anchor="",
+        url=row.url,
+        text=row.text,
+        score=1.0,
+    )
+
+
+def answered_from_rows(draft: Draft, rows: Sequence[Evidence], *, known: bool, text: str) -> Draft:
+    """The draft with the rows as its first claims, word for word.
+
+    What else it claims stays, unless the rows hold the answer and nothing else was asked.
+    """
+    if not rows:
+        return draft
+    numbers = {item.number for item in rows}
+    others = [claim for claim in draft.claims if numbers.isdisjoint(c.evidence for c in claim.citations)]
+    alone = known and text.count("?") <= 1 and len(text.strip()) <= ONLY_QUESTION
+    claims = tuple(Claim(text=item.text, citations=(Citation(evidence=item.number, quote=item.text),)) for item in rows)
+    return replace(
+        draft,
+        claims=claims if alone else (*claims, *others),
+        outcome="answer" if alone else draft.outcome if draft.outcome != "escalate" else "caveat",
+        unanswered=() if alone else draft.unanswered,
+    )

@@ -1,0 +1,1 @@
+"""Structured questions, answered from rows of the facts and of benchmarks instead of by similarity of text."""

@@ -1,0 +1,118 @@
+"""Rows say what they are from, how sure they are, and when they know nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent.draft import Citation, Claim, Draft, Evidence
+from agent.rows import answered_from_rows, evidence_of_row
+from knowledge_base.rows.answer import rows_for
+from knowledge_base.rows.question import asked_of
+from knowledge_base.rows.row import BenchmarkRow
+
+
+def test_a_walltime_with_its_row_status_and_note() -> None:
+    (row,) = rows_for("What is the maximum walltime of small-g on LUMI?")
+    assert row.id == "systems/lumi-g/partitions/small-g"
+    assert row.text.startswith(
+        "Maximum walltime 3-00:00:00 on LUMI (LUMI-G), partition small-g (at most 4 nodes; small jobs)"
+    )
+    assert "(verified, as of 2026-11-23)" in row.text
+    assert "October 2024" in row.text
+    assert row.url == "https://docs.lumi-supercomputer.eu"
+
+
+def test_secondary_rows_say_that_they_are() -> None:
+    (row,) = rows_for("How many GPUs per node does MareNostrum 5 have?")
+    assert "4 GPUs per node" in row.text
+    assert "status secondary" in row.text
+    assert row.known
+
+
+def test_two_systems_of_one_name_give_two_rows() -> None:
+    rows = rows_for("How many GPUs per node on Adastra?")
+    assert {row.systems for row in rows} == {("adastra-mi250x",), ("adastra-mi300a",)}
+
+
+@pytest.mark.parametrize("system", ["Alice Recoque", "Leonardo LISA"])
+def test_what_is_not_confirmed_is_not_claimed(system: str) -> None:
+    rows = rows_for(f"How many GPUs per node does {system} have?")
+    assert any(not row.known and "no confirmed number" in row.text for row in rows)
+
+
+def test_models_of_a_licence_that_fit() -> None:
+    (row,) = rows_for("Which models under an MIT licence fit into 40 GB?")
+    assert "CroissantLLM" in row.text
+    assert "MIT, cited" in row.text
+    assert "EuroLLM" not in row.text
+    (none,) = rows_for("Which models with a licence MIT fit into 2 GB?")
+    assert not none.known
+
+
+def test_stored_results_stand_beside_published_ones_best_first() -> None:
+    stored = BenchmarkRow(
+        id="r-1", model="mistralai/Mistral-7B-Instruct-v0.3", system="mn5-acc", tokens_per_s=20000.0,
+        setting="vLLM 0.11, 4 GPUs", date="2026-10-01", status="verified",
+    )  # fmt: skip
+    rows = rows_for("Throughput of Mistral 7B on MareNostrum 5?", lambda: [stored])
+    assert [row.id for row in rows] == ["r-1", "recipes/measured_by_minerva/mn5_serving/5"]
+
+
+def test_a_model_that_was_not_measured_there() -> None:
+    (row,) = rows_for("Which throughput has Llama 3.1 8B on Vega?")
+    assert not row.known
+    assert "hold no throughput of Llama-3.1-8B-Instruct on Vega" in row.text
+    assert rows_for("Which throughput has Foo 9B on Vega?") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("50,000", 50_000), ("50 000", 50_000), ("50.000", 50_000), ("50k", 50_000), ("1 million", 1_000_000)],
+)
+def test_amounts(text: str, hours: int) -> None:
+    asked = asked_of(f"Which access mode gives {text} node hours?")
+    assert asked is not None
+    assert (asked.hours, asked.unit) == (hours, "node")
+
+
+def test_a_long_mail_is_no_structured_question() -> None:
+    assert (
+        rows_for(
+            "We train a model on LUMI.\n" * 20 + "How many GPUs per node should we ask for to keep the loader busy"
+        )
+        == ()
+    )
+
+
+def evidence(number: int, text: str) -> Evidence:
+    return Evidence(
+        number=number,
+        kind="passage",
+        id=f"p{number}",
+        title="T",
+        heading=(),
+        path="a.md",
+        anchor="",
+        url=None,
+        text=text,
+        score=1.0,
+    )
+
+
+def test_the_row_is_the_answer_and_other_claims_stay_when_more_was_asked() -> None:
+    (row,) = rows_for("Maximum walltime of small-g on LUMI?")
+    of_row = replace(evidence_of_row(row), number=1)
+    claim = Claim(text="Else.", citations=(Citation(evidence=2, quote="Else."),))
+    draft = Draft(
+        outcome="escalate", claims=(claim,), unanswered=("x",), questions=(), evidence=(of_row, evidence(2, "Else.")),
+        answerable=0.9, model="m",
+    )  # fmt: skip
+    alone = answered_from_rows(draft, [of_row], known=True, text="Maximum walltime of small-g on LUMI?")
+    assert [claim.text for claim in alone.claims] == [row.text]
+    assert (alone.outcome, alone.unanswered) == ("answer", ())
+    more = answered_from_rows(draft, [of_row], known=True, text="Maximum walltime? And how do I restart?")
+    assert [claim.text for claim in more.claims] == [row.text, "Else."]
+    assert more.outcome == "caveat"
+    assert answered_from_rows(draft, [], known=True, text="") is draft
