@@ -3,13 +3,14 @@
 # make check  what CI checks besides the tests
 # make bench  measures speed and memory and prints them
 # make screenshots  takes pictures of each page of the desk into build/screenshots
+# make crash-test  kills the service at random while mail comes and goes, then counts
 # make docs   writes docs/settings.md and docs/cli.md anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INDEX := $(or $(MINERVA_DATA_DIR),var)/index/.built
 
-.PHONY: run test check bench screenshots docs clean
+.PHONY: run test check bench crash-test screenshots docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed $(INDEX)
@@ -37,6 +38,10 @@ bench: $(VENV)/.installed-dev
 
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python tests/screenshots.py
+
+crash-test: $(VENV)/.installed-dev
+	sh deploy/test-packages.sh
+	PYTHONPATH=.:tests:tests/integration $(BIN)/python tests/crash.py $(ARGS)
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from agent.attachment import Attachment, after_edit
 from agent.checks.body import problems_of_body, red_parts_in, without_red
 from agent.draft import binding_of
 from agent.errors import ApprovalError, UnsupportedError
@@ -57,16 +58,23 @@ def approve(
     if not drafts.settle(session, draft_id, DraftState.APPROVED):
         raise ApprovalError("Somebody else has just decided about this draft. Reload the ticket.")
     edited = text != draft.body
+    files = after_edit(drafts.attachments_of(session, draft), draft.body, text)
     approval = Approval(
         draft_id=draft_id,
         engineer_id=people.key_of(engineer),
         decision=Decision.EDITED if edited else Decision.APPROVED,
         body=text,
-        binding=binding_of(revision=ticket.revision, recipients=draft.recipients, subject=draft.subject, body=text),
+        binding=binding_of(
+            revision=ticket.revision,
+            recipients=draft.recipients,
+            subject=draft.subject,
+            body=text,
+            attachments=files,
+        ),
     )
     session.add(approval)
     session.flush()
-    outbound = _queue_answer(session, settings, ticket=ticket, draft=draft, approval=approval, text=text)
+    outbound = _queue_answer(session, settings, ticket=ticket, draft=draft, approval=approval, text=text, files=files)
     ticket.status = TicketStatus.ANSWERED
     if ticket.assignee_id is None:
         ticket.assignee_id = engineer.id
@@ -132,7 +140,14 @@ def _check_still_bound(draft: Draft, ticket: Ticket, binding: str) -> None:
 
 
 def _queue_answer(
-    session: Session, settings: Settings, *, ticket: Ticket, draft: Draft, approval: Approval, text: str
+    session: Session,
+    settings: Settings,
+    *,
+    ticket: Ticket,
+    draft: Draft,
+    approval: Approval,
+    text: str,
+    files: tuple[Attachment, ...],
 ) -> Outbound:
     request = tickets.by_id(session, Message, draft.message_id)
     domain = settings.support_address.rpartition("@")[2]
@@ -148,6 +163,7 @@ def _queue_answer(
         in_reply_to=request.message_id,
         references=thread_of(request.message_id, request.references),
         auto_submitted="no",
+        attachments=files,
     )
     outbound = outbox.queue(session, ticket, mail, kind=OutboundKind.ANSWER, key=f"answer:{approval.id}")
     outbound.approval_id = approval.id
@@ -171,6 +187,16 @@ def _sent_message(ticket: Ticket, mail: OutboundMessage, text: str) -> Message:
         text=text,
         visible_text=text,
         date=mail.date,
+        attachments=[
+            {
+                "filename": file.filename,
+                "content_type": file.content_type,
+                "size": len(file.content),
+                "sha256": file.sha256,
+                "inline": False,
+            }
+            for file in mail.attachments
+        ],
     )
 
 

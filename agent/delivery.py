@@ -27,7 +27,8 @@ def deliver(database: Database, send: Send, sender: str, outbound_id: int) -> No
 
     def transmitting() -> None:
         with database.write() as session:
-            outbox.begin_transmission(session, outbound_id)
+            if not outbox.begin_transmission(session, outbound_id):
+                raise SendError("taken back while it was being sent", permanent=False)
 
     outgoing = Outgoing(
         content=mail.content, sender=sender, recipients=mail.recipients, name=f"{mail.id:06d}-{number}-{mail.kind}"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from agent.attachment import Attachment
+
 Outcome = Literal["answer", "caveat", "ask", "escalate"]
 Colour = Literal["green", "amber", "red"]
 """Green: every check passed. Amber: a person should look. Red: does not leave as it stands."""
@@ -129,9 +131,12 @@ Compose = Callable[[Question, Sequence[Evidence], float], Draft]
 """Makes a draft from the question, the evidence best first, and how likely the evidence answers at all (0 to 1)."""
 
 
-def binding_of(*, revision: int, recipients: Sequence[str], subject: str, body: str) -> str:
+def binding_of(
+    *, revision: int, recipients: Sequence[str], subject: str, body: str, attachments: Sequence[Attachment] = ()
+) -> str:
     """What an approval is bound to, as SHA-256: if any of it changes, the approval is void."""
-    bound = json.dumps([revision, list(recipients), subject, body], ensure_ascii=False)
+    files = [[file.filename, file.content_type, file.sha256] for file in attachments]
+    bound = json.dumps([revision, list(recipients), subject, body, files], ensure_ascii=False)
     return hashlib.sha256(bound.encode()).hexdigest()
 
 

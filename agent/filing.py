@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from email.utils import parseaddr
 
 from sqlmodel import Session, select
 
-from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, subject_for, thread_of
-from agent.mail.templates import acknowledgement
+from agent.acknowledgement import acknowledge
 from agent.settings import Settings
-from agent.store import drafts, fulltext, inbound, outbox, tickets
-from agent.store.tables import Message, OutboundKind, StoredMail, Ticket, TicketStatus, now
+from agent.store import drafts, fulltext, inbound, tickets
+from agent.store.tables import Message, StoredMail, Ticket, TicketStatus
 from ingest.message import Address, InboundMessage
-
-MAX_ACKNOWLEDGEMENTS_A_DAY = 50
-"""Per sender: what stops a mail war with a machine that does not say that it is one."""
 
 
 def file_mail(
@@ -44,8 +39,8 @@ def file_mail(
     session.add(filed)
     fulltext.add_message(session, ticket, filed)
     _advance(session, ticket, filed, language, is_new=is_new)
-    if is_new and not filed.auto_generated and _may_acknowledge(session, sender.address):
-        _acknowledge(session, settings, ticket, filed)
+    if is_new and not filed.auto_generated:
+        acknowledge(session, settings, ticket, filed)
     inbound.mark_handled(session, stored.id)
     session.flush()
     return filed
@@ -131,31 +126,3 @@ def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Ad
             for item in message.attachments
         ],
     )
-
-
-def _may_acknowledge(session: Session, address: str) -> bool:
-    """An address that mail can go to, and not one that has had too many today."""
-    local, _, domain = address.rpartition("@")
-    if not local or domain == "invalid" or any(c.isspace() for c in address):
-        return False
-    sent = outbox.acknowledgements_since(session, address, now() - timedelta(days=1))
-    return sent < MAX_ACKNOWLEDGEMENTS_A_DAY
-
-
-def _acknowledge(session: Session, settings: Settings, ticket: Ticket, request: Message) -> None:
-    mail = OutboundMessage(
-        message_id=new_message_id(ticket.number, settings.support_address.rpartition("@")[2]),
-        sender_name=SENDER_NAME,
-        sender_address=settings.support_address,
-        recipients=(request.sender_address,),
-        subject=subject_for(ticket.number, ticket.subject),
-        body=acknowledgement(ticket.number, ticket.language),
-        date=now(),
-        in_reply_to=request.message_id,
-        references=thread_of(request.message_id, request.references),
-        auto_submitted="auto-replied",
-    )
-    outbox.queue(
-        session, ticket, mail, kind=OutboundKind.ACKNOWLEDGEMENT, key=f"acknowledgement:{request.stored_mail_id}"
-    )
-    tickets.note_event(session, ticket, "minerva", "acknowledged")

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 import structlog
 from sqlmodel import Session
 
+from agent.attachment import script_file
 from agent.checks.draft import Asked, check_draft
 from agent.draft import Compose, Draft, Evidence, Question, renumbered
 from agent.evidence import evidence_of_diagnosis, evidence_of_passage
@@ -156,6 +157,7 @@ def _retrieve(
 
 
 def _show(session: Session, ticket: Ticket, message: Message, answered: Answered, instruction: str) -> None:
+    script, places = answered.draft.corrected_script, [finding.where for finding in answered.diagnosis.findings]
     tickets.place(ticket, answered.triage)
     if answered.triage.fingerprint is not None:
         placings.link(session, ticket, answered.triage.fingerprint)
@@ -172,6 +174,7 @@ def _show(session: Session, ticket: Ticket, message: Message, answered: Answered
             *(asdict(finding) for finding in answered.diagnosis.findings),
         ],
         instruction=instruction or None,
+        attachments=[script_file(script, places)] if script else [],
     )
 
 

@@ -14,6 +14,7 @@ import uvicorn
 
 from agent.desk.app import desk_app
 from agent.errors import HelpdeskError, PortTakenError
+from agent.mail.arrivals import Arrivals
 from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
 from agent.models import Models, ports_on
@@ -44,9 +45,11 @@ def serve(settings: Settings) -> None:
     desk_socket = _bind(settings.desk_host, settings.desk_port)
     desk_url = settings.desk_url or f"http://{settings.desk_host}:{desk_socket.getsockname()[1]}"
     database = open_database(settings.database_path)
-    workflows = Workflows(database, settings, ports_on(models), sender_for(settings))
+    arrivals = Arrivals()
+    intake = start_intake(database, settings, arrivals)
+    workflows = Workflows(database, settings, ports_on(models), sender_for(settings), arrivals)
     workflows.start()
-    intake = start_intake(database, settings, workflows.accept)
+    intake.listener.wait_until_ready()
     models.start()
     places = Places(
         smtp=f"{settings.smtp_host}:{intake.smtp_port}",
@@ -57,7 +60,7 @@ def serve(settings: Settings) -> None:
         sign_in=_first_link(database, desk_url),
     )
     print(_welcome(settings, places), flush=True)
-    app = desk_app(database, settings, workflows, models=models, mailbox=intake, url=desk_url)
+    app = desk_app(database, settings, workflows, models=models, intake=intake, url=desk_url)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     try:
         server.run(sockets=[desk_socket])

@@ -7,8 +7,10 @@ Ids are built from the row that a workflow is about, so that starting one twice 
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agent import delivery, filing, pipeline
 from agent.errors import HelpdeskError
+from agent.mail.arrivals import Arrivals
 from agent.mail.sender import Send
 from agent.pipeline import Ports
 from agent.settings import Settings
@@ -34,18 +37,20 @@ WORKFLOW_VERSION = "1"
 FILING, DRAFTING, DELIVERY = "filing", "drafting", "delivery"
 POLL_S = 0.1
 SWEEP_S = 5.0
+AGAIN_AFTER_S = 60.0
 _RETRIED: dict[str, Any] = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 3}
 
 
 class Workflows:
     """Starts work and sees that none is forgotten. One a process; `start` once, `stop` at the end."""
 
-    def __init__(self, database: Database, settings: Settings, ports: Ports, send: Send) -> None:
+    def __init__(self, database: Database, settings: Settings, ports: Ports, send: Send, arrivals: Arrivals) -> None:
+        """`arrivals` tells when mail has come in, and when so much comes that work waits a little."""
         self._database = database
         self._settings = settings
+        self._arrivals = arrivals
         self._stopping = threading.Event()
-        self._wake = threading.Event()
-        self._started: set[int] = set()
+        self._started: dict[str, _Started] = {}
         self._sweeper = threading.Thread(target=self._sweep_until_stopped, name="sweep", daemon=True)
         DBOS(config=_config(settings.workflow_database_path))
         self._file_mail = self._filing(ports)
@@ -72,7 +77,7 @@ class Workflows:
                 log.exception("mail_unreadable", stored_mail=stored_mail_id)
                 file_unread(stored_mail_id)
                 return
-            self.send_due()
+            self.wake()
             if message_id is not None:
                 self.draft(message_id, attempt=1)
 
@@ -83,6 +88,7 @@ class Workflows:
 
         @DBOS.step(**_RETRIED)
         def draft(message_id: int, attempt: int, instruction: str) -> None:
+            self._arrivals.wait_until_quiet()
             pipeline.draft_answer(database, ports, message_id, attempt=attempt, instruction=instruction)
 
         @DBOS.step(**_RETRIED)
@@ -126,7 +132,7 @@ class Workflows:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._wake.set()
+        self.wake()
         self._sweeper.join(timeout=SWEEP_S)
         DBOS.destroy(workflow_completion_timeout_sec=5, destroy_registry=True)
 
@@ -135,14 +141,9 @@ class Workflows:
         """`ok`, or that the sweep has died."""
         return "ok" if self._sweeper.is_alive() else "stopped"
 
-    def accept(self, raw: bytes, *, peer: str, envelope_from: str, envelope_to: list[str]) -> None:
-        """Returns when the mail is on disk; what comes after that cannot lose it any more."""
-        with self._database.write() as session:
-            stored = inbound.store_mail(
-                session, raw, channel="smtp", peer=peer, envelope_from=envelope_from, envelope_to=envelope_to
-            )
-        log.info("mail_accepted", stored_mail=stored.id, size=stored.size, deliveries=stored.deliveries)
-        self._wake.set()
+    def wake(self) -> None:
+        """There is something to file or to send."""
+        self._arrivals.news.set()
 
     def redraft(self, number: str, instruction: str) -> None:
         """Another draft for the newest request of the ticket. Raises NotFoundError."""
@@ -161,34 +162,69 @@ class Workflows:
         with SetWorkflowID(f"draft-{message_id}-{_stamp(at)}-{attempt}{again}"):
             DBOS.enqueue_workflow(DRAFTING, self._draft_answer, message_id, attempt, instruction)
 
-    def send_due(self) -> None:
-        with self._database.read() as session:
-            due = outbox.due(session, now())
-        for mail in due:
-            with SetWorkflowID(f"deliver-{mail.message_id}-{mail.attempts}"):
-                DBOS.enqueue_workflow(DELIVERY, self._deliver, mail.id)
-
-    def _file(self, stored: StoredMail) -> None:
-        assert stored.id is not None
-        if stored.id in self._started:
-            return
-        with SetWorkflowID(f"file-{stored.id}-{_stamp(stored.received_at)}"):
-            DBOS.enqueue_workflow(FILING, self._file_mail, stored.id)
-        self._started.add(stored.id)
-
     def _sweep_until_stopped(self) -> None:
-        """Starts what was stored but never started, and mails whose wait is over: when woken, and every few seconds."""
+        """Starts what was stored but not filed, and mails that are due: when there is news, and every few seconds."""
         while not self._stopping.is_set():
             try:
-                with self._database.read() as session:
-                    waiting = inbound.waiting(session)
-                for stored in waiting:
-                    self._file(stored)
-                self.send_due()
+                self._sweep()
             except SQLAlchemyError:
                 log.exception("sweep_failed")  # a full or locked disk; the next round tries again
-            self._wake.wait(SWEEP_S)
-            self._wake.clear()
+            self._arrivals.news.wait(SWEEP_S)
+            self._arrivals.news.clear()
+            self._arrivals.wait_until_quiet()
+
+    def _sweep(self) -> None:
+        with self._database.read() as session:
+            overdue = outbox.is_overdue(session, now())
+            unfiled = inbound.waiting(session)
+            due = outbox.due(session, now())
+        if overdue:
+            with self._database.write() as session:
+                again, uncertain = outbox.recover(session, before=now())
+            log.error("mails_overdue", mails_again=again, mails_uncertain=uncertain)
+        works = [
+            *(
+                _Work(f"file-{mail.id}-{_stamp(mail.received_at)}", FILING, self._file_mail, mail.id)
+                for mail in unfiled
+            ),
+            *(_Work(f"deliver-{mail.message_id}-{mail.attempts}", DELIVERY, self._deliver, mail.id) for mail in due),
+        ]
+        names = {work.name for work in works}
+        self._started = {name: started for name, started in self._started.items() if name in names}
+        for work in works:
+            self._start_work(work)
+
+    def _start_work(self, work: _Work) -> None:
+        """Once; again, under another id, when it has ended (say, for a full disk) and its work is still to be done."""
+        before = self._started.get(work.name)
+        if before is not None:
+            if time.monotonic() - before.at_s < AGAIN_AFTER_S:
+                return
+            before.at_s = time.monotonic()
+            status = DBOS.get_workflow_status(before.id)
+            if status is not None and status.status in {"PENDING", "ENQUEUED", "DELAYED"}:
+                return
+        started = _Started(id=work.name if before is None else f"{work.name}-{uuid.uuid4()}", at_s=time.monotonic())
+        with SetWorkflowID(started.id):
+            DBOS.enqueue_workflow(work.queue, work.workflow, work.row_id)
+        self._started[work.name] = started
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What waits to be done about one row. Its workflow does nothing when it has been done."""
+
+    name: str
+    queue: str
+    workflow: Callable[[int], None]
+    row_id: int
+
+
+@dataclass(slots=True)
+class _Started:
+    id: str
+    at_s: float
+    """By the monotonic clock."""
 
 
 def _reason(cause: Exception) -> str:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from agent.desk import acts, articles, health, inbox, sign_in, ticket
 from agent.desk.pages import HERE, page
 from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
-from agent.desk.state import Desk, HasState
+from agent.desk.state import Desk, HasIntake, HasState
 from agent.errors import NotFoundError
 from agent.settings import Settings
 from agent.store.database import Database
@@ -23,11 +23,11 @@ from agent.workflows import Workflows
 
 
 def desk_app(
-    database: Database, settings: Settings, workflows: Workflows, *, models: HasState, mailbox: HasState, url: str
+    database: Database, settings: Settings, workflows: Workflows, *, models: HasState, intake: HasIntake, url: str
 ) -> FastAPI:
     app = FastAPI(title="MINERVA helpdesk", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = Desk(
-        database=database, settings=settings, workflows=workflows, models=models, mailbox=mailbox, url=url
+        database=database, settings=settings, workflows=workflows, models=models, intake=intake, url=url
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for module in (sign_in, inbox, ticket, acts, articles, health):

@@ -22,7 +22,8 @@ def healthz(desk: DeskState) -> Response:
         "database": "ok",
         "models": desk.models.state,
         "workers": desk.workflows.state,
-        "mailbox": desk.mailbox.state,
+        "listener": desk.intake.listener.state,
+        "mailbox": desk.intake.mailbox,
     }
     try:
         with desk.database.read() as session:

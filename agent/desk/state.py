@@ -19,13 +19,23 @@ class HasState(Protocol):
         ...
 
 
+class HasIntake(Protocol):
+    @property
+    def listener(self) -> HasState: ...
+
+    @property
+    def mailbox(self) -> str:
+        """`ok`, `none`, or what is wrong."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
     database: Database
     settings: Settings
     workflows: Workflows
     models: HasState
-    mailbox: HasState
+    intake: HasIntake
     url: str
     """As people reach it."""
 

@@ -16,7 +16,7 @@ from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
 from agent.store import drafts, inbound, placings, tickets
-from agent.store.tables import Draft
+from agent.store.tables import Draft, Outbound
 from ingest.mail import parse_mail
 
 router = APIRouter()
@@ -81,7 +81,7 @@ def approve(
         return _refused(request, desk, who, number, problem=str(error), typed=body, unsupported=error.problems)
     except ApprovalError as error:
         return _refused(request, desk, who, number, problem=str(error), typed=body)
-    desk.workflows.send_due()
+    desk.workflows.wake()
     return _back(number, "approved" if body is None else "edited")
 
 
@@ -135,6 +135,16 @@ def place(
     return _back(number, "placed")
 
 
+@router.get("/tickets/{number}/drafts/{draft_id}/attachments/{position}")
+def draft_attachment(desk: DeskState, who: Who, number: str, draft_id: int, position: int) -> Response:  # noqa: ARG001
+    draft = _draft_of(desk, number, draft_id)
+    with desk.database.read() as session:
+        files = drafts.attachments_of(session, draft)
+    if not 0 <= position < len(files):
+        raise NotFoundError(f"this draft has no attachment {position}")
+    return _download(files[position].content, files[position].filename)
+
+
 @router.get("/mails/{stored_mail_id}.eml")
 def original(desk: DeskState, who: Who, stored_mail_id: int) -> Response:  # noqa: ARG001  # signed in
     with desk.database.read() as session:
@@ -146,6 +156,17 @@ def original(desk: DeskState, who: Who, stored_mail_id: int) -> Response:  # noq
 def attachment(desk: DeskState, who: Who, stored_mail_id: int, position: int) -> Response:  # noqa: ARG001
     with desk.database.read() as session:
         raw = inbound.raw_of(session, stored_mail_id)
+    return _part(raw, position)
+
+
+@router.get("/outbox/{outbound_id}/attachments/{position}")
+def sent_attachment(desk: DeskState, who: Who, outbound_id: int, position: int) -> Response:  # noqa: ARG001
+    with desk.database.read() as session:
+        mail = tickets.by_id(session, Outbound, outbound_id)
+    return _part(mail.content, position)
+
+
+def _part(raw: bytes, position: int) -> Response:
     parts = parse_mail(raw).attachments
     if not 0 <= position < len(parts):
         raise NotFoundError(f"this mail has no attachment {position}")

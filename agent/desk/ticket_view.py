@@ -65,6 +65,7 @@ def _draft_view(session: Session, ticket: Ticket, messages: Sequence[Message], *
         "body": _body(ticket.number, draft, text),
         "cited": _titles(draft),
         **checks_view(drafts.content_of(draft), draft.body),
+        "files": drafts.attachments_of(session, draft),
         "history": request
         and quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text),
     }

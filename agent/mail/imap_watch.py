@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -40,7 +41,11 @@ MAX_REASON_CHARS = 200
 class FolderWatch:
     """One folder, one connection, one thread. `start` once, `stop` at the end."""
 
-    def __init__(self, database: Database, settings: Settings, folder: str, tokens: AccessTokens) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, folder: str, tokens: AccessTokens, stored: Callable[[], None]
+    ) -> None:
+        """`stored` is called when mails have come."""
+        self._stored = stored
         self._database = database
         self._settings = settings
         self._folder = folder
@@ -87,15 +92,21 @@ class FolderWatch:
 
     def _watch(self, client: IMAPClient) -> None:
         """Take what is there, look for what was missed, wait for news; until the next check is due."""
-        take_new(client, self._database, self._settings, self._folder)
+        self._take_new(client)
         missed = check(client, self._database, self._settings, self._folder)
         self._state = f"trouble: {missed} mails cannot be fetched" if missed else "ok"
         until = time.monotonic() + CHECK_EVERY_S
         while time.monotonic() < until and not self._stopping.is_set():
             # What comes while we take is reported then and not again: look until nothing new is there.
-            while take_new(client, self._database, self._settings, self._folder):
+            while self._take_new(client):
                 pass
             imap.wait_for_news(client, self._settings.imap_poll_s, self._stopping)
+
+    def _take_new(self, client: IMAPClient) -> int:
+        taken = take_new(client, self._database, self._settings, self._folder)
+        if taken:
+            self._stored()
+        return taken
 
 
 def take_new(client: IMAPClient, database: Database, settings: Settings, name: str) -> int:
@@ -173,13 +184,13 @@ def _raw(client: IMAPClient, folder: str, uid: int) -> bytes | None:
     return raw
 
 
-def watch_mailbox(database: Database, settings: Settings) -> list[FolderWatch]:
+def watch_mailbox(database: Database, settings: Settings, stored: Callable[[], None]) -> list[FolderWatch]:
     """One started watch a folder; none when no mailbox is set."""
     if settings.imap_host is None:
         return []
     tokens = AccessTokens(settings)
     names = [name.strip() for name in settings.imap_folders.split(",") if name.strip()]
-    watches = [FolderWatch(database, settings, name, tokens) for name in names]
+    watches = [FolderWatch(database, settings, name, tokens, stored) for name in names]
     for watch in watches:
         watch.start()
     return watches

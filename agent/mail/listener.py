@@ -6,11 +6,13 @@ Trouble of our own is always 451, so that the sending server keeps the mail and 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import AnyStr
@@ -23,11 +25,14 @@ from aiosmtpd.smtp import SMTP, Envelope, Session, TLSSetupException
 from agent.errors import PortTakenError, SettingsError
 from agent.mail.envelope import null_or_address
 from agent.mail.rate_limit import Network, RateLimit, networks
+from agent.settings import Settings
+from agent.store.inbound import Incoming
 
 log = structlog.get_logger()
 
 MAX_RECIPIENTS = 100
 COMMAND_TIMEOUT_S = 300
+FREED_WITHIN_S = 3.0
 
 TRY_AGAIN = "451 4.3.0 Temporary trouble on our side, please try again later"
 TOO_BIG = "552 5.3.4 The mail is larger than we take"
@@ -37,8 +42,8 @@ TOO_MANY_CONNECTIONS = "421 4.7.0 Too many connections from your address, please
 _END_OF_MAIL = b"\r\n.\r\n"
 _AROUND_THE_MAIL = len(_END_OF_MAIL) + len(b"\r\n")
 
-Accept = Callable[..., None]
-"""accept(raw, peer=, envelope_from=, envelope_to=): returns only when the mail is safely stored."""
+Accept = Callable[[Incoming], "Future[None]"]
+"""The future is done when the mail is safely stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +55,6 @@ class Limits:
 
     def counter(self) -> RateLimit:
         return RateLimit(self.per_minute, self.unlimited)
-
-
-NO_LIMIT = Limits(per_minute=1, unlimited=networks("0.0.0.0/0, ::/0"))
 
 
 class Handler:
@@ -104,13 +106,14 @@ class Handler:
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
         if envelope.original_content is None:
             return TOO_BIG
-        await asyncio.to_thread(
-            self._accept,
-            envelope.original_content,
+        mail = Incoming(
+            raw=envelope.original_content,
+            channel="smtp",
             peer=_client(session),
             envelope_from=null_or_address(envelope.mail_from or ""),
             envelope_to=envelope.rcpt_tos,
         )
+        await asyncio.wrap_future(self._accept(mail))
         return "250 2.0.0 Accepted"
 
     async def handle_exception(self, error: Exception) -> str:
@@ -234,34 +237,38 @@ class _Controller(Controller):
         return self._new_protocol()
 
 
-def start_listener(
-    accept: Accept,
-    *,
-    host: str,
-    port: int,
-    recipients: Sequence[str],
-    max_bytes: int,
-    limits: Limits = NO_LIMIT,
-    tls: ssl.SSLContext | None = None,
-    lmtp: bool = False,
-) -> tuple[Controller, int]:
-    """Listening when it returns; the controller's `stop()` ends it. Also returns the bound port.
+Listening = Controller
+"""`stop()` ends it."""
 
-    Raises:
-        PortTakenError: the port is in use or may not be used.
-    """
-    try:
-        bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise PortTakenError(
-            f"cannot listen for mail on {host}:{port}: {os.strerror(error.errno or 0)}. "
-            f"Stop what uses it, or set {'MINERVA_LMTP_PORT' if lmtp else 'MINERVA_SMTP_PORT'}."
-        ) from error
-    handler = Handler(accept, recipients, limits)
+
+def bind(host: str, port: int, *, setting: str) -> socket.socket:
+    """Raises PortTakenError: the port is in use or may not be used."""
+    until = time.monotonic() + FREED_WITHIN_S
+    while True:
+        try:
+            return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            # The listener of a service that was killed needs a moment to notice it.
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            raise PortTakenError(
+                f"cannot listen for mail on {host}:{port}: {os.strerror(error.errno or 0)}. "
+                f"Stop what uses it, or set {setting}."
+            ) from error
+
+
+def listen(settings: Settings, accept: Accept, bound: socket.socket, *, lmtp: bool) -> Listening:
+    """Listening when it returns. Raises SettingsError for a certificate that cannot be used."""
+    extra = [address.strip() for address in settings.extra_recipients.split(",") if address.strip()]
+    certificate, key = settings.smtp_tls_cert, settings.smtp_tls_key
+    limits = Limits(per_minute=settings.smtp_mails_per_minute, unlimited=networks(settings.smtp_unlimited_clients))
+    handler = Handler(accept, [settings.support_address, *extra], limits)
+    tls = tls_context(certificate, key) if certificate and key else None
     protocol = _Lmtp if lmtp else _Smtp
-    controller = _Controller(bound, lambda: protocol(handler, max_bytes, tls))
+    controller = _Controller(bound, lambda: protocol(handler, settings.smtp_max_bytes, tls))
     controller.start()
-    return controller, bound.getsockname()[1]
+    return controller
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

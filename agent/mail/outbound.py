@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+
+from agent.attachment import Attachment
+from agent.mail.layout import clean, flowed, html
 
 MAX_REFERENCES = 20
 MAX_PLAIN_LINE = 900
@@ -33,6 +37,7 @@ class OutboundMessage:
     references: tuple[str, ...]
     auto_submitted: str
     """RFC 3834: `auto-replied` for templates, `no` for what a person approved."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 def new_message_id(ticket_number: str, domain: str) -> str:
@@ -62,11 +67,12 @@ def quoted(name: str, address: str, at: datetime, text: str, *, max_lines: int =
 
 
 def as_bytes(message: OutboundMessage) -> bytes:
-    """The mail as it goes over the wire (CRLF line ends)."""
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = _address(message.sender_name, message.sender_address)
-    mail["To"] = ", ".join(message.recipients)
-    mail["Subject"] = message.subject
+    """The mail as it goes over the wire (CRLF line ends): plain text and HTML of the same text, then the files."""
+    recipients = [_in_header(address) for address in message.recipients]
+    mail = EmailMessage(policy=SMTP if all(address.isascii() for address in recipients) else SMTPUTF8)
+    mail["From"] = Address(display_name=message.sender_name, addr_spec=_in_header(message.sender_address))
+    mail["To"] = ", ".join(recipients)
+    mail["Subject"] = " ".join(clean(message.subject).split())
     mail["Date"] = format_datetime(message.date)
     mail["Message-ID"] = f"<{message.message_id}>"
     if message.in_reply_to:
@@ -76,14 +82,24 @@ def as_bytes(message: OutboundMessage) -> bytes:
     if message.auto_submitted != "no":
         mail["Auto-Submitted"] = message.auto_submitted
         mail["X-Auto-Response-Suppress"] = "All"
-    # Plain ASCII stays readable as it is; the library would encode it for one line of more than 78 characters.
-    mail.set_content(message.body, cte="7bit" if _is_plain(message.body) else "quoted-printable")
+    plain, page = flowed(message.body), html(message.body)
+    mail.set_content(plain, cte=_encoding(plain), params={"format": "flowed"})
+    mail.add_alternative(page, subtype="html", cte=_encoding(page))
+    for file in message.attachments:
+        main, _, sub = file.content_type.partition("/")
+        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename)
     return mail.as_bytes()
 
 
-def _is_plain(text: str) -> bool:
-    return text.isascii() and all(len(line) < MAX_PLAIN_LINE for line in text.splitlines())
+def _encoding(text: str) -> str:
+    """Plain ASCII stays readable as it is; the library would encode it for one line of more than 78 characters."""
+    is_plain = text.isascii() and all(len(line) < MAX_PLAIN_LINE for line in text.splitlines())
+    return "7bit" if is_plain else "quoted-printable"
 
 
-def _address(name: str, address: str) -> Address:
-    return Address(display_name=name, addr_spec=parseaddr(address)[1] or address)
+def _in_header(address: str) -> str:
+    """Without white space, the domain in ASCII (IDNA) as far as it can be."""
+    local, at, domain = "".join(clean(address).split()).rpartition("@")
+    with suppress(UnicodeError):
+        domain = domain.encode("idna").decode("ascii") if not domain.isascii() else domain
+    return f"{local}{at}{domain}"

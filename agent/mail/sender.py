@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import smtplib
 import ssl
 from collections.abc import Callable, Sequence
@@ -33,7 +34,7 @@ class Outgoing:
 Send = Callable[[Outgoing, Callable[[], None]], str | None]
 """send(outgoing, transmitting): the file name when the mail went into the outbox folder, else None.
 
-`transmitting` is called once, right before content goes over the wire.
+`transmitting` is called once, right before content goes over the wire; what it raises stops the sending.
 
 Raises:
     SendError: it did not go; `permanent` tells whether another try makes sense.
@@ -71,12 +72,11 @@ def send_to_relay(settings: Settings, outgoing: Outgoing, transmitting: Callable
             raise _send_error(error) from error
         transmitting()
         try:
-            code, reply = relay.data(outgoing.content)
-        except smtplib.SMTPDataError as error:
-            raise _send_error(error) from error
+            relay.send(_on_the_wire(outgoing.content))
+            code, reply = relay.getreply()
         except (smtplib.SMTPException, OSError) as error:
             raise UncertainError(f"connection lost while handing over: {error}") from error
-        if code != 250:
+        if code not in range(200, 300):
             raise _refused(code, reply)
         with suppress(smtplib.SMTPException, OSError):
             relay.quit()
@@ -97,13 +97,39 @@ def _connect(settings: Settings) -> smtplib.SMTP:
 
 
 def _announce(relay: smtplib.SMTP, outgoing: Outgoing) -> None:
-    code, reply = relay.mail(outgoing.sender)
+    """Everything up to the 354 after which the content is sent: until here nothing can have gone."""
+    sender, *recipients = (_for_relay(address, relay) for address in (outgoing.sender, *outgoing.recipients))
+    international = not all(address.isascii() for address in (sender, *recipients))
+    code, reply = relay.mail(sender, ["SMTPUTF8", "BODY=8BITMIME"] if international else [])
     if code != 250:
         raise _refused(code, reply)
-    for recipient in outgoing.recipients:
+    for recipient in recipients:
         code, reply = relay.rcpt(recipient)
         if code not in {250, 251}:
             raise _refused(code, reply)
+    code, reply = relay.docmd("DATA")
+    if code != 354:
+        raise _refused(code, reply)
+
+
+def _for_relay(address: str, relay: smtplib.SMTP) -> str:
+    """With the domain in ASCII (IDNA). Raises SendError for a name that the relay has no letters for (RFC 6531)."""
+    local, _, domain = address.rpartition("@")
+    try:
+        address = f"{local}@{domain.encode('idna').decode('ascii')}" if not domain.isascii() else address
+    except UnicodeError as error:
+        raise SendError(f"no mail can go to the domain of {address}: {error}", permanent=True) from error
+    if not address.isascii():
+        if not relay.has_extn("smtputf8"):
+            raise SendError(f"the relay takes no address like {address} (no SMTPUTF8)", permanent=True)
+        relay.command_encoding = "utf-8"
+    return address
+
+
+def _on_the_wire(content: bytes) -> bytes:
+    """CRLF line ends, dots stuffed (RFC 5321, 4.5.2), and the end of mail."""
+    lines = re.sub(rb"\r?\n|\r", b"\r\n", content).removesuffix(b"\r\n")
+    return re.sub(rb"(?m)^\.", b"..", lines) + b"\r\n.\r\n"
 
 
 def _refused(code: int, reply: bytes) -> SendError:

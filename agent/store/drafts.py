@@ -10,7 +10,8 @@ from sqlalchemy import CursorResult, func, update
 from sqlmodel import Session, col, select
 
 from agent import draft as drafted
-from agent.store.tables import Draft, DraftState, Message, Ticket, TicketStatus
+from agent.attachment import Attachment
+from agent.store.tables import Draft, DraftFile, DraftState, Message, Ticket, TicketStatus
 from agent.store.tickets import key_of, latest_request, note_event
 
 
@@ -64,6 +65,7 @@ def save_draft(
     body: str,
     findings: Sequence[dict[str, Any]],
     instruction: str | None,
+    attachments: Sequence[Attachment] = (),
 ) -> Draft:
     """Put a draft before the engineers; drafts that waited are superseded."""
     supersede(session, ticket)
@@ -90,12 +92,24 @@ def save_draft(
         model=content.model,
         prompt_hash=content.prompt_hash,
         instruction=instruction,
-        binding=drafted.binding_of(revision=ticket.revision, recipients=recipients, subject=subject, body=body),
+        binding=drafted.binding_of(
+            revision=ticket.revision, recipients=recipients, subject=subject, body=body, attachments=attachments
+        ),
     )
     session.add(row)
     ticket.status = TicketStatus.DRAFTED
     note_event(session, ticket, "minerva", "drafted", f"{content.outcome}, {len(content.claims)} claims")
     session.flush()
+    for position, file in enumerate(attachments):
+        session.add(
+            DraftFile(
+                draft_id=row.id,
+                position=position,
+                filename=file.filename,
+                content_type=file.content_type,
+                content=file.content,
+            )
+        )
     return row
 
 
@@ -120,6 +134,11 @@ def content_of(row: Draft) -> drafted.Draft:
 def _claim(claim: dict[str, Any]) -> drafted.Claim:
     citations = tuple(drafted.Citation(**citation) for citation in claim["citations"])
     return drafted.Claim(text=claim["text"], citations=citations)
+
+
+def attachments_of(session: Session, draft: Draft) -> list[Attachment]:
+    rows = session.exec(select(DraftFile).where(DraftFile.draft_id == draft.id).order_by(col(DraftFile.position)))
+    return [Attachment(filename=row.filename, content_type=row.content_type, content=row.content) for row in rows]
 
 
 def supersede(session: Session, ticket: Ticket) -> None:

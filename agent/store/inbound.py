@@ -6,12 +6,16 @@ import hashlib
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import Connection, update
+from sqlalchemy import insert as sql_insert
+from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col, select
 
 from agent.errors import NotFoundError
-from agent.store.tables import MailState, RawMail, StoredMail
+from agent.store.tables import MailState, RawMail, StoredMail, now
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^\s<>]{1,990})>?", re.IGNORECASE | re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
@@ -44,29 +48,75 @@ def _head_end(raw: bytes) -> tuple[int, int]:
     return found.span() if found else (len(raw), len(raw))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """A mail that is to be kept, with its envelope."""
+
+    raw: bytes
+    channel: str
+    peer: str
+    envelope_from: str
+    envelope_to: Sequence[str]
+
+    def prepared(self) -> Prepared:
+        """What is computed from the bytes, before the database is locked."""
+        return Prepared(mail=self, identity=identity_of(self.raw), sha256=hashlib.sha256(self.raw).hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    mail: Incoming
+    identity: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    id: int
+    size: int
+    deliveries: int
+
+
+_KEEP = (
+    insert(StoredMail)
+    .on_conflict_do_update(index_elements=["identity"], set_={"deliveries": col(StoredMail.deliveries) + 1})
+    .returning(col(StoredMail.id), col(StoredMail.deliveries))
+)
+_KEEP_RAW = sql_insert(RawMail)
+
+
+def keep(connection: Connection, prepared: Prepared) -> Kept:
+    """Write the original; a redelivery is counted on the row that is already there.
+
+    Two statements made once: this is on the way to every 250.
+    """
+    mail = prepared.mail
+    row = {
+        "identity": prepared.identity,
+        "sha256": prepared.sha256,
+        "size": len(mail.raw),
+        "channel": mail.channel,
+        "peer": mail.peer,
+        "envelope_from": mail.envelope_from,
+        "envelope_to": list(mail.envelope_to),
+        "received_at": now(),
+        "state": MailState.RECEIVED,
+        "deliveries": 1,
+    }
+    key, deliveries = connection.execute(_KEEP, row).one()
+    if deliveries == 1:
+        connection.execute(_KEEP_RAW, {"stored_mail_id": key, "raw": mail.raw})
+    return Kept(id=key, size=len(mail.raw), deliveries=deliveries)
+
+
 def store_mail(
     session: Session, raw: bytes, *, channel: str, peer: str, envelope_from: str, envelope_to: Sequence[str]
 ) -> StoredMail:
-    """Keep the original; a redelivery is counted on the row that is already there."""
-    identity = identity_of(raw)
-    known = session.exec(select(StoredMail).where(StoredMail.identity == identity)).one_or_none()
-    if known is not None:
-        known.deliveries += 1
-        session.add(known)
-        return known
-    stored = StoredMail(
-        identity=identity,
-        sha256=hashlib.sha256(raw).hexdigest(),
-        size=len(raw),
-        channel=channel,
-        peer=peer,
-        envelope_from=envelope_from,
-        envelope_to=list(envelope_to),
-    )
-    session.add(stored)
+    """`keep` within a session."""
+    mail = Incoming(raw=raw, channel=channel, peer=peer, envelope_from=envelope_from, envelope_to=envelope_to)
     session.flush()
-    session.add(RawMail(stored_mail_id=_id(stored), raw=raw))
-    return stored
+    kept = keep(session.connection(), mail.prepared())
+    return session.get_one(StoredMail, kept.id, populate_existing=True)
 
 
 def raw_of(session: Session, stored_mail_id: int) -> bytes:
@@ -77,16 +127,18 @@ def raw_of(session: Session, stored_mail_id: int) -> bytes:
     return row.raw
 
 
-def waiting(session: Session) -> list[StoredMail]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unhandled:
+    id: int
+    at: datetime
+
+
+def waiting(session: Session) -> list[Unhandled]:
     """The mails that nobody has handled yet, oldest first."""
-    query = select(StoredMail).where(StoredMail.state == MailState.RECEIVED).order_by(col(StoredMail.id))
-    return list(session.exec(query))
+    query = select(StoredMail.id, StoredMail.received_at).where(StoredMail.state == MailState.RECEIVED)
+    rows = session.exec(query.order_by(col(StoredMail.id)))
+    return [Unhandled(id=key, at=at) for key, at in rows if key is not None]
 
 
 def mark_handled(session: Session, stored_mail_id: int) -> None:
     session.execute(update(StoredMail).where(col(StoredMail.id) == stored_mail_id).values(state=MailState.HANDLED))
-
-
-def _id(row: StoredMail) -> int:
-    assert row.id is not None  # set by flush
-    return row.id

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CursorResult, func, update
+from sqlalchemy import ColumnElement, CursorResult, func, or_, update
 from sqlmodel import Session, col, select
 
 from agent.mail.outbound import OutboundMessage, as_bytes
 from agent.store.tables import Outbound, OutboundKind, OutboundState, Ticket, now
 from agent.store.tickets import key_of
+
+LEASE = timedelta(minutes=30)
+"""Longer than any conversation with a relay takes."""
 
 
 def queue(session: Session, ticket: Ticket, mail: OutboundMessage, *, kind: OutboundKind, key: str) -> Outbound:
@@ -47,9 +50,14 @@ def due(session: Session, at: datetime) -> list[Due]:
 
 
 def claim(session: Session, outbound_id: int) -> bool:
-    """True: it is ours to send. False: somebody else has it, or it is done; leave it alone."""
+    """True: it is ours to send, for `LEASE`. False: somebody else has it, or it is done; leave it alone."""
     return _move(
-        session, outbound_id, OutboundState.QUEUED, state=OutboundState.SENDING, attempts=Outbound.attempts + 1
+        session,
+        outbound_id,
+        OutboundState.QUEUED,
+        state=OutboundState.SENDING,
+        attempts=Outbound.attempts + 1,
+        next_attempt_at=now() + LEASE,
     )
 
 
@@ -77,28 +85,50 @@ def retry_later(session: Session, outbound_id: int, *, error: str, wait_s: float
     )
 
 
-def recover(session: Session) -> tuple[int, int]:
-    """After a crash: what was only claimed is queued again, what was on the wire is uncertain. Returns both counts."""
+def is_overdue(session: Session, at: datetime) -> bool:
+    """Whether a mail was claimed and neither settled nor given back in time: say, for a full disk."""
+    return session.exec(select(Outbound.id).where(*_claimed(at)).limit(1)).first() is not None
+
+
+def recover(session: Session, before: datetime | None = None) -> tuple[int, int]:
+    """What was only claimed is queued again, what was on the wire is uncertain. Returns both counts.
+
+    After a crash of all that was claimed; else of what should have been settled `before` then.
+    """
+    claimed = _claimed(before) if before else ()
     again = session.execute(
-        update(Outbound).where(col(Outbound.state) == OutboundState.SENDING).values(state=OutboundState.QUEUED)
+        update(Outbound)
+        .where(col(Outbound.state) == OutboundState.SENDING, *claimed)
+        .values(state=OutboundState.QUEUED, next_attempt_at=now())
     )
     uncertain = session.execute(
         update(Outbound)
-        .where(col(Outbound.state) == OutboundState.TRANSMITTING)
-        .values(state=OutboundState.UNCERTAIN, last_error="the service stopped while this mail was being handed over")
+        .where(col(Outbound.state) == OutboundState.TRANSMITTING, *claimed)
+        .values(state=OutboundState.UNCERTAIN, last_error="nothing was heard after this mail had been handed over")
     )
     return _count(again), _count(uncertain)
 
 
-def acknowledgements_since(session: Session, recipient: str, since: datetime) -> int:
+def _claimed(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    on_the_way = (OutboundState.SENDING, OutboundState.TRANSMITTING)
+    return col(Outbound.state).in_(on_the_way), col(Outbound.next_attempt_at) <= before
+
+
+def acknowledgements_since(session: Session, recipient: str, since: datetime, *, any_tag: bool = False) -> int:
+    """With `any_tag`, those to `local+anything@domain` count too."""
+    name = recipient.casefold()
+    to_it = col(Outbound.recipient) == name
+    if any_tag:
+        local, _, domain = name.rpartition("@")
+        mailbox = local.partition("+")[0]
+        tagged = col(Outbound.recipient).startswith(f"{mailbox}+", autoescape=True) & col(Outbound.recipient).endswith(
+            f"@{domain}", autoescape=True
+        )
+        to_it = or_(to_it, col(Outbound.recipient) == f"{mailbox}@{domain}", tagged)
     return session.exec(
         select(func.count())
         .select_from(Outbound)
-        .where(
-            Outbound.recipient == recipient.casefold(),
-            Outbound.kind == OutboundKind.ACKNOWLEDGEMENT,
-            col(Outbound.created_at) >= since,
-        )
+        .where(to_it, Outbound.kind == OutboundKind.ACKNOWLEDGEMENT, col(Outbound.created_at) >= since)
     ).one()
 
 

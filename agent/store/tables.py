@@ -280,8 +280,19 @@ class Draft(SQLModel, table=True):
     instruction: str | None = None
     """What the engineer asked for when wanting another draft."""
     binding: str
-    """SHA-256 over ticket revision, recipients, subject and body: what an approval is bound to."""
+    """SHA-256 over ticket revision, recipients, subject, body and attachments: what an approval is bound to."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class DraftFile(SQLModel, table=True):
+    """A file that goes with the answer; position counts from 0."""
+
+    __tablename__ = "draft_file"
+    draft_id: int = Field(primary_key=True, foreign_key="draft.id")
+    position: int = Field(primary_key=True)
+    filename: str
+    content_type: str
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class Approval(SQLModel, table=True):
@@ -313,6 +324,7 @@ class Outbound(SQLModel, table=True):
     state: str = Field(default=OutboundState.QUEUED, index=True)
     attempts: int = 0
     next_attempt_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    """When it is tried next; while it is being sent, when that must be over."""
     last_error: str | None = None
     file: str | None = None
     """Name in the outbox folder, when there is no relay."""

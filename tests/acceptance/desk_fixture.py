@@ -17,11 +17,12 @@ from conftest import HashingEncoder
 
 from agent.desk.app import desk_app
 from agent.drafting import embedded_composer
+from agent.mail.arrivals import Arrivals
 from agent.mail.sender import sender_for
 from agent.pipeline import Ports
 from agent.sentence_vectors import SentenceVectors
 from agent.settings import Settings
-from agent.store import drafts, people, tickets
+from agent.store import drafts, inbound, people, tickets
 from agent.store.database import Database, open_database
 from agent.store.tables import Draft, Ticket
 from agent.workflows import Workflows
@@ -41,6 +42,12 @@ Found = TypeVar("Found")
 @dataclass(frozen=True)
 class LightModels:
     state: str = "ready"
+
+
+@dataclass(frozen=True)
+class LightIntake:
+    listener: LightModels = LightModels()
+    mailbox: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +71,12 @@ class RunningDesk:
         return self.send_mail(mail)
 
     def send_mail(self, mail: EmailMessage) -> str:
-        self.workflows.accept(mail.as_bytes(), peer="127.0.0.1", envelope_from="ada@example.org", envelope_to=[SUPPORT])
+        with self.database.write() as session:
+            inbound.store_mail(
+                session, mail.as_bytes(), channel="smtp", peer="127.0.0.1", envelope_from="ada@example.org",
+                envelope_to=[SUPPORT],
+            )  # fmt: skip
+        self.workflows.wake()
         message_id = str(mail["Message-ID"]).strip("<>")
 
         def filed() -> str | None:
@@ -184,9 +196,11 @@ def running_desk(folder: Path, articles: Path = ARTICLES) -> Iterator[RunningDes
     build_index(articles, settings.index_dir, HashingEncoder())
     database = open_database(settings.database_path)
     released = threading.Event()
-    workflows = Workflows(database, settings, light_ports(settings.index_dir, released), sender_for(settings))
+    workflows = Workflows(
+        database, settings, light_ports(settings.index_dir, released), sender_for(settings), Arrivals()
+    )
     workflows.start()
-    app = desk_app(database, settings, workflows, models=LightModels(), mailbox=LightModels(), url="http://127.0.0.1")
+    app = desk_app(database, settings, workflows, models=LightModels(), intake=LightIntake(), url="http://127.0.0.1")
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import pytest
 from sqlmodel import select
 
 from agent.draft import Draft, Evidence, Question
-from agent.errors import PortTakenError
-from agent.mail.listener import start_listener
+from agent.mail.arrivals import Arrivals
+from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
 from agent.pipeline import Ports
 from agent.settings import Settings
@@ -80,13 +79,13 @@ class Service:
 
 @pytest.fixture
 def service(database: Database, settings: Settings) -> Iterator[Service]:
-    workflows = Workflows(database, settings, PORTS, sender_for(settings))
+    arrivals = Arrivals()
+    workflows = Workflows(database, settings, PORTS, sender_for(settings), arrivals)
     workflows.start()
-    listener, port = start_listener(
-        workflows.accept, host="127.0.0.1", port=0, recipients=[SUPPORT], max_bytes=MAX_BYTES
-    )
-    yield Service(database, port)
-    listener.stop()
+    intake = start_intake(database, settings.model_copy(update={"smtp_port": 0}), arrivals)
+    intake.listener.wait_until_ready()
+    yield Service(database, intake.smtp_port)
+    intake.stop()
     workflows.stop()
 
 
@@ -224,26 +223,6 @@ def test_automatic_mail_is_kept_and_not_answered(service: Service, raw: bytes, s
     with service.database.read() as session:
         assert session.exec(select(Outbound)).all() == []
         assert session.exec(select(DraftRow)).all() == []
-
-
-def test_trouble_of_our_own_is_said_to_be_temporary() -> None:
-    def broken(raw: bytes, **envelope: object) -> None:
-        raise OSError("no space left on device")
-
-    listener, port = start_listener(broken, host="127.0.0.1", port=0, recipients=[SUPPORT], max_bytes=MAX_BYTES)
-    try:
-        with pytest.raises(smtplib.SMTPDataError) as refused, smtplib.SMTP("127.0.0.1", port, timeout=30) as server:
-            server.sendmail("ada@example.org", [SUPPORT], b"Subject: x\r\n\r\nhello")
-        assert refused.value.smtp_code == 451
-    finally:
-        listener.stop()
-
-
-def test_a_taken_port_is_named() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortTakenError, match="MINERVA_SMTP_PORT"):
-        start_listener(
-            lambda raw, **envelope: None, host="127.0.0.1", port=taken.getsockname()[1], recipients=[], max_bytes=1024
-        )
 
 
 def test_a_reply_joins_and_gets_a_draft_of_its_own(service: Service) -> None:

@@ -82,7 +82,7 @@ def signed_in(settings: Settings) -> Iterator[IMAPClient]:
 
 @contextmanager
 def watching(database: Database, settings: Settings) -> Iterator[FolderWatch]:
-    [watch] = watch_mailbox(database, settings)
+    [watch] = watch_mailbox(database, settings, lambda: None)
     try:
         yield watch
     finally:

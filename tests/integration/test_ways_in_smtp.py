@@ -6,8 +6,9 @@ import resource
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ from structlog.testing import capture_logs
 from system_packages import need
 
 from agent.errors import PortTakenError, SettingsError
-from agent.mail.intake import Intake, start_intake
-from agent.mail.listener import tls_context
+from agent.mail.listener import bind, listen, tls_context
 from agent.settings import Settings
 from agent.store import inbound
+from agent.store.acceptance import Acceptance
 from agent.store.database import Database
 from agent.store.tables import StoredMail
 
@@ -31,41 +32,43 @@ MAX_BYTES = 200_000
 RAW = b"From: Ada <ada@example.org>\r\nSubject: hello\r\nMessage-ID: <1@example.org>\r\n\r\nMy job pends.\r\n"
 
 
-def accept_into(database: Database) -> Callable[..., None]:
-    def accept(raw: bytes, *, peer: str, envelope_from: str, envelope_to: list[str]) -> None:
-        with database.write() as session:
-            inbound.store_mail(
-                session, raw, channel="smtp", peer=peer, envelope_from=envelope_from, envelope_to=envelope_to
-            )
-
-    return accept
+@dataclass(frozen=True)
+class Ports:
+    smtp_port: int
+    lmtp_port: int
 
 
 @contextmanager
-def running(database: Database, data_dir: Path, **more: object) -> Iterator[Intake]:
+def running(database: Database, data_dir: Path, **more: object) -> Iterator[Ports]:
+    """The listeners in this process."""
     values: dict[str, object] = {
         "data_dir": data_dir, "support_address": SUPPORT, "smtp_port": 0, "lmtp_port": 0, "smtp_max_bytes": MAX_BYTES,
         "extra_recipients": "help@minerva.example",
     }  # fmt: skip
-    intake = start_intake(database, Settings(**{**values, **more}), accept_into(database))
-    try:
-        yield intake
-    finally:
-        intake.stop()
+    settings = Settings(**{**values, **more})
+    acceptance = Acceptance(database)
+    with ExitStack() as stack:
+        stack.callback(acceptance.stop)
+        ports = []
+        for port, lmtp in ((settings.smtp_port, False), (settings.lmtp_port, True)):
+            bound = stack.enter_context(bind("127.0.0.1", port, setting=f"MINERVA_{'LMTP' if lmtp else 'SMTP'}_PORT"))
+            stack.callback(listen(settings, acceptance.accept, bound, lmtp=lmtp).stop)
+            ports.append(bound.getsockname()[1])
+        yield Ports(*ports)
 
 
 @pytest.fixture
-def intake(database: Database, tmp_path: Path) -> Iterator[Intake]:
+def intake(database: Database, tmp_path: Path) -> Iterator[Ports]:
     with running(database, tmp_path) as started:
         yield started
 
 
 @contextmanager
-def full_disk(database: Database) -> Iterator[None]:
-    """No file of this process can grow, as on a full disk."""
+def full_disk(database: Database, room: int = 4096) -> Iterator[None]:
+    """No file of this process can grow further than by `room` bytes, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     wal = database.path.with_name(f"{database.path.name}-wal")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 4096, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + room, hard))
     try:
         yield
     finally:
@@ -122,7 +125,7 @@ def send(port: int, raw: bytes = RAW, recipients: tuple[str, ...] = (SUPPORT,)) 
 
 
 class TestSize:
-    def test_the_limit_is_announced(self, intake: Intake) -> None:
+    def test_the_limit_is_announced(self, intake: Ports) -> None:
         with smtplib.SMTP("127.0.0.1", intake.smtp_port, timeout=20) as client:
             client.ehlo()
             assert client.esmtp_features["size"] == str(MAX_BYTES)

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from sqlmodel import select
 
 from agent import approval
+from agent.acknowledgement import MAX_A_DAY, WINDOW
+from agent.attachment import Attachment, script_file
 from agent.draft import Draft
 from agent.errors import ApprovalError
-from agent.filing import MAX_ACKNOWLEDGEMENTS_A_DAY, file_mail, file_unreadable
+from agent.filing import file_mail, file_unreadable
 from agent.settings import Settings
 from agent.store import drafts, inbound, outbox, people, placings, tickets, views
 from agent.store.database import Database
@@ -27,6 +31,7 @@ from agent.store.tables import (
     TicketStatus,
     now,
 )
+from ingest.mail import parse_mail
 from ingest.message import Address, InboundMessage
 from triage.result import Fingerprint, Topic, TriageResult
 
@@ -71,7 +76,9 @@ def outbounds(database: Database) -> list[Outbound]:
         return list(session.exec(select(Outbound)))
 
 
-def make_draft(database: Database, message: Message, body: str = "Wait a little.\n") -> DraftRow:
+def make_draft(
+    database: Database, message: Message, body: str = "Wait a little.\n", attachments: Sequence[Attachment] = ()
+) -> DraftRow:
     content = Draft(
         outcome="answer", claims=(), unanswered=(), questions=(), evidence=(), answerable=0.9, model="embedded"
     )
@@ -80,6 +87,7 @@ def make_draft(database: Database, message: Message, body: str = "Wait a little.
         return drafts.save_draft(
             session, ticket, tickets.by_id(session, Message, message.id or 0), content,
             recipients=[ticket.requester_address], subject="Re: Job pending", body=body, findings=[], instruction=None,
+            attachments=attachments,
         )  # fmt: skip
 
 
@@ -186,10 +194,39 @@ def test_an_automatic_reply_joins_its_ticket_without_disturbing_it(database: Dat
         assert tickets.by_id(session, DraftRow, draft.id or 0).state == DraftState.WAITING
 
 
-def test_acknowledgements_to_one_address_end_before_a_mail_war(database: Database, settings: Settings) -> None:
-    for _ in range(MAX_ACKNOWLEDGEMENTS_A_DAY + 5):
-        receive(database, settings, PLAIN)
-    assert len(outbounds(database)) == MAX_ACKNOWLEDGEMENTS_A_DAY
+def made_earlier(database: Database, by: timedelta) -> None:
+    """All mails of the outbox are that much older."""
+    with database.write() as session:
+        for mail in session.exec(select(Outbound)):
+            mail.created_at -= by
+
+
+def test_a_sender_is_acknowledged_once_in_three_hours(database: Database, settings: Settings) -> None:
+    first, second = receive(database, settings, PLAIN), receive(database, settings, PLAIN)
+    assert [mail.ticket_id for mail in outbounds(database)] == [first.ticket_id]
+    with database.read() as session:
+        events = tickets.events_of(session, ticket_of(database, second))
+    assert ("not acknowledged", "the sender had one within 3 hours") in [(e.what, e.detail) for e in events]
+    made_earlier(database, WINDOW)
+    receive(database, settings, replace(PLAIN, sender=Address(name="", address="ADA@example.org")))
+    receive(database, settings, replace(PLAIN, sender=Address(name="", address="bob@example.org")))
+    assert [mail.recipient for mail in outbounds(database)] == [
+        "ada@example.org", "ada@example.org", "bob@example.org",
+    ]  # fmt: skip
+
+
+def test_acknowledgements_to_one_mailbox_end_before_a_mail_war(database: Database, settings: Settings) -> None:
+    for number in range(MAX_A_DAY + 5):
+        tagged = Address(name="", address=f"robot+{number}@example.org")
+        receive(database, settings, replace(PLAIN, sender=tagged))
+    receive(database, settings, replace(PLAIN, sender=Address(name="", address="robot@example.org")))
+    receive(database, settings, replace(PLAIN, sender=Address(name="", address="robotic+1@example.org")))
+    assert [mail.recipient for mail in outbounds(database)] == [
+        *(f"robot+{number}@example.org" for number in range(MAX_A_DAY)), "robotic+1@example.org",
+    ]  # fmt: skip
+    made_earlier(database, timedelta(days=1))
+    receive(database, settings, replace(PLAIN, sender=Address(name="", address="robot+1@example.org")))
+    assert len(outbounds(database)) == MAX_A_DAY + 2
 
 
 def test_a_mail_that_cannot_be_read_still_becomes_a_ticket(database: Database) -> None:
@@ -262,6 +299,26 @@ def test_an_edited_answer_is_sent_as_edited(database: Database, settings: Settin
     assert (kept.decision, kept.body) == ("edited", "Ask for 4 GPUs.\n")
 
 
+def test_an_approval_covers_the_files_that_were_shown(
+    database: Database, settings: Settings, engineer: Engineer
+) -> None:
+    filed = receive(database, settings, PLAIN)
+    script = script_file("#!/bin/bash\nsrun hostname")
+    body = "Your script:\n\n```bash\n#!/bin/bash\nsrun hostname\n```\n"
+    shown = make_draft(database, filed, body, attachments=[script])
+    other = make_draft(database, filed, body, attachments=[replace(script, content=b"rm -rf /\n")])
+    with pytest.raises(ApprovalError, match="not the one that was shown"), database.write() as session:
+        approval.approve(session, settings, other.id or 0, engineer=engineer, binding=shown.binding)
+    with database.write() as session:
+        drafts.supersede(session, tickets.by_id(session, Ticket, filed.ticket_id))
+    last = make_draft(database, filed, body, attachments=[script])
+    edited = body.replace("hostname", "date")
+    with database.write() as session:
+        sent = approval.approve(session, settings, last.id or 0, engineer=engineer, binding=last.binding, body=edited)
+    attached = [(item.filename, item.content) for item in parse_mail(sent.content).attachments]
+    assert attached == [("job-corrected.sh", b"#!/bin/bash\nsrun date\n")]
+
+
 def test_a_rejection_needs_a_reason_and_sends_nothing(
     database: Database, settings: Settings, engineer: Engineer
 ) -> None:
@@ -278,8 +335,8 @@ def test_a_rejection_needs_a_reason_and_sends_nothing(
 def test_after_a_crash_what_was_on_the_wire_is_uncertain_and_the_rest_goes_again(
     database: Database, settings: Settings
 ) -> None:
-    for _ in range(3):
-        receive(database, settings, PLAIN)
+    for name in ("ada", "bob", "cyd"):
+        receive(database, settings, replace(PLAIN, sender=Address(name="", address=f"{name}@example.org")))
     first, second, third = (mail.id or 0 for mail in outbounds(database))
     with database.write() as session:
         assert outbox.claim(session, first)
