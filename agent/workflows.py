@@ -182,13 +182,8 @@ class Workflows:
             with self._database.write() as session:
                 again, uncertain = outbox.recover(session, before=now())
             log.error("mails_overdue", mails_again=again, mails_uncertain=uncertain)
-        works = [
-            *(
-                _Work(f"file-{mail.id}-{_stamp(mail.received_at)}", FILING, self._file_mail, mail.id)
-                for mail in unfiled
-            ),
-            *(_Work(f"deliver-{mail.message_id}-{mail.attempts}", DELIVERY, self._deliver, mail.id) for mail in due),
-        ]
+        works = [_Work(f"file-{mail.id}-{_stamp(mail.at)}", FILING, self._file_mail, mail.id) for mail in unfiled]
+        works += [_Work(f"deliver-{mail.message_id}-{mail.attempts}", DELIVERY, self._deliver, mail.id) for mail in due]
         names = {work.name for work in works}
         self._started = {name: started for name, started in self._started.items() if name in names}
         for work in works:

@@ -100,6 +100,7 @@ def save_draft(
     ticket.status = TicketStatus.DRAFTED
     note_event(session, ticket, "minerva", "drafted", f"{content.outcome}, {len(content.claims)} claims")
     session.flush()
+    assert row.id is not None  # set by flush
     for position, file in enumerate(attachments):
         session.add(
             DraftFile(

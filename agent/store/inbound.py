@@ -104,6 +104,7 @@ def keep(connection: Connection, prepared: Prepared) -> Kept:
         "deliveries": 1,
     }
     key, deliveries = connection.execute(_KEEP, row).one()
+    assert key is not None  # the primary key
     if deliveries == 1:
         connection.execute(_KEEP_RAW, {"stored_mail_id": key, "raw": mail.raw})
     return Kept(id=key, size=len(mail.raw), deliveries=deliveries)
