@@ -125,6 +125,9 @@ class Question:
     language: str
     instruction: str = ""
     """From the engineer who wants another draft."""
+    ticket: str = ""
+    """Number of the ticket; empty outside one."""
+    level: str = ""
 
 
 Compose = Callable[[Question, Sequence[Evidence], float], Draft]

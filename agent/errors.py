@@ -56,3 +56,14 @@ class MailboxError(HelpdeskError):
 
 class EndpointRecordError(HelpdeskError):
     """A file that tells where a model server is cannot be used; the message names it and what is wrong."""
+
+
+class LanguageModelError(HelpdeskError):
+    """A language model gave no usable reply; the draft is then made without one.
+
+    `permanent`: asking the same server again would not help.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent

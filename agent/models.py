@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -10,9 +11,14 @@ from dataclasses import dataclass
 import structlog
 
 from agent.benchmark_rows import stored_rows
+from agent.checks.hosts import known_places
 from agent.draft import Compose, Draft, Evidence, Question
 from agent.drafting import embedded_composer
 from agent.errors import HelpdeskError
+from agent.llm.client import Client, Limits
+from agent.llm.drafting import Parts, Room, model_composer
+from agent.llm.endpoints import endpoints_of
+from agent.llm.live import Live
 from agent.pipeline import Ports
 from agent.sentence_vectors import SentenceVectors
 from agent.settings import Settings
@@ -65,6 +71,9 @@ class Models:
         self._languages: Languages | None = None
         self._triage_model = triage_model_folder(settings)
         self._sentence_file = settings.index_dir / SENTENCE_FILE
+        self.live = Live()
+        self.client = client_of(settings)
+        self._room = Room(context=settings.llm_context_tokens, reply=settings.llm_reply_tokens)
         self._stopping = threading.Event()
         self._done = threading.Event()
         self._loaded: Loaded | None = None
@@ -94,8 +103,9 @@ class Models:
                 encoder=self._encoder,
                 classifier=classifier,
                 sentences=sentences,
-                compose=embedded_composer(sentences),
+                compose=self._composer(embedded_composer(sentences)),
             )
+            known_places()
             log.info("models_loaded", seconds=round(time.monotonic() - begun, 1))
         except (KnowledgeBaseError, TriageError) as error:
             self._problem = str(error)
@@ -103,6 +113,29 @@ class Models:
         finally:
             self._languages_ready.set()
             self._done.set()
+
+    def _composer(self, embedded: Compose) -> Compose:
+        """By a language model as long as one is served, else embedded."""
+        with_model = model_composer(
+            Parts(
+                ask=self.client.ask,
+                fallback=embedded,
+                language_of=self.language_of,
+                room=self._room,
+                secret=secrets.token_bytes(32),
+                told=self.live.teller,
+            )
+        )
+
+        def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
+            if not self.client.is_configured():
+                return embedded(question, evidence, answerable)
+            try:
+                return with_model(question, evidence, answerable)
+            finally:
+                self.live.forget(question.ticket)
+
+        return compose
 
     def get(self) -> Loaded:
         """Waits for the models. Raises ModelsNotReadyError."""
@@ -128,6 +161,15 @@ class Models:
         if self._loaded is not None:
             return "ready"
         return self._problem if self._done.is_set() else "loading"
+
+
+def client_of(settings: Settings) -> Client:
+    limits = Limits(
+        concurrency=settings.llm_concurrency,
+        timeout_s=settings.llm_timeout_s,
+        tokens_per_day=settings.llm_tokens_per_day,
+    )
+    return Client(endpoints_of(settings), limits)
 
 
 def passages_of(index: Index) -> list[tuple[str, str]]:

@@ -123,7 +123,14 @@ def answer(
     diagnosis = ports.diagnose(f"{request.subject}\n{request.body}", attachments)
     rows = ports.rows(f"{request.subject}\n{request.body}")[:STRUCTURED_ROWS]
     evidence, answerable = _retrieve(ports, request, diagnosis, rows, instruction)
-    question = Question(subject=request.subject, text=request.body, language=placed.language, instruction=instruction)
+    question = Question(
+        subject=request.subject,
+        text=request.body,
+        language=placed.language,
+        instruction=instruction,
+        ticket=request.id,
+        level=placed.level,
+    )
     citable = [item for item in evidence if not item.internal]
     drafted = ports.compose(question, citable, answerable)
     in_rows = [item for item in evidence if item.id in {f"row:{row.id}" for row in rows}]

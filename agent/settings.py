@@ -110,6 +110,29 @@ class Settings(BaseSettings):
     )
     metrics_public: bool = Field(False, description="Serve `/metrics` to other hosts than this one.")
 
+    llm_urls: str | None = Field(
+        None,
+        description="Base addresses of OpenAI-compatible model servers, separated by commas, such as "
+        "`http://127.0.0.1:8000/v1`. Servers that `minerva llm` keeps up are found without this.",
+    )
+    llm_model: str | None = Field(None, description="Name of the model that they serve; needed with the addresses.")
+    llm_draft_model: str | None = Field(None, description="Another model for drafts.")
+    llm_query_model: str | None = Field(None, description="Another model for rewriting questions into queries.")
+    llm_triage_model: str | None = Field(None, description="Another model for settling unsure placements.")
+    llm_verification_model: str | None = Field(None, description="Another model for comparing claims with quotes.")
+    llm_api_key: SecretStr | None = Field(None, description="API key of these servers (or `_FILE`).")
+    llm_concurrency: int = Field(4, ge=1, le=256, description="Questions that are put to models at the same time.")
+    llm_timeout_s: float = Field(
+        60, gt=0, le=900, description="Seconds for one reply, all tries together; then the draft is made without."
+    )
+    llm_context_tokens: int = Field(
+        8192, ge=1024, description="Tokens of prompt and reply together; less when the server says that it takes less."
+    )
+    llm_reply_tokens: int = Field(1200, ge=64, le=8192, description="Most tokens of one reply.")
+    llm_tokens_per_day: int = Field(
+        20_000_000, ge=0, description="Tokens a day, prompts and replies; after that drafts are made without a model."
+    )
+
     workers: int = Field(2, ge=1, le=64, description="Mails worked on at the same time.")
     log_format: str = Field("text", pattern="^(text|json)$", description="`text` for people, `json` for machines.")
 
@@ -125,6 +148,13 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: str) -> str:
         networks(value)
+        return value
+
+    @field_validator("llm_model")
+    @classmethod
+    def _model_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("llm_urls") and not value:
+            raise ValueError("MINERVA_LLM_URLS needs the name of the model that is served there")
         return value
 
     @field_validator("smtp_tls_key")

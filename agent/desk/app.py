@@ -12,25 +12,39 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from agent.desk import acts, articles, health, inbox, sign_in, ticket
+from agent.desk import acts, articles, health, inbox, live_draft, sign_in, ticket
 from agent.desk.pages import HERE, page
 from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
 from agent.desk.state import Desk, HasIntake, HasState
 from agent.errors import NotFoundError
+from agent.llm.live import Live
 from agent.settings import Settings
 from agent.store.database import Database
 from agent.workflows import Workflows
 
 
 def desk_app(
-    database: Database, settings: Settings, workflows: Workflows, *, models: HasState, intake: HasIntake, url: str
+    database: Database,
+    settings: Settings,
+    workflows: Workflows,
+    *,
+    models: HasState,
+    intake: HasIntake,
+    url: str,
+    live: Live | None = None,
 ) -> FastAPI:
     app = FastAPI(title="MINERVA helpdesk", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = Desk(
-        database=database, settings=settings, workflows=workflows, models=models, intake=intake, url=url
+        database=database,
+        settings=settings,
+        workflows=workflows,
+        models=models,
+        intake=intake,
+        live=live or Live(),
+        url=url,
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for module in (sign_in, inbox, ticket, acts, articles, health):
+    for module in (sign_in, inbox, ticket, live_draft, acts, articles, health):
         app.include_router(module.router)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(SignInNeededError, _ask_to_sign_in)

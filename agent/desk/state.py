@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from fastapi import Request
 
+from agent.llm.live import Live
 from agent.settings import Settings
 from agent.store.database import Database
 from agent.workflows import Workflows
@@ -36,6 +37,8 @@ class Desk:
     workflows: Workflows
     models: HasState
     intake: HasIntake
+    live: Live
+    """What models are writing."""
     url: str
     """As people reach it."""
 

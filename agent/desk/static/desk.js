@@ -224,6 +224,24 @@ document.addEventListener("click", (event) => {
   field.focus();
 });
 
+// A draft while it is written
+
+let writing = null;
+
+function showLive() {
+  const place = document.querySelector("[data-live]");
+  if (!place) { writing?.close(); writing = null; return; }
+  if (writing) return;
+  writing = new EventSource(place.dataset.live);
+  writing.onmessage = (event) => {
+    const shown = document.querySelector("[data-live]");
+    if (shown) { shown.hidden = false; shown.textContent = event.data; }
+  };
+  writing.addEventListener("end", () => { writing?.close(); });
+  writing.onerror = () => { writing?.close(); };
+}
+document.addEventListener("htmx:afterSwap", showLive);
+
 // Forms: once only, and nothing is left behind when somebody signs out
 
 document.addEventListener("submit", (event) => {
@@ -241,6 +259,7 @@ window.addEventListener("pageshow", () => {
 // At the start (the script is deferred: the page is there)
 
 forgetWhatWasSent();
+showLive();
 restore();
 showMark({ focus: false });
 const showKeys = byId("show-keys");

@@ -1,0 +1,201 @@
+"""Asks model servers over HTTP: which one, how long, how often, and what when it dies in the middle of a reply."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import openai
+import structlog
+from openai import OpenAI
+
+from agent.errors import LanguageModelError
+from agent.llm.chat import Chat, Reply, Told
+from agent.llm.endpoints import Endpoint, Endpoints
+from agent.llm.health import Breakers
+
+log = structlog.get_logger()
+
+TRIES = 3
+CONNECT_S = 3.0
+SILENCE_S = 30.0
+"""Longest wait for the next piece of a reply."""
+BACK_OFF_S = 0.25
+SEED = 7
+MAX_REPLY_CHARS = 60_000
+_NOT_AGAIN = {400, 401, 403, 404, 413, 422}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    concurrency: int
+    timeout_s: float
+    """For one question, all tries together."""
+    tokens_per_day: int
+
+
+class Client:
+    """May be used from several threads."""
+
+    def __init__(self, endpoints: Endpoints, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._endpoints = endpoints
+        self._limits = limits
+        self._clock = clock
+        self._breakers = Breakers(clock)
+        self._slots = threading.BoundedSemaphore(limits.concurrency)
+        self._spent = _Spent(limits.tokens_per_day)
+
+    def ask(self, chat: Chat, told: Told) -> Reply:
+        """Raises LanguageModelError."""
+        deadline = self._clock() + self._limits.timeout_s
+        self._spent.check()
+        if not self._slots.acquire(timeout=self._limits.timeout_s):
+            raise LanguageModelError(f"all {self._limits.concurrency} places for questions to models were taken")
+        try:
+            reply = self._ask_in_turn(chat, told, deadline)
+        finally:
+            self._slots.release()
+        self._spent.add(reply.prompt_tokens + reply.completion_tokens)
+        return reply
+
+    def is_configured(self) -> bool:
+        return bool(self._endpoints.for_purpose("draft"))
+
+    def state(self) -> str:
+        """`ok`, `none` when there is no server, or what is wrong or awaited."""
+        found = self._endpoints.for_purpose("draft")
+        problems = [problem for item in found if (problem := self._breakers.problem_of(item.name))]
+        if found:
+            return "ok" if len(problems) < len(found) else problems[0]
+        waiting = self._endpoints.waiting()
+        if not waiting:
+            return "none"
+        first = min(waiting, key=lambda record: (record.starts_at is None, record.starts_at))
+        about = f", starts about {first.starts_at:%H:%M} UTC" if first.starts_at else ""
+        return f"{first.model} is {first.state}{about}"
+
+    def _ask_in_turn(self, chat: Chat, told: Told, deadline: float) -> Reply:
+        problem = LanguageModelError("no model server is ready")
+        for attempt in range(TRIES):
+            candidates = [e for e in self._endpoints.for_purpose(chat.purpose) if self._breakers.admits(e.name)]
+            for endpoint in candidates:
+                if self._clock() >= deadline:
+                    raise LanguageModelError(f"no reply within {self._limits.timeout_s:g} s: {problem}")
+                try:
+                    reply = _ask_one(endpoint, chat, told, deadline=deadline, clock=self._clock)
+                except LanguageModelError as error:
+                    problem = error
+                    self._breakers.failed(endpoint.name, str(error))
+                    log.warning("model_failed", endpoint=endpoint.name, purpose=chat.purpose, problem=str(error))
+                    continue
+                self._breakers.succeeded(endpoint.name)
+                return reply
+            if problem.permanent or not candidates:
+                break
+            time.sleep(min(BACK_OFF_S * 2**attempt * (1 + random.random()), max(0.0, deadline - self._clock())))  # noqa: S311
+        raise problem
+
+
+class _Spent:
+    """Tokens of the current day."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._day = 0
+        self._tokens = 0
+        self._lock = threading.Lock()
+
+    def check(self) -> None:
+        with self._lock:
+            self._turn()
+            if self._tokens >= self._most:
+                raise LanguageModelError(f"the day's {self._most} tokens are used up", permanent=True)
+
+    def add(self, tokens: int) -> None:
+        with self._lock:
+            self._turn()
+            self._tokens += tokens
+
+    def _turn(self) -> None:
+        today = int(time.time() // 86400)
+        if today != self._day:
+            self._day, self._tokens = today, 0
+
+
+@lru_cache(maxsize=64)
+def _connection(url: str, key: str | None) -> OpenAI:
+    """Kept, with its open connections."""
+    timeout = openai.Timeout(SILENCE_S, connect=CONNECT_S)
+    return OpenAI(base_url=url, api_key=key or "none", max_retries=0, timeout=timeout)
+
+
+def _ask_one(endpoint: Endpoint, chat: Chat, told: Told, *, deadline: float, clock: Callable[[], float]) -> Reply:
+    begun = clock()
+    try:
+        stream = _connection(endpoint.url, endpoint.key).chat.completions.create(
+            **_request(endpoint, chat), timeout=openai.Timeout(min(SILENCE_S, deadline - begun), connect=CONNECT_S)
+        )
+        with stream:
+            return _read(stream, endpoint, told, deadline=deadline, begun=begun, clock=clock)
+    except openai.APIStatusError as error:
+        again = error.status_code not in _NOT_AGAIN
+        raise LanguageModelError(f"{endpoint.name} answered {error.status_code}", permanent=not again) from error
+    except openai.APITimeoutError as error:
+        raise LanguageModelError(f"{endpoint.name} was silent for too long") from error
+    except (openai.APIError, openai.OpenAIError) as error:
+        raise LanguageModelError(f"{endpoint.name} cannot be reached or broke off: {type(error).__name__}") from error
+    except (ValueError, OSError, AttributeError, TypeError, KeyError) as error:
+        raise LanguageModelError(f"{endpoint.name} did not speak the expected form: {type(error).__name__}") from error
+
+
+def _request(endpoint: Endpoint, chat: Chat) -> dict[str, Any]:
+    """`cache_salt` is vLLM's: https://docs.vllm.ai/en/stable/design/prefix_caching.html"""
+    schema = {"name": chat.purpose, "schema": dict(chat.schema), "strict": True}
+    return {
+        "model": endpoint.model,
+        "messages": [{"role": role, "content": content} for role, content in chat.messages],
+        "response_format": {"type": "json_schema", "json_schema": schema},
+        "temperature": 0,
+        "seed": SEED,
+        "max_tokens": chat.max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "extra_body": {"cache_salt": chat.salt} if chat.salt else None,
+    }
+
+
+def _read(
+    stream: Any, endpoint: Endpoint, told: Told, *, deadline: float, begun: float, clock: Callable[[], float]
+) -> Reply:
+    text, model, first = "", endpoint.model, None
+    usage, finished = (0, 0), ""
+    for chunk in stream:
+        if clock() > deadline:
+            raise LanguageModelError(f"{endpoint.name} was too slow")
+        model = chunk.model or model
+        if chunk.usage is not None:
+            usage = (chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
+        for choice in chunk.choices[:1]:
+            finished = choice.finish_reason or finished
+            if choice.delta.content:
+                first = clock() - begun if first is None else first
+                text += choice.delta.content
+                told(text)
+        if len(text) > MAX_REPLY_CHARS:
+            raise LanguageModelError(f"{endpoint.name} does not stop writing", permanent=True)
+    if not finished:
+        raise LanguageModelError(f"{endpoint.name} broke off in the middle of its reply")
+    return Reply(
+        text=text,
+        model=model,
+        endpoint=endpoint.name,
+        prompt_tokens=usage[0],
+        completion_tokens=usage[1],
+        first_token_s=first,
+        latency_s=clock() - begun,
+    )
