@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     relay_starttls: bool = Field(False, description="Use STARTTLS with the relay; its certificate is checked.")
     relay_user: str | None = Field(None, description="User name at the relay.")
     relay_password: SecretStr | None = Field(None, description="Password at the relay (or `_FILE`).")
+    dkim_selector: str | None = Field(None, description="Selector of the DKIM key that signs mails to the relay.")
+    dkim_key: Path | None = Field(None, description="Private key (RSA, PEM) for DKIM; see docs/mail.md.")
 
     desk_host: str = Field("127.0.0.1", description="Address that the desk binds to.")
     desk_port: int = Field(8080, ge=0, le=65535, description="Port of the desk; 0 takes a free one.")
@@ -177,6 +179,13 @@ class Settings(BaseSettings):
     def _relay_is_whole(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if "relay_user" in info.data and (info.data["relay_user"] is None) != (value is None):
             raise ValueError("MINERVA_RELAY_USER and MINERVA_RELAY_PASSWORD are set together or not at all")
+        return value
+
+    @field_validator("dkim_key")
+    @classmethod
+    def _signing_is_whole(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "dkim_selector" in info.data and (info.data["dkim_selector"] is None) != (value is None):
+            raise ValueError("MINERVA_DKIM_SELECTOR and MINERVA_DKIM_KEY are set together or not at all")
         return value
 
     @property

@@ -5,22 +5,19 @@ The service is a real process with the real models and the whole knowledge base,
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import smtplib
 import statistics
 import tempfile
 import time
 from email.message import EmailMessage
 from pathlib import Path
 
-from aiosmtpd.controller import Controller
-from helpdesk_process import REPOSITORY, SUPPORT, Helpdesk, free_port
+from bench_mail import accept_rates, big_mail_memory, parse_times
+from helpdesk_process import REPOSITORY, SUPPORT, Helpdesk
 from sqlmodel import select
 
 from agent.store.database import Database
-from agent.store.tables import Draft, Message, StoredMail
+from agent.store.tables import Draft, Message
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.index import build_index
 
@@ -66,51 +63,6 @@ def draft_latency(helpdesk: Helpdesk) -> None:
           f"p95 {percentile(waits, 0.95):.2f} s, max {max(waits):.2f} s")  # fmt: skip
 
 
-class FsyncHandler:
-    """The bare minimum that does not lose mail."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._count = 0
-
-    async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:
-        self._count += 1
-        await asyncio.to_thread(self._write, self._folder / f"{self._count}.eml", envelope.content)  # type: ignore[attr-defined]
-        return "250 OK"
-
-    @staticmethod
-    def _write(path: Path, content: bytes) -> None:
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def burst(port: int, tag: str) -> float:
-    """Mails a second over one connection."""
-    body = "My job stays pending with AssocGrpGRES.\r\n" * 100
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as server:
-        begun = time.monotonic()
-        for number in range(BURST):
-            raw = f"From: a@b.org\r\nMessage-ID: <{tag}{number}.{time.time_ns()}@b.org>\r\nSubject: x\r\n\r\n{body}"
-            server.sendmail("a@b.org", [SUPPORT], raw.encode())
-        return BURST / (time.monotonic() - begun)
-
-
-def accept_rate(helpdesk: Helpdesk) -> None:
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        bare = Controller(FsyncHandler(Path(folder)), hostname="127.0.0.1", port=port)
-        bare.start()
-        rates = [(burst(helpdesk.smtp_port, f"o{n}"), burst(port, f"b{n}")) for n in range(3)]
-        bare.stop()
-    ours, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
-    print(f"mails accepted, {BURST} of 4 KB, median of 3 in turn: ours {ours:.0f}/s while working on them, "
-          f"bare aiosmtpd with fsync {theirs:.0f}/s, ratio {ours / theirs:.2f}")  # fmt: skip
-    with Database(helpdesk.data / "minerva.sqlite").read() as session:
-        print(f"stored mails: {len(session.exec(select(StoredMail.id)).all())}")
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         helpdesk = Helpdesk(Path(name))
@@ -130,7 +82,9 @@ def main() -> None:
         print(f"resident memory at rest: {helpdesk.resident_mb():.0f} MB")
         draft_latency(helpdesk)
         print(f"resident memory after {MAILS} mails: {helpdesk.resident_mb():.0f} MB")
-        accept_rate(helpdesk)
+        parse_times()
+        big_mail_memory(helpdesk)
+        accept_rates(helpdesk)
         helpdesk.kill()
 
 

@@ -39,8 +39,8 @@ from knowledge_base.index import build_index
 MAILBOX = "support"
 IMAP_SHARE = 3
 """Every third mail comes through the mailbox."""
-ALIVE_S = ((0.0, 3.0), (3.0, 12.0), (12.0, 40.0))
-"""How long the service lives: while it starts, while its models load, while it drafts and sends."""
+LIVES = ((0.0, 3.0, False), (3.0, 10.0, False), (0.0, 15.0, True))
+"""How long the service lives, in seconds, and whether that is counted from when its models are loaded."""
 SETTLE_S = 900
 
 
@@ -169,7 +169,10 @@ def crash_test(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> 
         work = [threads.submit(traffic.send), threads.submit(traffic.approve)]
         until = time.monotonic() + SETTLE_S * 4
         while not all(part.done() for part in work) and time.monotonic() < until:
-            time.sleep(chance.uniform(*chance.choice(ALIVE_S)))
+            shortest, longest, loaded = chance.choice(LIVES)
+            if loaded:
+                helpdesk.wait_until_ready(SETTLE_S)
+            time.sleep(chance.uniform(shortest, longest))
             helpdesk.kill()
             report.kills += 1
             say(

@@ -39,6 +39,11 @@ def mail(
     return message
 
 
+def _status_mb(pid: int, field: str) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1000  # type: ignore[index]
+
+
 class Helpdesk:
     """Start, kill, start again; everything lies under `folder`."""
 
@@ -103,10 +108,27 @@ class Helpdesk:
         with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=30) as server:
             server.sendmail(sender, [SUPPORT], raw)
 
-    def resident_mb(self) -> float:
+    def processes(self) -> dict[str, int]:
+        """Process ids: of the service, and of the listener that it has started."""
         assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1000  # type: ignore[index]
+        pid = self._process.pid
+        child = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+        return {"service": pid, "listener": int(child)}
+
+    def resident_mb(self) -> float:
+        """Of both processes."""
+        return sum(_status_mb(pid, "VmRSS") for pid in self.processes().values())
+
+    def peaks_mb(self) -> dict[str, float]:
+        return {name: _status_mb(pid, "VmHWM") for name, pid in self.processes().items()}
+
+    def cpu_s(self) -> float:
+        """Processor time used so far, by both."""
+        ticks = 0
+        for pid in self.processes().values():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def sign_in_link(self) -> str:
         until = time.monotonic() + START_TIMEOUT_S

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from agent.errors import SendError
+from agent.mail.signing import Sign, signer_for
 from agent.settings import Settings
 
 TIMEOUT_S = 60
@@ -43,8 +44,9 @@ Raises:
 
 
 def sender_for(settings: Settings) -> Send:
+    """Raises SettingsError for a DKIM key that cannot be used."""
     if settings.relay_host:
-        return partial(send_to_relay, settings)
+        return partial(send_to_relay, settings, signer_for(settings))
     return partial(write_to_folder, settings.outbox_dir)
 
 
@@ -64,7 +66,8 @@ def write_to_folder(folder: Path, outgoing: Outgoing, _transmitting: Callable[[]
     return target.name
 
 
-def send_to_relay(settings: Settings, outgoing: Outgoing, transmitting: Callable[[], None]) -> None:
+def send_to_relay(settings: Settings, sign: Sign, outgoing: Outgoing, transmitting: Callable[[], None]) -> None:
+    content = sign(outgoing.content)
     with closing(_connect(settings)) as relay:
         try:
             _announce(relay, outgoing)
@@ -72,7 +75,7 @@ def send_to_relay(settings: Settings, outgoing: Outgoing, transmitting: Callable
             raise _send_error(error) from error
         transmitting()
         try:
-            relay.send(_on_the_wire(outgoing.content))
+            relay.send(_on_the_wire(content))
             code, reply = relay.getreply()
         except (smtplib.SMTPException, OSError) as error:
             raise UncertainError(f"connection lost while handing over: {error}") from error
