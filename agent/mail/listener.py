@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 MAX_RECIPIENTS = 100
 COMMAND_TIMEOUT_S = 300
-FREED_WITHIN_S = 3.0
+FREED_WITHIN_S = 5.0
 
 TRY_AGAIN = "451 4.3.0 Temporary trouble on our side, please try again later"
 TOO_BIG = "552 5.3.4 The mail is larger than we take"

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -26,6 +27,8 @@ from agent.settings import Settings
 
 log = structlog.get_logger()
 
+PACKAGES = Path(__file__).parents[2]
+"""Where the package `agent` lies that is running here."""
 READY, STORED = b"ready\n", b"stored\n"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
@@ -77,7 +80,8 @@ class ListenerProcess:
     def _start(self) -> subprocess.Popen[bytes]:
         sockets = [door.socket.fileno() for door in self._doors]
         process = subprocess.Popen(
-            [sys.executable, "-m", "agent.mail.listener_process"],
+            [sys.executable, "-P", "-m", "agent.mail.listener_process"],  # -P: not what lies in the present folder
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGES), *_given_paths()])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=sockets,
@@ -111,6 +115,10 @@ class ListenerProcess:
             self._process.kill()
 
 
+def _given_paths() -> list[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+
+
 def _close(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
@@ -124,7 +132,8 @@ def run() -> None:
     from agent.store.acceptance import Acceptance  # noqa: PLC0415
     from agent.store.database import Database  # noqa: PLC0415
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the service says when to stop
+    for name in (signal.SIGINT, signal.SIGTERM):  # they reach both processes; the service says when to stop
+        signal.signal(name, signal.SIG_IGN)
     settings, doors = pickle.load(sys.stdin.buffer)  # noqa: S301  # from the process that started us
     configure_logs(settings.log_format)
     database = Database(settings.database_path)

@@ -52,7 +52,8 @@ def test_a_listener_that_dies_is_started_again(intake: Intake, database: Databas
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     assert intake.listener.state == "stopped"
-    send(intake.smtp_port)  # waits at the socket until the next listener takes it
+    with smtplib.SMTP("127.0.0.1", intake.smtp_port, timeout=120) as client:  # waits until the next one takes it
+        client.sendmail("ada@example.org", [SUPPORT], RAW)
     until(lambda: intake.listener.state == "ok")
     assert raws(database) == [RAW]
 
