@@ -154,5 +154,8 @@ class PassageFile:
         values["access"] = Access(values.get("access", Access.PUBLIC))
         return Passage(**values)
 
+    def ids(self) -> Iterator[str]:
+        return iter(self._row_of)
+
     def row_of(self, passage_id: str) -> int | None:
         return self._row_of.get(passage_id)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agent.settings import load_settings
+from agent.reuse import sync_with_answers
+from agent.settings import Settings, load_settings
+from agent.store.database import open_database
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.sources.config import AnySource, SourcesFile, articles_source, read_sources
 from knowledge_base.sources.sync import SourceReport, SyncReport
@@ -35,15 +37,21 @@ def sync(
     file = sources or settings.sources_file
     wanted = read_sources(file) if file else SourcesFile()
     ours: list[AnySource] = [articles_source(settings.articles_dir)] if wanted.articles else []
-    report = sync_sources(
-        [*ours, *wanted.source],
-        index or settings.index_dir,
-        settings.source_cache_dir,
-        SentenceEncoder(settings.embedding_model),
-    )
+    report = _synced(settings, [*ours, *wanted.source], index or settings.index_dir)
     typer.echo(json.dumps(asdict(report)) if as_json else "\n".join(_lines(report)))
     if report.failed:
         raise typer.Exit(1)
+
+
+def _synced(settings: Settings, sources: Sequence[AnySource], index: Path) -> SyncReport:
+    encoder = SentenceEncoder(settings.embedding_model)
+    if not settings.database_path.is_file():
+        return sync_sources(sources, index, settings.source_cache_dir, encoder)
+    database = open_database(settings.database_path)
+    try:
+        return sync_with_answers(database, sources, index, settings.source_cache_dir, encoder)
+    finally:
+        database.close()
 
 
 def _lines(report: SyncReport) -> Iterator[str]:

@@ -57,6 +57,8 @@ SAID = {
     "rejected": "Rejected: nothing was sent. The reason is kept with the ticket.",
     "redraft": "Another draft was asked for.",
     "placed": "Placed as you said; the correction is kept.",
+    "reusable": "Reusable: it enters the index with the next sync.",
+    "not reusable": "Taken back: it leaves the index with the next sync.",
     "saved": "Saved.",
     "assign": "Assigned.",
     "snooze": "Snoozed.",

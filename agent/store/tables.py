@@ -307,6 +307,21 @@ class Approval(SQLModel, table=True):
     at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
 
+class ReusableAnswer(SQLModel, table=True):
+    """An approved answer that a person has read again without names and marked as evidence for other requests."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    draft_id: int = Field(foreign_key="draft.id", unique=True)
+    question: str
+    answer: str
+    passages: list[str] = Field(sa_type=JSON)
+    """Ids of the passages that it cites: when one of them is no longer in the index, it is dropped."""
+    marked_by: str
+    marked_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    dropped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    dropped_because: str | None = None
+
+
 class Outbound(SQLModel, table=True):
     """A mail on its way out; written in the transaction that decides that it is sent."""
 
