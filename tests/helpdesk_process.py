@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 REPOSITORY = Path(__file__).parents[1]
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 240
 SUPPORT = "support@minerva.example"
 
 
