@@ -76,6 +76,7 @@ def approve(
     session.flush()
     outbound = _queue_answer(session, settings, ticket=ticket, draft=draft, approval=approval, text=text, files=files)
     ticket.status = TicketStatus.ANSWERED
+    ticket.first_answered_at = ticket.first_answered_at or now()
     if ticket.assignee_id is None:
         ticket.assignee_id = engineer.id
     tickets.note_event(

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
+import holidays
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -134,9 +137,39 @@ class Settings(BaseSettings):
     llm_tokens_per_day: int = Field(
         20_000_000, ge=0, description="Tokens a day, prompts and replies; after that drafts are made without a model."
     )
+    time_zone: str = Field("Europe/Brussels", description="Where the centre works; its working hours are of this zone.")
+    working_hours: str = Field("09:00-17:00", description="From when to when, Monday to Friday, targets are counted.")
+    holiday_country: str = Field(
+        "", description="Country (ISO 3166 code) whose public holidays do not count either; empty for none."
+    )
 
     workers: int = Field(2, ge=1, le=64, description="Mails worked on at the same time.")
     log_format: str = Field("text", pattern="^(text|json)$", description="`text` for people, `json` for machines.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("is no time zone: write one such as Europe/Brussels")
+        return value
+
+    @field_validator("working_hours")
+    @classmethod
+    def _are_hours(cls, value: str) -> str:
+        try:
+            opens, closes = (time.fromisoformat(part) for part in value.split("-"))
+        except ValueError as error:
+            raise ValueError("are no hours: write them as 09:00-17:00") from error
+        if opens >= closes:
+            raise ValueError("end before they begin")
+        return value
+
+    @field_validator("holiday_country")
+    @classmethod
+    def _is_country(cls, value: str) -> str:
+        if value and value not in holidays.list_supported_countries():
+            raise ValueError("is no country whose holidays are known: write a code such as FR, or leave it empty")
+        return value
 
     @field_validator("support_address")
     @classmethod

@@ -19,7 +19,7 @@ import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID, error
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent import delivery, filing, pipeline
+from agent import delivery, filing, pipeline, targets
 from agent.errors import HelpdeskError
 from agent.mail.arrivals import Arrivals
 from agent.mail.sender import Send
@@ -38,6 +38,7 @@ FILING, DRAFTING, DELIVERY = "filing", "drafting", "delivery"
 POLL_S = 0.1
 SWEEP_S = 5.0
 AGAIN_AFTER_S = 60.0
+TARGETS_S = 30.0
 _RETRIED: dict[str, Any] = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 3}
 
 
@@ -51,6 +52,8 @@ class Workflows:
         self._arrivals = arrivals
         self._stopping = threading.Event()
         self._started: dict[str, _Started] = {}
+        self._hours = targets.working_time(settings)
+        self._targets_at = 0.0
         self._sweeper = threading.Thread(target=self._sweep_until_stopped, name="sweep", daemon=True)
         DBOS(config=_config(settings.workflow_database_path))
         self._file_mail = self._filing(ports)
@@ -162,11 +165,22 @@ class Workflows:
         with SetWorkflowID(f"draft-{message_id}-{_stamp(at)}-{attempt}{again}"):
             DBOS.enqueue_workflow(DRAFTING, self._draft_answer, message_id, attempt, instruction)
 
+    def _keep_targets(self) -> None:
+        """Every half minute."""
+        if time.monotonic() < self._targets_at:
+            return
+        self._targets_at = time.monotonic() + TARGETS_S
+        with self._database.write() as session:
+            near = targets.keep(session, self._hours)
+        for number in near:
+            log.warning("target_near", ticket=number)
+
     def _sweep_until_stopped(self) -> None:
         """Starts what was stored but not filed, and mails that are due: when there is news, and every few seconds."""
         while not self._stopping.is_set():
             try:
                 self._sweep()
+                self._keep_targets()
             except SQLAlchemyError:
                 log.exception("sweep_failed")  # a full or locked disk; the next round tries again
             self._arrivals.news.wait(SWEEP_S)

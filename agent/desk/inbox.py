@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse
 from agent.desk.pages import page
 from agent.desk.session import DeskState, Who
 from agent.store import outbox, people, tickets, views
-from agent.store.tables import Outbound
+from agent.store.tables import Outbound, now
 from agent.store.views import View, Wanted
 
 router = APIRouter()
@@ -62,6 +62,7 @@ def inbox(
         more=start + PAGE_SIZE if len(found) > PAGE_SIZE else None,
         newer=max(start - PAGE_SIZE, 0) if start else None,
         wanted=wanted,
+        at=now(),
         q=q,
         with_query=_with_query(wanted),
         models=desk.models.state,

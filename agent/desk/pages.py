@@ -38,6 +38,7 @@ VIEWS = {
     "unassigned": "Unassigned",
     "approval": "Awaiting approval",
     "requester": "Awaiting requester",
+    "breaching": "Breaching",
     "selection": "T3 and T4 selection",
     "mentions": "Mentions",
     "snoozed": "Snoozed",
@@ -85,6 +86,15 @@ def age(at: datetime) -> str:
     return f"{at:%Y-%m-%d}"
 
 
+def ahead(at: datetime) -> str:
+    """`in 5 min`, `in 3 h`, `in 2 d`."""
+    seconds = max((at - now()).total_seconds(), 0)
+    for limit, unit, name in ((3600, 60, "min"), (2 * 86400, 3600, "h")):
+        if seconds < limit:
+            return f"in {int(seconds // unit)} {name}"
+    return f"in {int(seconds // 86400)} d"
+
+
 def size(count: int) -> str:
     for unit in ("B", "KB", "MB"):
         if count < 1000:
@@ -113,6 +123,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         age=age,
+        ahead=ahead,
         size=size,
         percent=percent,
         initials=initials,

@@ -174,6 +174,7 @@ class Ticket(SQLModel, table=True):
     # What the views of the inbox ask for, so that counting them does not read whole tickets.
     __table_args__ = (
         Index("ix_ticket_status_updated", "status", "updated_at"),
+        Index("ix_ticket_warn", "status", "warn_at"),
         Index("ix_ticket_assignee", "assignee_id", "updated_at"),
         Index("ix_ticket_views", "status", "assignee_id", "type", "snoozed_until"),
     )
@@ -198,6 +199,15 @@ class Ticket(SQLModel, table=True):
     """The engineer who sees it to its end; None as long as nobody does."""
     snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Out of the working views until then, or until the requester writes."""
+    first_answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """The end of the target that counts now, see `agent.targets`."""
+    warn_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """From here on it counts as breaching while it is our turn."""
+    due_for: str | None = None
+    """`first answer`, or the type whose resolution is due."""
+    warned_for: str | None = None
+    """The `due_for` that its coming near was noted for."""
     topics: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
     """[{kind: system, framework or model, id, name}] that the newest request names."""
     placed_by: str | None = None

@@ -24,6 +24,8 @@ class View(StrEnum):
     """A draft waits for a person."""
     REQUESTER = "requester"
     """Answered; the requester's turn."""
+    BREACHING = "breaching"
+    """It is our turn, and a target is near or missed."""
     SELECTION = "selection"
     """T3 and T4, which begin with an evaluation."""
     MENTIONS = "mentions"
@@ -104,6 +106,9 @@ def _working_views(me: int, at: datetime) -> dict[View, ColumnElement[bool]]:
         View.UNASSIGNED: and_(awake, col(Ticket.assignee_id).is_(None)),
         View.APPROVAL: and_(awake, col(Ticket.status) == TicketStatus.DRAFTED),
         View.REQUESTER: and_(awake, col(Ticket.status) == TicketStatus.ANSWERED),
+        View.BREACHING: and_(
+            col(Ticket.status).in_((TicketStatus.NEW, TicketStatus.DRAFTED)), col(Ticket.warn_at) <= at
+        ),
         View.SELECTION: and_(awake, col(Ticket.type).in_(("T3", "T4"))),
         View.SNOOZED: col(Ticket.snoozed_until) > at,
     }
