@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from agent.benchmark_rows import stored_rows
+from agent.benchmarks import structured_rows, wish_for_measurement
 from agent.checks.hosts import known_places
 from agent.draft import Compose, Draft, Evidence, Question
 from agent.drafting import embedded_composer
@@ -27,7 +27,6 @@ from ingest.mail import parse_mail
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.index import Index, open_index
-from knowledge_base.rows.answer import rows_for
 from triage.classifier import Classifier
 from triage.doctor.diagnosis import diagnose
 from triage.errors import TriageError
@@ -61,10 +60,10 @@ class Models:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self.bench_dir = settings.bench_dir
         self._encoder = SentenceEncoder(settings.embedding_model)
         self._encoder.check()
         self._index_dir = settings.index_dir
-        self.bench_dir = settings.bench_dir
         self._index = open_index(settings.index_dir)
         self._reopening = threading.Lock()
         self._languages_ready = threading.Event()
@@ -193,5 +192,6 @@ def ports_on(models: Models) -> Ports:
         diagnose=lambda text, attachments: diagnose(text, attachments=attachments),
         search=lambda question, k: models.index().search(question, models.get().encoder, k=k),
         compose=compose,
-        rows=lambda text: rows_for(text, lambda: stored_rows(models.bench_dir)),
+        rows=lambda text: structured_rows(models.bench_dir, text),
+        wish=lambda ticket, words, by: wish_for_measurement(models.bench_dir, ticket=ticket, words=words, by=by),
     )

@@ -24,7 +24,7 @@ from agent.filing import file_mail
 from agent.mail.outbound import subject_for
 from agent.rendering import answer_body
 from agent.rows import ANSWERED as ROWS_ANSWER
-from agent.rows import answered_from_rows, evidence_of_row
+from agent.rows import answered_from_rows, evidence_of_row, gives_speed, is_benchmark
 from agent.settings import Settings
 from agent.store import drafts, inbound, placings, tickets
 from agent.store.database import Database
@@ -62,6 +62,8 @@ class Ports:
     compose: Compose
     rows: Callable[[str], tuple[Row, ...]] = rows_for
     """Rows that answer a structured question; none for every other text."""
+    wish: Callable[[str, str, str], bool] = lambda *_: False
+    """(ticket number, words, requester): puts a measurement that only a person can start on the list, once a ticket."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +114,10 @@ def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: 
             return
         ticket, message = wanted
         _show(session, ticket, message, answered, instruction)
+    if answered.triage.route == "benchmark" and ports.wish(ticket.number, message.subject, ticket.requester_address):
+        with database.write() as session:
+            ticket = tickets.by_number(session, ticket.number)
+            tickets.note_event(session, ticket, "minerva", "measurement asked for", "see `minerva bench status`")
     log.info("drafted", ticket=ticket.number, outcome=answered.draft.outcome, level=ticket.level, type=ticket.type)
 
 
@@ -152,10 +158,14 @@ def _after(draft: Draft, internal: Sequence[Evidence]) -> list[Evidence]:
 def _retrieve(
     ports: Ports, request: Request, diagnosis: Diagnosis, structured: Sequence[Row], instruction: str
 ) -> tuple[tuple[Evidence, ...], float]:
-    """Evidence best first: what was asked of rows, what was diagnosed, what was found; and how likely it answers."""
+    """Evidence best first: what was asked of rows, what was diagnosed, what was found; and how likely it answers.
+
+    Where runs answer, or nobody measured, speeds that articles quote from somewhere are left out.
+    """
     found = ports.search(f"{request.subject}\n{instruction}\n{request.body[:MAX_QUERY_CHARS]}".strip(), MAX_EVIDENCE)
     rows = [*map(evidence_of_row, structured), *evidence_of_diagnosis(diagnosis, MAX_ROWS)]
-    passages = [evidence_of_passage(hit) for hit in found.hits]
+    by_runs = any(is_benchmark(row) for row in structured)
+    passages = [evidence_of_passage(hit) for hit in found.hits if not (by_runs and gives_speed(hit.passage.text))]
     numbered = tuple(replace(item, number=n) for n, item in enumerate([*rows, *passages], start=1))
     hidden = bool(passages) and passages[0].internal
     answerable = min(found.answerable, HIDDEN_ANSWERS) if hidden else found.answerable

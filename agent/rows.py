@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.draft import Citation, Claim, Draft, Evidence
+from bench_runner.answers import BENCHMARK, AnswerRow
 from knowledge_base.rows.row import Row
 
 ANSWERED = 0.9
@@ -28,6 +30,23 @@ def evidence_of_row(row: Row) -> Evidence:
         text=row.text,
         score=1.0,
     )
+
+
+def row_of_benchmark(row: AnswerRow) -> Row:
+    heading = "Measured" if row.measured else "Not measured"
+    return Row(id=row.id, title=row.title, heading=heading, text=row.text, url=None, known=row.measured)
+
+
+def is_benchmark(row: Row) -> bool:
+    return row.id.startswith(BENCHMARK)
+
+
+_SPEED = re.compile(r"\d\s*(?:output )?(?:tok(?:ens)?/s|tokens (?:per|a) second)", re.IGNORECASE)
+
+
+def gives_speed(text: str) -> bool:
+    """Whether a text holds figures in tokens a second."""
+    return _SPEED.search(text) is not None
 
 
 def answered_from_rows(draft: Draft, rows: Sequence[Evidence], *, known: bool, text: str) -> Draft:

@@ -33,3 +33,27 @@ class PlotError(BenchError):
 
 class NotFoundError(BenchError):
     """There is no such result or run."""
+
+
+class RequestError(BenchError):
+    """A specification that cannot be run; `problems` names each field."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(["this cannot be run:", *(f"  - {problem}" for problem in problems)]))
+        self.problems = problems
+
+
+class BudgetError(BenchError):
+    """A run that no budget covers."""
+
+
+class StateError(BenchError):
+    """What was asked does not fit the state of the run."""
+
+
+class SlurmError(BenchError):
+    """A Slurm command failed. `permanent`: the same again would fail the same way."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench_runner.collecting import Collected, collect
 from bench_runner.importers.source import shown
@@ -27,10 +28,12 @@ class Imported:
         return len(self.collected.results) - len(self.added)
 
 
-def import_paths(store: Store, paths: Iterable[Path], *, measured: str | None = None) -> Imported:
+def import_paths(
+    store: Store, paths: Iterable[Path], *, measured: str | None = None, declared: Mapping[str, str | int] | None = None
+) -> Imported:
     """Store the results in `paths`; what is stored already changes nothing.
 
-    `measured`: date for the records that state none, declared by whoever imports.
+    `measured` is a date and `declared` are fields of the spec for the records that state none, by whoever imports.
 
     Raises:
         StoreError: an original cannot be kept; nothing of this import is stored then.
@@ -38,6 +41,8 @@ def import_paths(store: Store, paths: Iterable[Path], *, measured: str | None = 
     found = collect(paths)
     if measured is not None:
         found.results = [_dated(result, measured) for result in found.results]
+    if declared:
+        found.results = [_completed(result, declared) for result in found.results]
     return store_results(store, found)
 
 
@@ -82,3 +87,11 @@ def _dated(result: BenchmarkResult, measured: str) -> BenchmarkResult:
         return result
     note = f"date {measured} declared at import, not in the source"
     return replace(result, provenance=replace(result.provenance, date=measured), notes=(*result.notes, note))
+
+
+def _completed(result: BenchmarkResult, declared: Mapping[str, str | int]) -> BenchmarkResult:
+    missing: dict[str, Any] = {name: value for name, value in declared.items() if getattr(result.spec, name) is None}
+    if not missing:
+        return result
+    notes = tuple(f"{name} {value} declared at import, not in the source" for name, value in missing.items())
+    return replace(result, spec=replace(result.spec, **missing), notes=(*result.notes, *notes))

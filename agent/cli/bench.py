@@ -12,17 +12,20 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import bench_results
+from agent.cli import bench_results, bench_runs
 from agent.cli.bench_store import bench_store
 from bench_runner.collecting import Collected, collect
 from bench_runner.dates import measured_on
 from bench_runner.importing import Imported, import_paths
 from bench_runner.plausibility.audit import audit as judge
 from bench_runner.report import VERDICTS, as_json, as_text, normalised, printable
+from bench_runner.store.schema import SPEC_COLUMNS, TEXT_COLUMNS
 
 bench_app = typer.Typer(help="Benchmarks: results, their checks and comparisons, and new runs.", no_args_is_help=True)
 for _name in ("results", "compare", "plot", "export", "publish"):
     bench_app.command(_name)(getattr(bench_results, _name))
+for _name in ("run", "approve", "reject", "status", "rerun", "cancel", "budget", "stop", "go", "watch"):
+    bench_app.command(_name)(getattr(bench_runs, _name))
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, or folders that are searched for them.", metavar="PATH...")]
 
@@ -50,6 +53,10 @@ def import_results(
     measured: Annotated[
         str, typer.Option("--measured", metavar="DATE", help="Date of results that state none: YYYY-MM or YYYY-MM-DD.")
     ] = "",
+    declare: Annotated[
+        list[str] | None,
+        typer.Option("--declare", metavar="FIELD=VALUE", help="What the files do not state: system=Leonardo, gpus=4."),
+    ] = None,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Store nothing; one JSON object a result on standard output.")
     ] = False,
@@ -66,10 +73,26 @@ def import_results(
             found = collect(paths)
             sys.stdout.writelines(normalised(item) + "\n" for item in judge(found.results))
         else:
-            imported = import_paths(bench_store(), paths, measured=measured or None)
+            imported = import_paths(bench_store(), paths, measured=measured or None, declared=_declared(declare or []))
             found = imported.collected
             sys.stdout.write(_summary(imported))
     _say_problems(found)
+
+
+def _declared(given: list[str]) -> dict[str, str | int]:
+    found: dict[str, str | int] = {}
+    for item in given:
+        name, _, value = item.partition("=")
+        if name not in SPEC_COLUMNS or name == "kind" or not value:
+            fields = ", ".join(column for column in SPEC_COLUMNS if column != "kind")
+            raise typer.BadParameter(f"{item!r} is no FIELD=VALUE with one of {fields}", param_hint="--declare")
+        if name in TEXT_COLUMNS:
+            found[name] = value
+        elif value.isdecimal():
+            found[name] = int(value)
+        else:
+            raise typer.BadParameter(f"{name} must be a whole number, not {value!r}", param_hint="--declare")
+    return found
 
 
 def _summary(imported: Imported) -> str:

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DatabaseError
 from bench_runner.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 """Newest migration; a test holds it to the folder. Compared first, so that a usual start does not load Alembic."""
+STORE_FILE = "benchmarks.sqlite"
 BUSY_TIMEOUT_S = 30
 
 
@@ -49,7 +50,7 @@ def open_store(folder: Path) -> Store:
     Raises:
         StoreError: the file is no database, cannot be written, or belongs to a newer version.
     """
-    path = folder / "benchmarks.sqlite"
+    path = folder / STORE_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         store = Store(path, folder / "originals")

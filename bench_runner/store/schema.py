@@ -41,7 +41,7 @@ SPEC_COLUMNS = (
     "max_model_len",
 )
 """Fields of `BenchmarkSpec` that are columns; flags and settings are in `record`."""
-_TEXTS = frozenset({"kind", "system", "partition", "framework", "model", "dataset", "task", "precision"})
+TEXT_COLUMNS = frozenset({"kind", "system", "partition", "framework", "model", "dataset", "task", "precision"})
 
 RESULT = Table(
     "result",
@@ -49,7 +49,7 @@ RESULT = Table(
     Column("id", Integer, primary_key=True),
     Column("result_id", Text, nullable=False, unique=True),
     Column("original", Text, ForeignKey("original.sha256"), nullable=False),
-    *(Column(name, Text if name in _TEXTS else Integer) for name in SPEC_COLUMNS),
+    *(Column(name, Text if name in TEXT_COLUMNS else Integer) for name in SPEC_COLUMNS),
     Column("spec_hash", Text, nullable=False),
     Column("state", Text, nullable=False),  # finished, partial, failed
     Column("reason", Text),
@@ -73,4 +73,64 @@ METRIC = Table(
     Column("unit", Text, nullable=False),
     Column("how", Text, nullable=False),  # measured, declared, derived
     sqlite_with_rowid=False,
+)
+
+RUN = Table(
+    "run",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("spec_hash", Text, nullable=False),
+    Column("spec", Text, nullable=False),  # the specification as YAML, one point of a sweep
+    Column("title", Text, nullable=False),
+    Column("system", Text, nullable=False),  # id of systems.yaml
+    Column("project", Text, nullable=False),
+    Column("state", Text, nullable=False),  # see reruns.runs.RunState
+    Column("reason", Text, nullable=False),  # why it is in that state, for people
+    Column("requested_by", Text, nullable=False),
+    Column("origin", Text, nullable=False),  # command line, or the number of the ticket
+    Column("requested_at", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at", Text),
+    Column("reserved_gpu_hours", Float, nullable=False),
+    Column("used_gpu_hours", Float),  # None until accounting has settled it
+    Column("earlier_gpu_hours", Float, nullable=False),  # of attempts that failed before
+    Column("script", Text, nullable=False),  # as it is submitted
+    Column("work_dir", Text, nullable=False),
+    Column("job", Text),
+    Column("slurm_state", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("submitted_at", Text),
+    Column("ended_at", Text),
+    Column("result_id", Text),
+    Column("rerun_of", Text),
+    Index("ix_run_state", "state"),
+    Index("ix_run_spec_hash", "spec_hash"),
+)
+
+BUDGET = Table(
+    "budget",
+    METADATA,
+    Column("holder", Text, primary_key=True),  # person, project or system
+    Column("name", Text, primary_key=True),
+    Column("gpu_hours", Float, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Text, nullable=False),
+)
+
+SWITCH = Table(
+    "switch",
+    METADATA,
+    Column("name", Text, primary_key=True),  # `stopped`: nothing is approved or submitted
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Text, nullable=False),
+)
+
+RUN_EVENT = Table(
+    "run_event",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("run", Text, ForeignKey("run.id"), nullable=False, index=True),
+    Column("at", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
 )
