@@ -31,6 +31,7 @@ _STRONG = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=\S)\*(?![\w*])")
 _SUBSTITUTION = re.compile(r"\|([^|\s][^|]*?)\|_{0,2}")
 _GRID_RULE = re.compile(r"^\s*\+[-=+]+\+\s*$")
+_COLUMN_SPAN = re.compile(r"^\s*-+(?:\s+-+)*\s*$")
 _SIMPLE_RULE = re.compile(r"^\s*=+(?:\s+=+)+\s*$")
 _LABELLED = frozenset(
     {"note", "tip", "warning", "important", "caution", "danger", "error", "hint", "attention", "seealso"}
@@ -203,19 +204,18 @@ def _list_table(reader: _Reader, body: list[str]) -> None:
 
 
 def _table(reader: _Reader, lines: list[str], at: int) -> int:
-    """A grid or simple table; a cell of several lines in a simple one becomes several rows."""
+    """A grid or simple table; lines of one cell are joined."""
+    if not _GRID_RULE.match(lines[at]):
+        return _simple_table(reader, lines, at)
     end = at
-    is_grid = bool(_GRID_RULE.match(lines[at]))
     rows: list[list[str]] = []
     open_row = False
     while end < len(lines) and lines[end].strip():
-        line = lines[end]
-        if _GRID_RULE.match(line) or _SIMPLE_RULE.match(line):
+        if _GRID_RULE.match(lines[end]):
             open_row = False
         else:
-            cells = line.strip().strip("|").split("|") if is_grid else re.split(r"\s{2,}", line.strip())
-            cells = [reader.clean(cell.strip()) for cell in cells]
-            if is_grid and open_row and len(cells) == len(rows[-1]):
+            cells = [reader.clean(cell.strip()) for cell in lines[end].strip().strip("|").split("|")]
+            if open_row and len(cells) == len(rows[-1]):
                 rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
             else:
                 rows.append(cells)
@@ -223,6 +223,32 @@ def _table(reader: _Reader, lines: list[str], at: int) -> int:
         end += 1
     reader.page.add_table(rows)
     return max(end, at + 1)
+
+
+def _simple_table(reader: _Reader, lines: list[str], at: int) -> int:
+    """Columns stand where the rule has them; a line whose first cell is empty goes on with the row above."""
+    starts = [column.start() for column in re.finditer("=+", lines[at])]
+    stops = [*starts[1:], None]
+    end = _end_of_simple_table(lines, at)
+    rows: list[list[str]] = []
+    for line in lines[at + 1 : end]:
+        if line.strip() and not _SIMPLE_RULE.match(line) and not _COLUMN_SPAN.match(line):
+            cells = [line[start:stop].strip() for start, stop in zip(starts, stops, strict=True)]
+            if rows and not cells[0]:
+                rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
+            else:
+                rows.append(cells)
+    reader.page.add_table([[reader.clean(cell) for cell in row] for row in rows])
+    return end
+
+
+def _end_of_simple_table(lines: list[str], at: int) -> int:
+    """The line after its last rule, which a blank line follows; without one, the first blank line."""
+    for number in range(at + 2, len(lines)):
+        is_last = number + 1 == len(lines) or not lines[number + 1].strip()
+        if is_last and _SIMPLE_RULE.match(lines[number]):
+            return number + 1
+    return next((number for number in range(at + 1, len(lines)) if not lines[number].strip()), len(lines))
 
 
 def _paragraph(reader: _Reader, lines: list[str], at: int) -> int:

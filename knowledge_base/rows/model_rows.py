@@ -1,22 +1,15 @@
-"""Which models fit into so much memory, from `facts/models.yaml`."""
+"""Which models fit into so much memory, of our table."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
-from knowledge_base.catalogue import read_yaml
 from knowledge_base.rows.row import SURE, Row
+from knowledge_base.tables import ModelRow, as_of, model_rows
 
 TITLE = "Open models"
 MAX_LISTED = 14
-
-
-@cache
-def _facts() -> dict[str, Any]:
-    return read_yaml("facts/models.yaml")
 
 
 _USES = (
@@ -31,16 +24,16 @@ _USES = (
 )
 _SERVING = ("bf16_serving_min", "to serve in bf16 (weights plus 20 %, 2.4 GB per billion parameters)")
 _LICENCE_WORD = r"(?:licen[cs]e|licenza|licencia|lizenz)"
-_LICENCES: tuple[tuple[re.Pattern[str], str, Callable[[dict[str, Any]], bool]], ...] = (
-    (re.compile("apache"), "Apache-2.0", lambda model: str(model.get("licence")).startswith("Apache-2.0")),
+_LICENCES: tuple[tuple[re.Pattern[str], str, Callable[[ModelRow], bool]], ...] = (
+    (re.compile("apache"), "Apache-2.0", lambda model: str(model.licence).startswith("Apache-2.0")),
     (
         re.compile(rf"{_LICENCE_WORD}[ -]mit\b|\bmit[ -](?:{_LICENCE_WORD}|licensed)"),
         "MIT",
-        lambda model: model.get("licence") == "MIT",
+        lambda model: model.licence == "MIT",
     ),
-    (re.compile(r"\bosi\b|open[ -]source"), "an OSI licence", lambda model: model.get("licence_class") == "osi"),
-    (re.compile("cc-?by"), "CC-BY", lambda model: model.get("licence_class") == "open-content"),
-    (re.compile("commerc|kommerz"), "commercial use allowed", lambda model: model.get("commercial_use") == "yes"),
+    (re.compile(r"\bosi\b|open[ -]source"), "an OSI licence", lambda model: model.licence_class == "osi"),
+    (re.compile("cc-?by"), "CC-BY", lambda model: model.licence_class == "open-content"),
+    (re.compile("commerc|kommerz"), "commercial use allowed", lambda model: model.commercial_use == "yes"),
 )
 
 
@@ -50,19 +43,19 @@ def models_that_fit(memory_gb: int, sentence: str) -> list[Row]:
     wanted = [(name, test) for pattern, name, test in _LICENCES if pattern.search(sentence)]
     fitting = [
         model
-        for model in _facts()["language_models"]
-        if (model.get("memory_gb") or {}).get(column) is not None
-        and model["memory_gb"][column] <= memory_gb
+        for model in model_rows()
+        if column in model.memory_gb
+        and model.memory_gb[column] <= memory_gb
         and all(test(model) for _, test in wanted)
-        and model.get("licence")
+        and model.licence
     ]
-    fitting.sort(key=lambda model: -model["memory_gb"][column])
+    fitting.sort(key=lambda model: -model.memory_gb[column])
     licence = f" under {' and '.join(name for name, _ in wanted)}" if wanted else ""
     slug = "-".join(re.sub(r"\W+", "-", name.lower()) for name, _ in wanted) or "any"
-    as_of = _facts()["meta"]["as_of"]
-    head = f"{len(fitting)} models of our table{licence} need at most {memory_gb} GB {use} (facts of {as_of})"
+    day = as_of("models")
+    head = f"{len(fitting)} models of our table{licence} need at most {memory_gb} GB {use} (facts of {day})"
     if not fitting:
-        head = f"No model of our table{licence} fits into {memory_gb} GB {use} (facts of {as_of})"
+        head = f"No model of our table{licence} fits into {memory_gb} GB {use} (facts of {day})"
     rest = f" and {len(fitting) - MAX_LISTED} smaller ones" if len(fitting) > MAX_LISTED else ""
     listed = "; ".join(_line(model, column) for model in fitting[:MAX_LISTED])
     return [
@@ -77,6 +70,6 @@ def models_that_fit(memory_gb: int, sentence: str) -> list[Row]:
     ]
 
 
-def _line(model: dict[str, Any], column: str) -> str:
-    status = "" if model["status"] in SURE else f", {model['status']}"
-    return f"{model['name']} ({model['params_b']:g} B, {model['memory_gb'][column]:g} GB, {model['licence']}{status})"
+def _line(model: ModelRow, column: str) -> str:
+    status = "" if model.status in SURE else f", {model.status}"
+    return f"{model.name} ({model.params_b:g} B, {model.memory_gb[column]:g} GB, {model.licence}{status})"

@@ -11,6 +11,7 @@ from agent.rows import answered_from_rows, evidence_of_row
 from knowledge_base.rows.answer import rows_for
 from knowledge_base.rows.question import asked_of
 from knowledge_base.rows.row import BenchmarkRow
+from knowledge_base.tables import access_modes, as_of, data_sets, model_rows, recipes, system_rows
 
 
 def test_a_walltime_with_its_row_status_and_note() -> None:
@@ -116,3 +117,15 @@ def test_the_row_is_the_answer_and_other_claims_stay_when_more_was_asked() -> No
     assert [claim.text for claim in more.claims] == [row.text, "Else."]
     assert more.outcome == "caveat"
     assert answered_from_rows(draft, [], known=True, text="") is draft
+
+
+def test_the_tables_hold_what_the_facts_hold() -> None:
+    assert len(system_rows()) == 18
+    assert len(model_rows()) == 63
+    assert len(access_modes()) == 9
+    assert len(data_sets()) == 55
+    assert len(recipes()) > 60
+    lumi = next(system for system in system_rows() if system.id == "lumi-g")
+    assert lumi.nodes[0].gpus == 8
+    assert {partition.name for partition in lumi.partitions} == {"standard-g", "small-g", "dev-g", "bench"}
+    assert as_of("systems") == as_of("models") == "2026-11-23"

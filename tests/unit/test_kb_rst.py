@@ -81,3 +81,24 @@ def test_includes(tmp_path: Path) -> None:
 @given(st.text(alphabet=st.sampled_from("=-~.:`*_|+<> \n\tab1")))
 def test_any_text_is_read(text: str) -> None:
     assert all(block.text.strip() for part in read(text).parts for block in part.blocks)
+
+
+def test_cells_of_a_simple_table_over_several_lines() -> None:
+    page = parse_rst(
+        "=========  ==========  =====\nPartition  Walltime    Nodes\n=========  ==========  =====\n"
+        "gpu        two days,   16\n           at most\nlong                   4\n\ndev        1 h         1\n=========  ==========  =====\n\nAfter.\n",
+        root=Path(),
+        path="p.rst",
+    )
+    assert [block.text for part in page.parts for block in part.blocks] == [
+        "| Partition | Walltime | Nodes |\n|---|---|---|\n| gpu | two days, at most | 16 |\n| long |  | 4 |\n| dev | 1 h | 1 |",
+        "After.",
+    ]
+
+
+def test_a_table_without_end_ends_at_the_first_blank_line() -> None:
+    page = parse_rst("====  ====\na     b\n\nMore text of the page.\n", root=Path(), path="p.rst")
+    assert [block.text for part in page.parts for block in part.blocks] == [
+        "| a | b |\n|---|---|",
+        "More text of the page.",
+    ]
