@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
-from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, subject_for, thread_of
+from agent.mail.outbound import SENDER_NAME, OutboundMessage, subject_for, thread_of
+from agent.mail.reply_tags import new_tagged_id, reply_key
+from agent.mail.secrets_notice import with_notice
 from agent.mail.templates import acknowledgement
 from agent.settings import Settings
 from agent.store import outbox, tickets
@@ -25,12 +27,14 @@ def acknowledge(session: Session, settings: Settings, ticket: Ticket, request: M
         tickets.note_event(session, ticket, "minerva", "not acknowledged", reason)
         return
     mail = OutboundMessage(
-        message_id=new_message_id(ticket.number, settings.support_address.rpartition("@")[2]),
+        message_id=new_tagged_id(
+            reply_key(settings.reply_key_path), ticket.number, settings.support_address.rpartition("@")[2]
+        ),
         sender_name=SENDER_NAME,
         sender_address=settings.support_address,
         recipients=(request.sender_address,),
         subject=subject_for(ticket.number, ticket.subject),
-        body=acknowledgement(ticket.number, ticket.language),
+        body=with_notice(acknowledgement(ticket.number, ticket.language), request.masked, ticket.language),
         date=now(),
         in_reply_to=request.message_id,
         references=thread_of(request.message_id, request.references),

@@ -8,7 +8,8 @@ from agent.attachment import Attachment, after_edit
 from agent.checks.body import problems_of_body, red_parts_in, without_red
 from agent.draft import binding_of
 from agent.errors import ApprovalError, UnsupportedError
-from agent.mail.outbound import SENDER_NAME, OutboundMessage, new_message_id, quoted, thread_of
+from agent.mail.outbound import SENDER_NAME, OutboundMessage, quoted, thread_of
+from agent.mail.reply_tags import new_tagged_id, reply_key
 from agent.settings import Settings
 from agent.store import drafts, fulltext, outbox, people, tickets
 from agent.store.tables import (
@@ -154,7 +155,7 @@ def _queue_answer(
     domain = settings.support_address.rpartition("@")[2]
     quote = quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text)
     mail = OutboundMessage(
-        message_id=new_message_id(ticket.number, domain),
+        message_id=new_tagged_id(reply_key(settings.reply_key_path), ticket.number, domain),
         sender_name=SENDER_NAME,
         sender_address=settings.support_address,
         recipients=tuple(draft.recipients),

@@ -2,48 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import parseaddr
 
 from sqlmodel import Session, select
 
 from agent.acknowledgement import acknowledge
+from agent.bounces import note_bounce
+from agent.joining import Joined, ticket_of
 from agent.settings import Settings
 from agent.store import drafts, fulltext, inbound, tickets
 from agent.store.tables import Message, StoredMail, Ticket, TicketStatus
+from ingest.attached_text import files_of
+from ingest.file_types import detect_type
 from ingest.message import Address, InboundMessage
+from ingest.sender_checks import NOT_CHECKED, SenderTrust
+
+MAX_LISTED = 200
+"""Files of one mail that are listed; all of them stay in the original."""
 
 
 def file_mail(
-    session: Session, settings: Settings, stored: StoredMail, message: InboundMessage, language: str
+    session: Session,
+    settings: Settings,
+    stored: StoredMail,
+    message: InboundMessage,
+    language: str,
+    *,
+    trust: SenderTrust = NOT_CHECKED,
+    masked: Sequence[str] = (),
 ) -> Message:
-    """The row of the mail in its ticket, which is opened when it answers none; the same mail twice is the same row."""
+    """The row of the mail in its ticket, which is opened when it answers none; the same mail twice is the same row.
+
+    `masked` are the kinds of secrets that were taken out of the message.
+    """
     assert stored.id is not None
     filed = session.exec(select(Message).where(Message.stored_mail_id == stored.id)).one_or_none()
     if filed is not None:
         return filed
     sender = message.sender or _from_envelope(stored)
-    ours = sender.address.casefold() == settings.support_address.casefold()
-    # RFC 3834, 2: mail with an empty return path is never answered by a machine.
-    automatic = ours or message.auto_generated or message.bounce or not stored.envelope_from
-    ticket = tickets.ticket_of_reply(
-        session,
-        known_ids=[i for i in (message.in_reply_to, *message.references, message.message_id if ours else None) if i],
-        subject=message.subject,
-        sender_address=sender.address,
-    )
-    is_new = ticket is None
-    ticket = ticket or tickets.open_ticket(
+    joined = ticket_of(session, settings, stored, message, sender=sender, trust=trust)
+    is_new = joined.ticket is None
+    ticket = joined.ticket or tickets.open_ticket(
         session, subject=message.subject, requester_name=sender.name, requester_address=sender.address
     )
-    filed = _row(ticket, stored, message, sender, automatic=automatic)
+    filed = _row(ticket, stored, message, sender, kind=_kind(settings, stored, message, sender))
+    filed.trust, filed.trust_reason, filed.masked = trust.level, trust.reason, list(masked)
+    if joined.repeated_id:
+        filed.defects = [*filed.defects, "an earlier mail has the same Message-ID and another body"]
     session.add(filed)
     fulltext.add_message(session, ticket, filed)
     _advance(session, ticket, filed, language, is_new=is_new)
+    _note(session, ticket, filed, joined)
+    note_bounce(session, ticket, message)
     if is_new and not filed.auto_generated:
         acknowledge(session, settings, ticket, filed)
     inbound.mark_handled(session, stored.id)
     session.flush()
     return filed
+
+
+def _kind(settings: Settings, stored: StoredMail, message: InboundMessage, sender: Address) -> str:
+    """Our own mail coming back is automatic, and so is mail with an empty return path (RFC 3834, 2)."""
+    if message.kind != "person":
+        return message.kind
+    if sender.address.casefold() == settings.support_address.casefold():
+        return "own mail"
+    is_machine = message.auto_generated or message.bounce or not stored.envelope_from
+    return "automatic" if is_machine else "person"
+
+
+def _note(session: Session, ticket: Ticket, filed: Message, joined: Joined) -> None:
+    if joined.claimed is not None:
+        detail = f"it answers {joined.claimed}, but the sender is not verified"
+        tickets.note_event(session, ticket, "minerva", "kept apart", detail)
+    if filed.masked:
+        tickets.note_event(session, ticket, "minerva", "masked secrets", ", ".join(filed.masked))
 
 
 def file_unreadable(session: Session, stored: StoredMail) -> None:
@@ -86,6 +120,7 @@ def _advance(session: Session, ticket: Ticket, filed: Message, language: str, *,
         ticket.revision += 1
         drafts.supersede(session, ticket)
     ticket.status, ticket.snoozed_until = TicketStatus.NEW, None
+    ticket.undelivered = False
     tickets.note_event(session, ticket, "requester", "opened" if is_new else "replied", filed.subject)
 
 
@@ -94,7 +129,7 @@ def _from_envelope(stored: StoredMail) -> Address:
     return Address(name="", address=parseaddr(stored.envelope_from)[1] or "unknown@invalid")
 
 
-def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Address, *, automatic: bool) -> Message:
+def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Address, *, kind: str) -> Message:
     return Message(
         ticket_id=tickets.key_of(ticket),
         stored_mail_id=stored.id,
@@ -112,8 +147,10 @@ def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Ad
         visible_text=message.visible_text,
         date=message.date,
         at=stored.received_at,
-        auto_generated=automatic,
+        auto_generated=kind != "person",
         bounce=message.bounce,
+        kind=kind,
+        protection=message.protection,
         defects=list(message.defects),
         attachments=[
             {
@@ -122,7 +159,8 @@ def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Ad
                 "size": item.size,
                 "sha256": item.sha256,
                 "inline": item.inline,
+                "detected_type": detect_type(item.content, item.filename),
             }
-            for item in message.attachments
+            for item in files_of(message.attachments)[:MAX_LISTED]
         ],
     )

@@ -10,7 +10,7 @@ What is sent, and to whom, is decided later by a person (`agent.approval`) and c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import structlog
@@ -22,6 +22,7 @@ from agent.draft import Compose, Draft, Evidence, Question, renumbered
 from agent.evidence import evidence_of_diagnosis, evidence_of_passage
 from agent.filing import file_mail
 from agent.mail.outbound import subject_for
+from agent.mail.secrets_notice import with_notice
 from agent.rendering import answer_body
 from agent.rows import ANSWERED as ROWS_ANSWER
 from agent.rows import answered_from_rows, evidence_of_row, gives_speed, is_benchmark
@@ -29,7 +30,10 @@ from agent.settings import Settings
 from agent.store import drafts, inbound, placings, tickets
 from agent.store.database import Database
 from agent.store.tables import Message, StoredMail, Ticket
+from ingest.attached_text import attached_texts
+from ingest.masking import mask_message, mask_secrets
 from ingest.message import InboundMessage
+from ingest.sender_checks import NOT_CHECKED, SenderTrust
 from knowledge_base.passage import SearchResult
 from knowledge_base.rows.answer import rows_for
 from knowledge_base.rows.row import Row
@@ -46,8 +50,13 @@ ROW_ANSWERS = 0.7
 STRUCTURED_ROWS = 6
 HIDDEN_ANSWERS = 0.5
 """How likely the citable evidence answers, at most, when the best passage is for engineers only."""
-READABLE = (".txt", ".log", ".out", ".err", ".sh", ".sbatch", ".slurm", ".job", ".py", ".yaml", ".yml", ".json", ".md")
-MAX_ATTACHED_BYTES = 1_000_000
+
+
+Check = Callable[[bytes, StoredMail, str], SenderTrust]
+
+
+def not_checked(_raw: bytes, _stored: StoredMail, _author: str) -> SenderTrust:
+    return NOT_CHECKED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +73,8 @@ class Ports:
     """Rows that answer a structured question; none for every other text."""
     wish: Callable[[str, str, str], bool] = lambda *_: False
     """(ticket number, words, requester): puts a measurement that only a person can start on the list, once a ticket."""
+    check: Check = not_checked
+    """(raw mail, its envelope, From address) to how far the sender is verified."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,13 +89,14 @@ def file_request(database: Database, settings: Settings, ports: Ports, stored_ma
     with database.read() as session:
         stored = tickets.by_id(session, StoredMail, stored_mail_id)
         raw = inbound.raw_of(session, stored_mail_id)
-    message = ports.read(raw)
+    message, masked = mask_message(ports.read(raw))
     language = ports.language(f"{message.subject}\n{message.visible_text}")
+    trust = ports.check(raw, stored, message.sender.address if message.sender else "")
     with database.write() as session:
-        filed = file_mail(session, settings, stored, message, language)
+        filed = file_mail(session, settings, stored, message, language, trust=trust, masked=masked)
         wanted = None if filed.auto_generated else filed.id
         number = tickets.by_id(session, Ticket, filed.ticket_id).number
-    log.info("mail_filed", ticket=number, automatic=filed.auto_generated, defects=len(message.defects))
+    log.info("mail_filed", ticket=number, kind=filed.kind, trust=trust.level, defects=len(message.defects))
     return wanted
 
 
@@ -113,7 +125,8 @@ def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: 
         if wanted is None:
             return
         ticket, message = wanted
-        _show(session, ticket, message, answered, instruction)
+        masked = {*message.masked, *(kind for _, text in texts for kind in mask_secrets(text).kinds)}
+        _show(session, ticket, message, answered, instruction=instruction, masked=masked)
     if answered.triage.route == "benchmark" and ports.wish(ticket.number, message.subject, ticket.requester_address):
         with database.write() as session:
             ticket = tickets.by_number(session, ticket.number)
@@ -125,6 +138,7 @@ def answer(
     ports: Ports, request: Request, *, attachments: Sequence[tuple[str, str]] = (), instruction: str = ""
 ) -> Answered:
     """Place, diagnose, retrieve, compose. `attachments` are (file name, text)."""
+    request, attachments, instruction = _masked(request, attachments, instruction)
     placed = ports.place(request)
     diagnosis = ports.diagnose(f"{request.subject}\n{request.body}", attachments)
     rows = ports.rows(f"{request.subject}\n{request.body}")[:STRUCTURED_ROWS]
@@ -147,6 +161,15 @@ def answer(
     draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
     asked = Asked(text=f"{request.subject}\n{request.body}", language=placed.language, level=placed.level)
     return Answered(triage=placed, diagnosis=diagnosis, draft=check_draft(draft, asked))
+
+
+def _masked(
+    request: Request, attachments: Sequence[tuple[str, str]], instruction: str
+) -> tuple[Request, list[tuple[str, str]], str]:
+    """No secret reaches a model, a search or a draft, whichever way the request came."""
+    subject, body = mask_secrets(request.subject).text, mask_secrets(request.body).text
+    texts = [(name, mask_secrets(text).text) for name, text in attachments]
+    return replace(request, subject=subject, body=body), texts, mask_secrets(instruction).text
 
 
 def _after(draft: Draft, internal: Sequence[Evidence]) -> list[Evidence]:
@@ -173,7 +196,15 @@ def _retrieve(
     return numbered, max(answerable, by_rows if rows else 0.0)
 
 
-def _show(session: Session, ticket: Ticket, message: Message, answered: Answered, instruction: str) -> None:
+def _show(
+    session: Session,
+    ticket: Ticket,
+    message: Message,
+    answered: Answered,
+    *,
+    instruction: str,
+    masked: Collection[str],
+) -> None:
     script, places = answered.draft.corrected_script, [finding.where for finding in answered.diagnosis.findings]
     tickets.place(ticket, answered.triage)
     if answered.triage.fingerprint is not None:
@@ -185,7 +216,9 @@ def _show(session: Session, ticket: Ticket, message: Message, answered: Answered
         answered.draft,
         recipients=[ticket.requester_address],
         subject=subject_for(ticket.number, ticket.subject),
-        body=answer_body(answered.draft, name=ticket.requester_name, language=ticket.language),
+        body=with_notice(
+            answer_body(answered.draft, name=ticket.requester_name, language=ticket.language), masked, ticket.language
+        ),
         findings=[
             *(asdict(finding) for finding in answered.diagnosis.log_findings),
             *(asdict(finding) for finding in answered.diagnosis.findings),
@@ -205,9 +238,8 @@ def _wanted(session: Session, message_id: int, attempt: int) -> tuple[Ticket, Me
 
 
 def _attached_texts(session: Session, ports: Ports, message: Message) -> list[tuple[str, str]]:
-    """Scripts and logs among the attachments, cut to a budget."""
+    """(file name, text) of what is attached, within a budget."""
     if not message.attachments or message.stored_mail_id is None:
         return []
     parsed = ports.read(inbound.raw_of(session, message.stored_mail_id))
-    readable = [item for item in parsed.attachments if item.filename.casefold().endswith(READABLE)]
-    return [(item.filename, item.content[:MAX_ATTACHED_BYTES].decode("utf-8", "replace")) for item in readable]
+    return [(item.filename, item.text) for item in attached_texts(parsed.attachments) if item.text]

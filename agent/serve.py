@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from agent.errors import HelpdeskError, PortTakenError
 from agent.mail.arrivals import Arrivals
 from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
+from agent.mail.senders import sender_check
 from agent.models import Models, ports_on
 from agent.settings import Settings
 from agent.store import people
@@ -47,7 +48,8 @@ def serve(settings: Settings) -> None:
     database = open_database(settings.database_path)
     arrivals = Arrivals()
     intake = start_intake(database, settings, arrivals)
-    workflows = Workflows(database, settings, ports_on(models), sender_for(settings), arrivals)
+    ports = replace(ports_on(models), check=sender_check(settings))
+    workflows = Workflows(database, settings, ports, sender_for(settings), arrivals)
     workflows.start()
     intake.listener.wait_until_ready()
     models.start()

@@ -66,6 +66,15 @@ class Settings(BaseSettings):
         "127.0.0.0/8, ::1",
         description="Networks that this limit does not apply to, separated by commas: our own mail servers.",
     )
+    check_senders: bool = Field(
+        True,
+        description="Check SPF, DKIM, DMARC and ARC of incoming mail by DNS; without a network no mail waits.",
+    )
+    trusted_authserv_ids: str = Field(
+        "",
+        description="Names under which our own mail servers write `Authentication-Results`, separated by commas; then "
+        "mail without such a statement counts as unverified.",
+    )
     lmtp_port: int | None = Field(
         None,
         ge=0,
@@ -250,6 +259,14 @@ class Settings(BaseSettings):
     @property
     def source_cache_dir(self) -> Path:
         return self.data_dir / "sources"
+
+    @property
+    def reply_key_path(self) -> Path:
+        return self.data_dir / "reply.key"
+
+    @property
+    def trusted_servers(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.trusted_authserv_ids.split(",") if name.strip())
 
     @property
     def outbox_dir(self) -> Path:

@@ -17,6 +17,7 @@ from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
 from agent.store import drafts, inbound, placings, tickets
 from agent.store.tables import Draft, Outbound
+from ingest.attached_text import files_of
 from ingest.mail import parse_mail
 
 router = APIRouter()
@@ -167,7 +168,7 @@ def sent_attachment(desk: DeskState, who: Who, outbound_id: int, position: int) 
 
 
 def _part(raw: bytes, position: int) -> Response:
-    parts = parse_mail(raw).attachments
+    parts = files_of(parse_mail(raw).attachments)
     if not 0 <= position < len(parts):
         raise NotFoundError(f"this mail has no attachment {position}")
     return _download(parts[position].content, parts[position].filename)

@@ -1,8 +1,7 @@
-"""The mails that we send, built from values. Pure but for the random part of a Message-ID."""
+"""The mails that we send, built from values. Pure."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,11 +37,6 @@ class OutboundMessage:
     auto_submitted: str
     """RFC 3834: `auto-replied` for templates, `no` for what a person approved."""
     attachments: tuple[Attachment, ...] = ()
-
-
-def new_message_id(ticket_number: str, domain: str) -> str:
-    """Not to be guessed: an answer that names it belongs to the ticket."""
-    return f"{ticket_number}.{secrets.token_hex(10)}@{domain}"
 
 
 def subject_for(ticket_number: str, subject: str) -> str:

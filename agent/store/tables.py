@@ -195,6 +195,8 @@ class Ticket(SQLModel, table=True):
     urgency: str | None = None
     route: str | None = None
     reasons: list[str] = Field(default_factory=list, sa_type=JSON)
+    undelivered: bool = False
+    """An answer came back; until the requester writes again."""
     assignee_id: int | None = Field(default=None, foreign_key="engineer.id")
     """The engineer who sees it to its end; None as long as nobody does."""
     snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -247,9 +249,19 @@ class Message(SQLModel, table=True):
     """Received or written here."""
     auto_generated: bool = False
     bounce: bool = False
+    kind: str = "person"
+    """`ingest.message.Kind`."""
+    trust: str = "unknown"
+    """`ingest.sender_checks.Level`, and why."""
+    trust_reason: str = ""
+    protection: str = ""
+    """`S/MIME signed`, `PGP encrypted` and the like; empty for a plain mail."""
+    masked: list[str] = Field(default_factory=list, sa_type=JSON)
+    """Kinds of secrets that were masked in subject and texts."""
     defects: list[str] = Field(default_factory=list, sa_type=JSON)
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
-    """[{filename, content_type, size, sha256, inline}], in the order of the mail; the bytes stay in the raw mail."""
+    """[{filename, content_type, size, sha256, inline, detected_type}], in the order of
+    `ingest.attached_text.files_of`; the bytes stay in the raw mail."""
 
 
 class Draft(SQLModel, table=True):
@@ -353,6 +365,9 @@ class Outbound(SQLModel, table=True):
     last_error: str | None = None
     file: str | None = None
     """Name in the outbox folder, when there is no relay."""
+    bounced: str | None = None
+    """`permanent` or `temporary` when a delivery report came back."""
+    bounce_detail: str | None = None
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

@@ -45,19 +45,21 @@ def _next_number(session: Session) -> str:
     return f"MIN-{year}-{counter.last:06d}"
 
 
-def ticket_of_reply(session: Session, *, known_ids: Iterable[str], subject: str, sender_address: str) -> Ticket | None:
-    """The ticket that a mail belongs to.
-
-    First the Message-IDs that it answers; then a `[MIN-…]` in the subject, but only for an address that
-    already takes part in that ticket, so that a guessed number opens nobody else's conversation.
-    """
-    ids = list(known_ids)
-    for table in (Message, Outbound) if ids else ():
+def of_known_ids(session: Session, ids: Iterable[str]) -> Ticket | None:
+    """The ticket of the newest message, ours or not, that has one of these Message-IDs."""
+    wanted = list(ids)
+    for table in (Message, Outbound) if wanted else ():
         key = session.exec(
-            select(table.ticket_id).where(col(table.message_id).in_(ids)).order_by(col(table.id).desc())
+            select(table.ticket_id).where(col(table.message_id).in_(wanted)).order_by(col(table.id).desc())
         ).first()
         if key is not None:
             return session.get(Ticket, key)
+    return None
+
+
+def named_in(session: Session, subject: str, sender_address: str) -> Ticket | None:
+    """The ticket of a `[MIN-…]` in the subject, but only for an address that already takes part in it, so that a
+    guessed number opens nobody else's conversation."""
     named = _NUMBER.search(subject)
     if named is None:
         return None

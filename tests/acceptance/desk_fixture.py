@@ -81,7 +81,7 @@ class RunningDesk:
 
         def filed() -> str | None:
             with self.database.read() as session:
-                found = tickets.ticket_of_reply(session, known_ids=[message_id], subject="", sender_address="")
+                found = tickets.of_known_ids(session, [message_id])
             return found.number if found else None
 
         return wait_for(filed)

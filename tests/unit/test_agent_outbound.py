@@ -16,11 +16,11 @@ from agent.mail.outbound import (
     MAX_REFERENCES,
     OutboundMessage,
     as_bytes,
-    new_message_id,
     quoted,
     subject_for,
     thread_of,
 )
+from agent.mail.reply_tags import new_tagged_id
 from agent.mail.templates import acknowledgement
 from ingest.mail import parse_mail
 
@@ -177,9 +177,9 @@ def test_long_threads_keep_their_first_and_latest_references() -> None:
 
 
 def test_message_ids_cannot_be_guessed() -> None:
-    ids = {new_message_id("MIN-2026-000001", "minerva.example") for _ in range(100)}
+    ids = {new_tagged_id(b"k" * 32, "MIN-2026-000001", "minerva.example") for _ in range(100)}
     assert len(ids) == 100
-    assert all(len(i.split(".")[1].partition("@")[0]) == 20 for i in ids)
+    assert all(len(i.split(".")[1]) == 16 and len(i.split(".")[2].partition("@")[0]) == 16 for i in ids)
 
 
 def test_the_request_is_quoted_under_the_answer() -> None:
