@@ -35,6 +35,7 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_desk.py
+	$(BIN)/python tests/bench_results.py
 
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python tests/screenshots.py

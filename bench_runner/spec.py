@@ -67,10 +67,19 @@ class BenchmarkSpec:
 
 def canonical(spec: BenchmarkSpec) -> str:
     """The spec as JSON with sorted keys and without what is not stated: equal specs give equal text."""
-    stated = {field.name: getattr(spec, field.name) for field in fields(spec)}
-    stated["settings"] = sorted(([name, _plain(value)] for name, value in spec.settings), key=lambda item: str(item[0]))
-    kept = {name: value for name, value in stated.items() if value not in (None, (), [])}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    kept: dict[str, object] = {}
+    for name in _FIELDS:
+        value = getattr(spec, name)
+        if value is not None and value != ():
+            kept[name] = value
+    if spec.settings:
+        plain = ([name, _plain(value)] for name, value in spec.settings)
+        kept["settings"] = sorted(plain, key=lambda item: str(item[0]))
+    return _ENCODE(kept)
+
+
+_FIELDS = tuple(sorted(field.name for field in fields(BenchmarkSpec)))
+_ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def _plain(value: str | int | float | bool | None) -> str | int | float | bool | None:

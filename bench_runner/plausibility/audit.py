@@ -27,13 +27,17 @@ RULES: tuple[Rule, ...] = (
     Rule(name="D10", title="A failed run is a state, never a number", row=inference.failed_run),
     Rule(name="D11", title="What is declared is not called measured", set=neighbours.declared_memory),
     Rule(name="D12", title="Identity never comes from a path", row=common.identity),
-    Rule(name="D13", title="Training tokens are conserved", confirms=True, row=training.tokens_conserved),
+    Rule(name="D13", title="Training tokens are conserved", confirms=True, trained=True, row=training.tokens_conserved),
     Rule(
-        name="D14", title="Global batch = micro batch x accumulation x world", confirms=True, row=training.global_batch
+        name="D14",
+        title="Global batch = micro batch x accumulation x world",
+        confirms=True,
+        trained=True,
+        row=training.global_batch,
     ),
-    Rule(name="D15", title="Trainable parameters fit the model", row=training.trainable_parameters),
+    Rule(name="D15", title="Trainable parameters fit the model", trained=True, row=training.trainable_parameters),
     Rule(name="D16", title="MFU <= 1 and no super-linear scaling", row=inference.model_utilisation),
-    Rule(name="D16", title="MFU <= 1 and no super-linear scaling", row=training.model_utilisation),
+    Rule(name="D16", title="MFU <= 1 and no super-linear scaling", trained=True, row=training.model_utilisation),
     Rule(name="D17", title="Every prompt was answered, with tokens", row=inference.completed_all),
     Rule(name="R1", title="Output tok/s = tokens / duration", confirms=True, row=inference.output_rate),
     Rule(name="R2", title="Req/s = completed requests / duration", confirms=True, row=inference.request_rate),
@@ -42,9 +46,12 @@ RULES: tuple[Rule, ...] = (
     Rule(name="R5", title="No negative figures, percentiles in order", row=common.no_negative),
     Rule(name="R6", title="Requests fit the context", row=inference.within_context),
     Rule(name="R7", title="Averages below peaks, power below its limit", row=common.mean_below_peak),
-    Rule(name="R8", title="Training samples are conserved", confirms=True, row=training.samples_conserved),
+    Rule(
+        name="R8", title="Training samples are conserved", confirms=True, trained=True, row=training.samples_conserved
+    ),
     Rule(name="O1", title="Repeats agree within their noise", set=neighbours.repeats),
 )
+_ROW_RULES = tuple((rule, rule.row) for rule in RULES if rule.row is not None)
 UNCONFIRMED = Rule(name="R0", title="Something in the source confirms the figures")
 
 
@@ -66,10 +73,11 @@ def audit(results: Sequence[BenchmarkResult]) -> list[Judged]:
 
 def _judge(result: BenchmarkResult, findings: list[Finding]) -> Judged:
     values = result.values()
+    serving = result.spec.kind == "inference"
     confirmed: list[str] = []
     found: list[Finding] = []
-    for rule in RULES:
-        said = rule.row(result, values) if rule.row is not None else None
+    for rule, check in _ROW_RULES:
+        said = None if serving and rule.trained else check(result, values)
         if said is None:
             continue
         new = list(said)

@@ -63,11 +63,17 @@ def no_negative(_: BenchmarkResult, values: Values) -> Iterator[Finding]:
     for name, value in values.items():
         if value < 0 and not name.startswith(("train_loss", "last_loss", "eval_")):
             yield about("R5", "invalid", f"{name} is negative: {value:g}", name)
-    for stem in LATENCIES:
-        for low, high in (("median", "p99"), ("median", "p90"), ("mean", "max"), ("median", "max"), ("min", "median")):
-            small, large = values.get(f"{stem}_{low}"), values.get(f"{stem}_{high}")
-            if small is not None and large is not None and small > large * 1.0001:
-                yield about("R5", "invalid", f"the {low} {stem} {small:g} ms exceeds its {high} {large:g} ms", stem)
+    for stem, low, high, smaller, larger in _ORDERED:
+        if smaller in values and larger in values and values[smaller] > values[larger] * 1.0001:
+            text = f"the {low} {stem} {values[smaller]:g} ms exceeds its {high} {values[larger]:g} ms"
+            yield about("R5", "invalid", text, stem)
+
+
+_ORDERED = tuple(
+    (stem, low, high, f"{stem}_{low}", f"{stem}_{high}")
+    for stem in LATENCIES
+    for low, high in (("median", "p99"), ("median", "p90"), ("mean", "max"), ("median", "max"), ("min", "median"))
+)
 
 
 def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:

@@ -36,6 +36,8 @@ class Rule:
     """What a sound row fulfils."""
     confirms: bool = False
     """A row that passes is confirmed: the figure was computed again from others."""
+    trained: bool = False
+    """About training: rows of inference are not looked at."""
     row: RowCheck | None = None
     set: SetCheck | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bench_runner.spec import BenchmarkSpec
 
@@ -53,7 +54,11 @@ _BY_WORD: tuple[tuple[re.Pattern[str], Accelerator], ...] = tuple(
 
 def accelerator_of(spec: BenchmarkSpec) -> Accelerator | None:
     """From the system and partition as stated; None when they name no accelerator that we know."""
-    words = f"{spec.system or ''} {spec.partition or ''}".strip()
+    return _named(f"{spec.system or ''} {spec.partition or ''}".strip())
+
+
+@lru_cache(maxsize=1024)
+def _named(words: str) -> Accelerator | None:
     return next((accelerator for pattern, accelerator in _BY_WORD if pattern.search(words)), None) if words else None
 
 
@@ -62,6 +67,7 @@ _ACTIVE = re.compile(r"[-_]a(\d+(?:\.\d+)?)b\b", re.IGNORECASE)
 _SIZE = re.compile(r"(?<![\d.a-z])(\d+(?:\.\d+)?)\s?b(?![a-z0-9])", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
 def parameters(model: str | None) -> float | None:
     """Parameters by the model's name; None for mixtures written `8x7B` and for names without a size.
 
@@ -74,6 +80,7 @@ def parameters(model: str | None) -> float | None:
     return float(match[1]) * 1e9 if match else None
 
 
+@lru_cache(maxsize=1024)
 def active_parameters(model: str | None) -> float | None:
     """Parameters that one token passes: of `30B-A3B` the 3B."""
     match = _ACTIVE.search(model or "")

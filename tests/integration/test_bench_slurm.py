@@ -23,7 +23,7 @@ from bench_runner.store.database import Store, open_store
 from bench_runner.store.results import load
 
 missing = missing_for_slurm(accounts=True)
-pytestmark = [pytest.mark.skipif(bool(missing), reason=missing), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.skipif(bool(missing), reason=missing), pytest.mark.slow, pytest.mark.timeout(900)]
 
 ADA = "ada@example.org"
 SPEC = "{system: hydra, framework: vllm, model: tiny/Llama-1B, dataset: random, concurrency: 10, num_prompts: 100"
@@ -65,7 +65,7 @@ class Bench:
         with self.store.read() as connection:
             return runs.find(connection, run.id)
 
-    def until(self, run: Run, wanted: Callable[[Run], bool], seconds: float = 120) -> Run:
+    def until(self, run: Run, wanted: Callable[[Run], bool], seconds: float = 240) -> Run:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.watcher().tick()
@@ -210,7 +210,7 @@ def test_a_killed_node_is_survived_and_all_its_starts_are_paid(bench: Bench) -> 
         if run.id.encode() in command or (b"slurmstepd" in command and (started.job or "").encode() in command):
             bench.cluster.run("kill", "-9", process.name)
     behave(bench, "sleep 2")
-    done = bench.until(run, ended, seconds=240)
+    done = bench.until(run, ended, seconds=400)
     assert done.state == RunState.FINISHED, done
     settled = bench.until(run, lambda r: r.used_gpu_hours is not None)
     rows = slurm.accounting(bench.transport(""), [settled.job or ""]) or []

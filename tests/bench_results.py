@@ -1,0 +1,138 @@
+"""`make bench`, part of benchmark results: import speed, a large serving JSON, the watcher's calls. Prints, asserts no time.
+
+Each measurement is a process of its own, so that memory is its own too.
+"""
+
+from __future__ import annotations
+
+import csv
+import gc
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench_runner.collecting import collect
+from bench_runner.importers.minerva_export import COLUMNS
+from bench_runner.importing import import_paths
+from bench_runner.store.database import open_store
+
+ROWS = 20_000
+
+
+def write_table(path: Path) -> None:
+    """Rows of many series whose figures agree with each other."""
+    chance = random.Random(1)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for number in range(ROWS):
+            load, rate = 50 * (1 + number % 10), chance.uniform(1000, 9000)
+            tpot = (1000 * load * 200 / rate - 100) / 199
+            figures = [
+                "58.0",
+                "60.1",
+                "300.5",
+                "500.5",
+                "100.0",
+                f"{tpot:.2f}",
+                f"{tpot:.2f}",
+                f"{rate:.2f}",
+                f"{rate / 200:.2f}",
+            ]
+            spec = [
+                f"System{number // 400}",
+                "GPU",
+                "Some-8B",
+                "Text Generation",
+                "sharegpt",
+                "vllm",
+                "benchmark_serving.py",
+            ]
+            writer.writerow(
+                [
+                    *spec,
+                    load,
+                    1,
+                    4,
+                    4,
+                    1 + number % 4,
+                    1,
+                    4096 * (1 + number % 7),
+                    "--enforce-eager",
+                    *figures,
+                    *[""] * 5,
+                ]
+            )
+
+
+def write_json(path: Path) -> None:
+    count = 30_000
+    record = {
+        "date": "20261128-120000", "backend": "vllm", "model_id": "Some-8B", "num_prompts": count, "max_concurrency": 100,
+        "duration": 100.0, "completed": count, "total_input_tokens": 100 * count, "total_output_tokens": 100 * count,
+        "request_throughput": count / 100, "output_throughput": count * 1.0, "total_token_throughput": count * 2.0,
+        "input_lens": [100] * count, "output_lens": [100] * count, "ttfts": [0.0512345] * count, "errors": [""] * count,
+        "itls": [[0.01234567] * 99 for _ in range(count)], "generated_texts": ["an answer of some length " * 12] * count,
+    }  # fmt: skip
+    path.write_text(json.dumps(record))
+
+
+def peak_mb() -> float:
+    """Of this program alone: `ru_maxrss` would carry the parent's over."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def measure(what: str, path: Path) -> None:
+    """Runs in the child."""
+    gc.disable()
+    before = peak_mb()
+    begun, used = time.monotonic(), time.process_time()
+    if what == "csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            found = sum(1 for _ in csv.reader(file))
+    elif what == "read":
+        found = len(collect([path]).results)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            found = len(import_paths(open_store(Path(folder)), [path]).added)
+    seconds, cpu = time.monotonic() - begun, time.process_time() - used
+    print(json.dumps({"found": found, "s": seconds, "cpu_s": cpu, "peak_mb": peak_mb(), "before_mb": before}))
+
+
+def child(what: str, path: Path) -> dict[str, float]:
+    done = subprocess.run([sys.executable, __file__, what, str(path)], capture_output=True, text=True, check=True)
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        table, large = Path(name, "table.csv"), Path(name, "large.json")
+        write_table(table)
+        write_json(large)
+        for what, label in (
+            ("csv", "Python's csv module alone"),
+            ("read", "read and told apart"),
+            ("import", "read, judged, stored with the original"),
+        ):
+            got = child(what, table)
+            print(
+                f"benchmark table of {ROWS} rows, {label}: {ROWS / got['s']:.0f} rows/s ({ROWS / got['cpu_s']:.0f} a CPU second)"
+            )
+        size = large.stat().st_size / 1e6
+        for what, label in (("read", "read"), ("import", "read, judged, stored with the original")):
+            got = child(what, large)
+            print(f"vLLM JSON of {size:.0f} MB, {label}: {got['s']:.2f} s ({got['cpu_s']:.2f} CPU s), "
+                  f"peak memory {got['peak_mb']:.0f} MB, {got['before_mb']:.0f} MB of it before")  # fmt: skip
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        measure(sys.argv[1], Path(sys.argv[2]))
+    else:
+        main()
