@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent.draft import Citation, Claim, Draft, Evidence
-from bench_runner.answers import BENCHMARK, AnswerRow
+from agent.draft import Citation, Claim, Draft, Evidence, Outcome
+from bench_runner.answers import BENCHMARK, NOT_MEASURED, AnswerRow
 from knowledge_base.rows.row import Row
 
 ANSWERED = 0.9
@@ -52,17 +52,29 @@ def gives_speed(text: str) -> bool:
 def answered_from_rows(draft: Draft, rows: Sequence[Evidence], *, known: bool, text: str) -> Draft:
     """The draft with the rows as its first claims, word for word.
 
-    What else it claims stays, unless the rows hold the answer and nothing else was asked.
+    What else it claims stays, unless the rows hold the answer and nothing else was asked. That nobody measured
+    something is an answer too, with a caveat: what others measured elsewhere must not stand in for it.
     """
     if not rows:
         return draft
     numbers = {item.number for item in rows}
     others = [claim for claim in draft.claims if numbers.isdisjoint(c.evidence for c in claim.citations)]
-    alone = known and text.count("?") <= 1 and len(text.strip()) <= ONLY_QUESTION
+    unmeasured = any(item.id.endswith(NOT_MEASURED) for item in rows)
+    alone = (known or unmeasured) and text.count("?") <= 1 and len(text.strip()) <= ONLY_QUESTION
     claims = tuple(Claim(text=item.text, citations=(Citation(evidence=item.number, quote=item.text),)) for item in rows)
     return replace(
         draft,
         claims=claims if alone else (*claims, *others),
-        outcome="answer" if alone else draft.outcome if draft.outcome != "escalate" else "caveat",
+        outcome=("caveat" if unmeasured else "answer")
+        if alone
+        else draft.outcome
+        if draft.outcome != "escalate"
+        else "caveat",
         unanswered=() if alone else draft.unanswered,
     )
+
+
+def _outcome(draft: Draft, *, alone: bool, unmeasured: bool) -> Outcome:
+    if alone:
+        return "caveat" if unmeasured else "answer"
+    return "caveat" if draft.outcome == "escalate" else draft.outcome

@@ -19,6 +19,7 @@ from knowledge_base.catalogue import systems
 
 BENCHMARK = "bench:"
 """Ids of rows begin with it."""
+NOT_MEASURED = f"{BENCHMARK}not-measured"
 MAX_ROWS = 4
 CAVEATS = 2
 CAVEAT_CHARS = 120
@@ -206,7 +207,7 @@ def _not_measured(
     what = " ".join(part for part in asked if part)
     near = _nearest(wanted, found, named)
     text = f"Not measured: there is no run {what} on record{near}; no figure is given, a measurement can be requested."
-    return AnswerRow(id=f"{BENCHMARK}not-measured", title="Benchmark results", text=text, measured=False)
+    return AnswerRow(id=NOT_MEASURED, title="Benchmark results", text=text, measured=False)
 
 
 def _nearest(wanted: Selection, found: Sequence[Configuration], named: Sequence[Sequence[str | None]]) -> str:

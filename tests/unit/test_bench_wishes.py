@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlmodel import select
 
 from agent import pipeline
 from agent.benchmarks import structured_rows, wish_for_measurement
-from agent.draft import Draft, Evidence, Question
+from agent.draft import Citation, Claim, Draft, Evidence, Question
 from agent.pipeline import Ports
+from agent.rows import answered_from_rows, evidence_of_row
 from agent.settings import Settings
 from agent.store import inbound
 from agent.store.database import Database
@@ -104,3 +106,17 @@ def test_stored_runs_answer_before_published_figures_and_an_empty_store_says_not
     assert row.known and "1,234 output tok/s" in row.text and "SUSPECT" in row.text
     (row,) = structured_rows(tmp_path, "What throughput does vLLM reach with Foo-7B on LUMI?")
     assert not row.known and row.text.startswith("Not measured")
+
+
+def test_that_nobody_measured_it_stands_alone(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(HEADER + "MareNostrum5,Llama-3.1-8B-Instruct,sharegpt,vllm,1234.0,6.0\n")
+    import_paths(open_store(tmp_path), [tmp_path / "t.csv"])
+    question = "How fast is vLLM with Llama-3.1-8B on JUPITER?"
+    rows = [replace(evidence_of_row(row), number=1) for row in structured_rows(tmp_path, question)]
+    other = Claim(text="On MareNostrum 5 it was 94 ms.", citations=(Citation(evidence=2, quote="94 ms"),))
+    found = Draft(
+        outcome="answer", claims=(other,), unanswered=(), questions=(), evidence=(), answerable=0.9, model="embedded"
+    )
+    answered = answered_from_rows(found, rows, known=False, text=question)
+    assert [claim.text for claim in answered.claims] == [rows[0].text] and answered.outcome == "caveat"
+    assert answered.claims[0].text.startswith("Not measured")
