@@ -38,11 +38,14 @@ class Scales:
     letters: float
     strength: float = 2.0
 
+    @property
+    def blocks(self) -> tuple[float, float, float, float]:
+        """In the order of the columns."""
+        return self.meaning, self.cues, self.words, self.letters
+
     def columns(self, space: FeatureSpace) -> Floats:
         """One factor for each feature."""
-        marks = space.dense_size - space.dimension
-        sizes = [space.dimension, marks, len(space.words.index), len(space.letters.index)]
-        return np.repeat([self.meaning, self.cues, self.words, self.letters], sizes).astype(np.float32)
+        return np.repeat(self.blocks, block_sizes(space)).astype(np.float32)
 
 
 CHOSEN: Mapping[str, Scales] = {
@@ -93,11 +96,12 @@ def train(labelled: Sequence[Labelled], encoder: Encoder) -> Trained:
     """Fits on the training voices; the frozen test voices are not looked at."""
     prepared = prepare([row for row in labelled if not row.is_test], encoder)
     matrix = matrix_of(prepared.space, prepared.rows)
+    products = block_products(prepared.space, matrix)
     heads, scores = {}, {}
     for name, scales in CHOSEN.items():
         factors = scales.columns(prepared.space)
         scaled = matrix.multiply(factors).tocsr()
-        span, lift = spanned(scaled)
+        span, lift = spanned(np.asarray(sum(scale**2 * product for scale, product in zip(scales.blocks, products, strict=True))))
         scores[name] = held_out(prepared, span, name)
         head = in_features(fit_head(prepared, span, name), scaled, lift, factors)
         heads[name] = calibrated(name, prepared, head, scores[name])
@@ -141,14 +145,29 @@ def matrix_of(space: FeatureSpace, rows: Sequence[Row]) -> csr_matrix:
     return csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=(len(rows), space.size))
 
 
-def spanned(matrix: csr_matrix) -> tuple[Doubles, Doubles]:
-    """The rows in coordinates of the space that they span, and the way back to features.
+def block_sizes(space: FeatureSpace) -> list[int]:
+    """Columns of meaning, cues and shapes, words, letters."""
+    return [space.dimension, space.dense_size - space.dimension, len(space.words.index), len(space.letters.index)]
+
+
+def block_products(space: FeatureSpace, matrix: csr_matrix) -> list[Doubles]:
+    """The rows' dot products within each block of columns, shape (rows, rows) each: every head scales them anew."""
+    ends = np.cumsum(block_sizes(space))
+    blocks = [matrix[:, end - size : end] for end, size in zip(ends, block_sizes(space), strict=True)]
+    dense = [block.toarray().astype(np.float64) for block in blocks[:2]]
+    return [block @ block.T for block in dense] + [
+        (block @ block.T).toarray().astype(np.float64) for block in blocks[2:]
+    ]
+
+
+def spanned(products: Doubles) -> tuple[Doubles, Doubles]:
+    """The rows of a matrix in coordinates of the space that they span, and the way back to features.
 
     A penalised linear model's weights lie in that space, so fitting there gives the same model, much faster:
-    there are far fewer requests than features.
+    there are far fewer requests than features. `products` are the rows' dot products.
     Both of shape (rows, rank): weights of features are `matrix.T @ lift @ weights`.
     """
-    values, vectors = np.linalg.eigh((matrix @ matrix.T).toarray().astype(np.float64))
+    values, vectors = np.linalg.eigh(products)
     kept = values > values[-1] * 1e-7
     roots = np.sqrt(values[kept])
     return vectors[:, kept] * roots, vectors[:, kept] / roots

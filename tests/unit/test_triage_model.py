@@ -40,7 +40,7 @@ from triage.evaluation import (
 from triage.features import fit_vocabulary, letter_terms, tfidf, word_terms
 from triage.model import MODEL_FOLDER, load_model, probabilities
 from triage.result import Request
-from triage.training import matrix_of, prepare, spanned, train
+from triage.training import CHOSEN, block_products, matrix_of, prepare, spanned, train
 
 TEXTS = [
     "the job is slow on two nodes",
@@ -76,11 +76,20 @@ def test_a_head_scores_as_scikit_learn_does(hashing_encoder: Encoder) -> None:
     """The fit in the space that the rows span is the fit on the features themselves."""
     prepared = prepare([row for row in labelled() if row.in_scope], hashing_encoder)
     matrix = matrix_of(prepared.space, prepared.rows)
-    span, lift = spanned(matrix)
+    span, lift = spanned((matrix @ matrix.T).toarray().astype(np.float64))
     truth = [LEVELS.index(row.level) for row in prepared.labelled]
     direct = LogisticRegression(C=0.1, max_iter=5_000, tol=1e-8).fit(matrix, truth)
     spanning = LogisticRegression(C=0.1, max_iter=5_000, tol=1e-8).fit(span, truth)
     np.testing.assert_allclose((matrix.T @ (lift @ spanning.coef_.T)).T, direct.coef_, atol=2e-3)
+
+
+def test_products_of_blocks_are_those_of_the_scaled_features(hashing_encoder: Encoder) -> None:
+    prepared = prepare([row for row in labelled() if row.in_scope], hashing_encoder)
+    matrix, scales = matrix_of(prepared.space, prepared.rows), CHOSEN["level"]
+    products = block_products(prepared.space, matrix)
+    scaled = matrix.multiply(scales.columns(prepared.space)).tocsr()
+    added = sum(scale**2 * product for scale, product in zip(scales.blocks, products, strict=True))
+    np.testing.assert_allclose(added, (scaled @ scaled.T).toarray(), atol=1e-4)
 
 
 def test_training_is_deterministic_and_the_files_give_the_model_back(hashing_encoder: Encoder, tmp_path: Path) -> None:
