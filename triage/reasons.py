@@ -31,22 +31,23 @@ def reasons_of(model: TriageModel, row: Row, level: str, kind: str, rules: froze
 
 def strongest(model: TriageModel, head: Head, row: Row, label: str) -> Iterator[str]:
     """`word 'lora' (+1.3 for L4)`: how far a feature lifts the label above the mean of the others."""
-    pulls = named_pulls(model, row, advantage(head, label))
+    pulls = named_pulls(model, row, *advantage(head, label, row))
     for name, pull in sorted(pulls.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]:
         if pull >= LEAST:
             yield f"{name} (+{pull:.1f} for {'no request' if label == NONE else label})"
 
 
-def advantage(head: Head, label: str) -> Floats:
-    """Weights of the label less the mean weights of the other labels, in calibrated units."""
+def advantage(head: Head, label: str, row: Row) -> tuple[Floats, Floats]:
+    """Weights of the label less the mean weights of the others, in calibrated units: of the dense, the sparse columns."""
     at = head.classes.index(label)
-    others = np.delete(head.weights, at, axis=0).mean(axis=0)
-    return np.asarray((head.weights[at] - others) / head.temperature, dtype=np.float32)
+    parts = (head.weights[:, : len(row.dense)], head.weights[:, row.indices])
+    dense, sparse = ((part[at] - np.delete(part, at, axis=0).mean(axis=0)) / head.temperature for part in parts)
+    return dense, sparse
 
 
-def named_pulls(model: TriageModel, row: Row, weights: Floats) -> dict[str, float]:
+def named_pulls(model: TriageModel, row: Row, dense_weights: Floats, sparse_weights: Floats) -> dict[str, float]:
     space = model.space
-    dense = weights[: len(row.dense)] * row.dense
+    dense = dense_weights * row.dense
     pulls = {"meaning of the text": float(dense[: space.dimension].sum())}
     for column in range(space.dimension, len(row.dense)):
         name = space.name_of(column)
@@ -54,7 +55,7 @@ def named_pulls(model: TriageModel, row: Row, weights: Floats) -> dict[str, floa
             pulls[with_evidence(name, row, column - space.dimension)] = float(dense[column])
     first_letter = space.dense_size + len(space.words.index)
     words = list(space.words.index)
-    sparse = weights[row.indices] * row.values
+    sparse = sparse_weights * row.values
     for column, pull in zip(row.indices, sparse, strict=True):
         if column < first_letter:
             pulls[f"word '{words[column - space.dense_size]}'"] = float(pull)

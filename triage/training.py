@@ -101,7 +101,9 @@ def train(labelled: Sequence[Labelled], encoder: Encoder) -> Trained:
     for name, scales in CHOSEN.items():
         factors = scales.columns(prepared.space)
         scaled = matrix.multiply(factors).tocsr()
-        span, lift = spanned(np.asarray(sum(scale**2 * product for scale, product in zip(scales.blocks, products, strict=True))))
+        span, lift = spanned(
+            np.asarray(sum(scale**2 * product for scale, product in zip(scales.blocks, products, strict=True)))
+        )
         scores[name] = held_out(prepared, span, name)
         head = in_features(fit_head(prepared, span, name), scaled, lift, factors)
         heads[name] = calibrated(name, prepared, head, scores[name])
