@@ -38,7 +38,7 @@ def strongest(model: TriageModel, head: Head, row: Row, label: str) -> Iterator[
 
 
 def advantage(head: Head, label: str, row: Row) -> tuple[Floats, Floats]:
-    """Weights of the label less the mean weights of the others, in calibrated units: of the dense, the sparse columns."""
+    """Weights of the label less the mean weights of the others, calibrated: of the dense and of the sparse columns."""
     at = head.classes.index(label)
     parts = (head.weights[:, : len(row.dense)], head.weights[:, row.indices])
     dense, sparse = ((part[at] - np.delete(part, at, axis=0).mean(axis=0)) / head.temperature for part in parts)
