@@ -124,7 +124,7 @@ class _Marker:
     def _attribution_end(self, start: int) -> int | None:
         """Line after "On ..., ... wrote:", which clients wrap over up to four lines; None when none begins here."""
         first = self.lines[start]
-        if phrases.ATTRIBUTION_START.match(first):
+        if phrases.ATTRIBUTION_START.match(first) or phrases.NAMED_START.match(first):
             joined = ""
             for index in range(start, min(start + _ATTRIBUTION_LINES, len(self.lines))):
                 line = self.lines[index]
@@ -134,13 +134,19 @@ class _Marker:
                 if joined.rstrip(" *_").endswith(":") and _closes_attribution(joined):
                     return index + 1
         is_whole = first.rstrip().endswith(":") and (
-            phrases.NAMED_ATTRIBUTION.match(first) or phrases.DATED_ADDRESS.search(first)
+            phrases.NAMED_ATTRIBUTION.match(first)
+            or phrases.DATED_ADDRESS.search(first)
+            or phrases.LATE_MOMENT.match(first)
         )
         return start + 1 if is_whole else None
 
     def _is_dated(self, start: int, end: int) -> bool:
         joined = " ".join(self.lines[start:end])
-        starts_as_one = phrases.ATTRIBUTION_START.match(joined) or phrases.DATED_ADDRESS.search(joined)
+        starts_as_one = (
+            phrases.ATTRIBUTION_START.match(joined)
+            or phrases.DATED_ADDRESS.search(joined)
+            or phrases.LATE_MOMENT.match(joined)
+        )
         return bool(starts_as_one and phrases.MOMENT.search(joined))
 
     def _mark_quote_runs(self) -> None:
@@ -188,7 +194,7 @@ class _Marker:
         """In the visible run: footers of lists and telephones first, from below, then one signature."""
         end = self._fold(self._list_footer(start, end), end)
         end = self._fold(self._mobile_line(start, end), end)
-        for find in (self._marked_signature, self._closed_signature, self._dashed_name):
+        for find in (self._marked_signature, self._closed_signature, self._named_closing, self._dashed_name):
             found = find(start, end)
             if found is not None:
                 self._fold(found, self._postscript(found, end))
@@ -250,6 +256,22 @@ class _Marker:
         contacts = sum(1 for line in self.lines[start:end] if phrases.CONTACT.search(line))
         return contacts > 0 and self._is_signature_block(start, end, _MAX_SIGNATURE_LINES)
 
+    def _named_closing(self, start: int, end: int) -> int | None:
+        """`Un abrazo,` and a name below it, at the end of a text of which more stands above."""
+        for index in range(max(start + 1, end - 10), end):
+            texts = [line for line in self.lines[index + 1 : end] if line.strip()]
+            is_set_off = not self.lines[index - 1].strip() and any(line.strip() for line in self.lines[start:index])
+            if (
+                is_set_off
+                and phrases.SHORT_CLOSING.match(self.lines[index])
+                and 1 <= len(texts) <= 5
+                and phrases.NAME_LINE.match(texts[0])
+                and all(len(line) <= 70 for line in texts)
+                and self._is_signature_block(index + 1, end, 5)
+            ):
+                return index
+        return None
+
     def _dashed_name(self, start: int, end: int) -> int | None:
         texts = [index for index in range(max(start, end - 12), end) if self.lines[index].strip()]
         if not texts or not phrases.DASHED_NAME.match(self.lines[texts[-1]]) or texts[-1] == start:
@@ -294,7 +316,8 @@ class _Marker:
 
 
 def _closes_attribution(joined: str) -> bool:
-    return bool(phrases.ATTRIBUTION_END.search(joined) or phrases.DATED_ADDRESS.search(joined))
+    ends = (phrases.ATTRIBUTION_END.search, phrases.DATED_ADDRESS.search, phrases.LATE_MOMENT.match)
+    return any(end(joined) for end in ends)
 
 
 def _first(lines: list[str], indices: range) -> int | None:

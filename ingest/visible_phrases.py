@@ -13,7 +13,9 @@ def _any_of(*phrases: str) -> str:
 
 # English, French, German, Italian, Spanish, Portuguese, Dutch, Polish; then neighbours that cost nothing.
 ATTRIBUTION_START = re.compile(
-    r"\s*[>*_ ]*(?:On|Le|Am|Il(?: giorno)?|El|Em|A|No dia|Op|W dniu|Dnia|Den|På|Dne|Vào|In (?:a )?(?:message|article)"
+    r"\s*[>*_ ]*(?:On|Le|Am|Il(?: giorno)?|El|Em|A|No dia|Op|W dniu|Dnia|Wiadomość napisana przez|Den|"
+    r"(?:[Ll]une|[Mm]arte|[Mm]ercole|[Gg]iove|[Vv]ener)dì|[Ss]abato|[Dd]omenica|På|Dne|Vào"
+    r"|In (?:a )?(?:message|article)"
     r"|[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un|(?:pon|wt|śr|czw|pt|sob|niedz)\.|\d{1,4}[-./]\d|\d{1,2} \w{3}"
     r"|\d{4}年)(?=[\s,.\d年/])",
 )
@@ -28,7 +30,9 @@ ATTRIBUTION_END = re.compile(
         r"escribi[óo]",
         r"escreveu",
         r"schreef",
-        r"napisał\(a\)",
+        r"napisał[(/]a\)?",
+        r"het volgende geschreven",
+        r"folgendes geschrieben",
         r"napisała?",
         r"pisze",
         r"napsala?(?:\(a\))?",
@@ -38,6 +42,15 @@ ATTRIBUTION_END = re.compile(
     )
     + r"(?:\s*:|\s+[^:\n]{1,120}:)[\s*_]*$",
     _I,
+)
+# The moment stands behind the verb: "Anna Muster <anna@example.org> schrieb am Mo., 23. Nov. 2026, 09:12:"
+_VERB_AND_MOMENT = (
+    r"(?:escreveu (?:\(|no dia|em)|schrieb am|schreef op|wrote on|a écrit le|ha scritto il|escribió el"
+    r"|napisał(?:\(a\)|a)? w dniu)"
+)
+NAMED_START = re.compile(r"\s*\S[^\n:]{0,120}\s" + _VERB_AND_MOMENT + r"[^\n]{0,80}$")
+LATE_MOMENT = re.compile(
+    r"\s*\S.{0,200}\s(?:" + _VERB_AND_MOMENT + r".{5,60}|przez [^<>\n]{1,80}<\S{1,100}> w dniu .{5,60}):[\s*_]*$"
 )
 # "schrieb Anna Muster <anna@example.org>:" ends with the name; "Anna wrote:" with the verb.
 NAMED_ATTRIBUTION = re.compile(
@@ -54,11 +67,11 @@ ORIGINAL_MESSAGE = re.compile(
         r"reply message",
         r"message d['’]origine",
         r"message original",
-        r"urspr(?:ü|ue)ngliche (?:nachricht|e-?mail)",
+        r"(?:urspr(?:ü|ue)ngliche |original-?)(?:nachricht|e-?mail)",
         r"messaggio originale",
         r"mensaje original",
         r"mensagem original",
-        r"oorspronkelijk(?:e)? bericht",
+        r"(?:oorspronkelijke?|origineel) bericht",
         r"(?:oryginalna wiadomość|wiadomość oryginalna|oryginał)",
         r"ursprungligt meddelande",
         r"oprindelig meddelelse",
@@ -125,14 +138,14 @@ CLOSING = re.compile(
         r"mit (?:freundlichen|besten|herzlichen|lieben|vielen) gr(?:ü|ue)(?:ß|ss)en",
         r"(?:(?:freundliche|beste|viele|liebe|herzliche|schöne) )?gr(?:ü|ue)(?:ß|ss)e?(?: aus [\w ]{2,20})?",
         r"mfg|vg|lg",
-        r"(?:cordiali|distinti|cari|un cordiale) saluti?",
+        r"(?:(?:cordiali|distinti|cari) saluti|(?:un )?(?:cordiale|caro) saluto)",
         r"cordialmente",
         r"(?:un cordial |saludos |muchos )?saludos?(?: cordiales)?",
         r"un saludo",
         r"atentamente|atenciosamente",
         r"(?:com os )?(?:melhores|meus) cumprimentos|cumprimentos",
         r"met (?:vriendelijke|hartelijke) groet(?:en)?",
-        r"(?:vriendelijke|hartelijke) groet(?:en)?",
+        r"(?:(?:vriendelijke|hartelijke|veel) )?groet(?:en|jes)?",
         r"z (?:poważaniem|wyrazami szacunku)|pozdrawiam(?: serdecznie)?|pozdrowienia",
     )
     + r"[\s,.!]*$",
@@ -143,6 +156,12 @@ WEAK_CLOSING = re.compile(r"\s*(?:many thanks|thanks(?: again| a lot| in advance
                           r"gracias|obrigad[oa]|bedankt|dziękuję)[\s,.!]*$", _I)  # fmt: skip
 CONTACT = re.compile(
     r"@|https?://|www\.|\+\d|\btel\b|phone|mobile|fax|\(\d|university|universit|institut|professor|ph\.?d\b| \| ", _I
+)
+# A short line that ends with a comma and a name below it end a letter in every language.
+SHORT_CLOSING = re.compile(r"\s*[^\W\d_][\w'’. -]{1,40},\s*$")
+NAME_LINE = re.compile(
+    r"\s*(?:(?:Dr|Prof|Ing|Mag|Mr|Ms|Mrs|Mme|Herr|Frau)\.?\s){0,3}[A-ZÀ-Ž][\w.'’-]{0,25}"
+    r"(?: [A-Za-zÀ-ž][\w.'’-]{0,25}){0,3}\s*$"
 )
 POSTSCRIPT = re.compile(r"\s*(?:p\.?\s?s\.?|n\.?b\.?)[:\s]", _I)
 DASHED_NAME = re.compile(r"[-–—][A-ZÀ-Ž][\w.'’-]{0,30}(?: [A-ZÀ-Ž][\w.'’-]{0,30}){0,3}\s*$")
