@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli.kb_sync import sync
 from agent.settings import load_settings
 from knowledge_base.encoder import SentenceEncoder
-from knowledge_base.index import BuildReport, Index, build_index, open_index
 from knowledge_base.passage import RetrievedPassage, SearchResult
+
+if TYPE_CHECKING:
+    from knowledge_base.index import BuildReport, Index
 
 kb_app = typer.Typer(help="The knowledge base: build the search index, search it.", no_args_is_help=True)
 
@@ -35,6 +37,8 @@ def build(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Read a tree of Markdown, reStructuredText, HTML, PDF and notebooks and make its index the current one."""
+    from knowledge_base.index import build_index  # noqa: PLC0415  # `kb sync` has no need of it when nothing changed
+
     report = build_index(source, index, _encoder())
     typer.echo(json.dumps(asdict(report)) if as_json else _readable(report, index))
 
@@ -44,6 +48,7 @@ def prepare(index: IndexOption) -> None:
     """Encode the sentences of an index for drafting; else `minerva serve` does it in the background."""
     from agent.models import SENTENCE_FILE, passages_of  # noqa: PLC0415  # the other commands here need no drafting
     from agent.sentence_vectors import SentenceVectors  # noqa: PLC0415
+    from knowledge_base.index import open_index  # noqa: PLC0415
 
     vectors = SentenceVectors(_encoder(), index / SENTENCE_FILE)
     vectors.prepare(passages_of(open_index(index)), Event(), gently=False)
@@ -63,6 +68,8 @@ def search(
     """
     if jsonl == bool(question):
         raise typer.BadParameter("give either --jsonl with the questions on standard input, or one question")
+    from knowledge_base.index import open_index  # noqa: PLC0415
+
     opened = open_index(index)
     encoder = _encoder()
     if question:

@@ -10,9 +10,7 @@ from typing import Annotated
 
 import typer
 
-from agent.reuse import sync_with_answers
 from agent.settings import Settings, load_settings
-from agent.store.database import open_database
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.sources.config import AnySource, SourcesFile, articles_source, read_sources
 from knowledge_base.sources.sync import SourceReport, SyncReport
@@ -47,6 +45,9 @@ def _synced(settings: Settings, sources: Sequence[AnySource], index: Path) -> Sy
     encoder = SentenceEncoder(settings.embedding_model)
     if not settings.database_path.is_file():
         return sync_sources(sources, index, settings.source_cache_dir, encoder)
+    from agent.reuse import sync_with_answers  # noqa: PLC0415  # a second to import, for nothing without a database
+    from agent.store.database import open_database  # noqa: PLC0415
+
     database = open_database(settings.database_path)
     try:
         return sync_with_answers(database, sources, index, settings.source_cache_dir, encoder)

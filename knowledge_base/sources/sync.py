@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from knowledge_base.build import write_snapshot
 from knowledge_base.chunks import passages_of
 from knowledge_base.encoder import Encoder
 from knowledge_base.errors import (
@@ -193,6 +192,8 @@ def _removed(record: Record) -> SourceReport:
 def _write(index: Path, passages: list[Passage], encoder: Encoder, records: list[Record]) -> int:
     if not passages:
         raise EmptySourceError(index, 0)
+    from knowledge_base.build import write_snapshot  # noqa: PLC0415  # half a second to import, when nothing changed
+
     return write_snapshot(
         index,
         passages,
