@@ -84,12 +84,10 @@ class FeatureSpace:
     def size(self) -> int:
         return self.dense_size + len(self.words.index) + len(self.letters.index)
 
-    def name_of(self, column: int) -> str | None:
-        """The cue or shape in a dense column, None for the embedding's columns."""
-        at = column - self.dimension
+    def mark_names(self) -> list[str]:
+        """Of the cues and shapes, in the order of their columns, which follow the embedding's."""
         cues = [f"cue '{cue.name}'" for cue in self.cues]
-        names = [*cues, *(f"{cue} in what is asked" for cue in cues), *(f"shape '{shape}'" for shape in SHAPES)]
-        return names[at] if 0 <= at < len(names) else None
+        return [*cues, *(f"{cue} in what is asked" for cue in cues), *(f"shape '{shape}'" for shape in SHAPES)]
 
 
 def embedded_part(text: ReadText) -> str:

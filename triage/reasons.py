@@ -49,10 +49,10 @@ def named_pulls(model: TriageModel, row: Row, dense_weights: Floats, sparse_weig
     space = model.space
     dense = dense_weights * row.dense
     pulls = {"meaning of the text": float(dense[: space.dimension].sum())}
-    for column in range(space.dimension, len(row.dense)):
-        name = space.name_of(column)
-        if name is not None and row.dense[column]:
-            pulls[with_evidence(name, row, column - space.dimension)] = float(dense[column])
+    names = space.mark_names()
+    for column in space.dimension + np.flatnonzero(row.dense[space.dimension :]):
+        mark = int(column) - space.dimension
+        pulls[with_evidence(names[mark], row, mark)] = float(dense[column])
     first_letter = space.dense_size + len(space.words.index)
     words = list(space.words.index)
     sparse = sparse_weights * row.values
