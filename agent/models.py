@@ -19,6 +19,7 @@ from agent.llm.client import Client, Limits
 from agent.llm.drafting import Parts, Room, model_composer
 from agent.llm.endpoints import endpoints_of
 from agent.llm.live import Live
+from agent.llm.purposes import settle_placement
 from agent.pipeline import Ports
 from agent.sentence_vectors import SentenceVectors
 from agent.settings import Settings
@@ -96,7 +97,7 @@ class Models:
             self._languages = Languages()
             self._languages_ready.set()
             self._encoder.load()
-            classifier = Classifier(self._encoder, self._triage_model, languages=self._languages)
+            classifier = Classifier(self._encoder, self._triage_model, languages=self._languages, arbiter=self._settled)
             sentences = SentenceVectors(self._encoder, self._sentence_file)
             self._loaded = Loaded(
                 encoder=self._encoder,
@@ -112,6 +113,13 @@ class Models:
         finally:
             self._languages_ready.set()
             self._done.set()
+
+    def _settled(self, request: Request, levels: Sequence[str], types: Sequence[str]) -> tuple[str, str] | None:
+        """An unsure placing by a language model, as long as one is served."""
+        if not self.client.is_configured():
+            return None
+        found = settle_placement(self.client.ask, f"{request.subject}\n{request.body}", levels, types)
+        return (found.level, found.type) if found is not None else None
 
     def _composer(self, embedded: Compose) -> Compose:
         """By a language model as long as one is served, else embedded."""

@@ -37,9 +37,5 @@ class RulesFileError(TriageError):
         super().__init__(f"{path}: {problem}; correct the file or reinstall the package")
 
 
-class ArbitrationError(TriageError):
-    """A language model gave no usable answer; the classifier's placing stays."""
-
-
 class CorrectionsError(TriageError):
     """The stored corrections cannot be used, or training on them would make the frozen test worse."""
