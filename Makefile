@@ -36,6 +36,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_desk.py
 	$(BIN)/python tests/bench_results.py
+	$(BIN)/python tests/bench_doctor.py
 
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python tests/screenshots.py

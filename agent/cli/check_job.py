@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from triage.doctor.errors import UnknownSystemError
 from triage.doctor.files import diagnose_files
 from triage.doctor.report import as_json, as_text
 
@@ -23,5 +24,8 @@ def check_job(
     """Reads a job script line by line, and logs as a stream; nothing in them is run."""
     if script is None and not log:
         raise typer.BadParameter("give a script, or at least one --log", param_hint="SCRIPT")
-    diagnosis = diagnose_files(script, tuple(log or ()), system=system)
+    try:
+        diagnosis = diagnose_files(script, tuple(log or ()), system=system)
+    except UnknownSystemError as error:
+        raise typer.BadParameter(str(error), param_hint="--system") from error
     sys.stdout.write(as_json(diagnosis) if json else as_text(diagnosis))

@@ -72,3 +72,49 @@ def test_wrong_use_is_said(arguments: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_command_is_importable() -> None:
     assert callable(check_job)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("job.sh", b"", "empty"),
+        ("job.sh", b" \n\n", "empty"),
+        ("job.sh", bytes(range(256)) * 300, "binary"),
+        ("job.sh", b"\x1f\x8b\x08\x00", "compressed"),
+        ("job.sh", "#!/bin/bash\n".encode("utf-16"), "UTF-16"),
+        ("job.sh", b"#!/bin/bash\n" * 400_000, "--log"),
+        ("job.log", b"", "sacct"),
+        ("job.log", bytes(range(256)) * 300, "binary"),
+    ],
+)
+def test_unusable_file_is_a_clear_error(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    option = ("--log",) if name.endswith(".log") else ()
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "check-job", *option, str(tmp_path / name)],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_usage_is_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    for arguments in ((), (str(tmp_path / "job.sh"), "--system", "nowhere"), ("--nonsense",)):
+        assert run(*arguments, folder=tmp_path).returncode == 2
+
+
+def test_start_loads_no_model_library() -> None:
+    code = "import sys, agent.cli.check_job; print([n for n in ('torch', 'numpy', 'sqlalchemy', 'fastapi') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_json_says_what_the_script_bills(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text(SCRIPT)
+    done = run(str(tmp_path / "job.sh"), "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["cost"]["gpu_hours"] == 8 * 72
+    assert "Bills up to 288 GPU-hours" in run(str(tmp_path / "job.sh"), folder=tmp_path).stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -134,7 +135,7 @@ def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Check
             sorted(_without_doubles(findings), key=lambda item: (item.line, _ORDER[item.severity], item.id))
         ),
         corrected=corrected,
-        diff=unified_diff(original, corrected, piece.where) if corrected is not None else None,
+        diff=container.without_secrets(unified_diff(original, corrected, piece.where)) if corrected else None,
     )
 
 
@@ -149,19 +150,34 @@ def _origin(line: int, origins: list[int]) -> int:
 def _finding(item: Found, piece: Piece, line: int) -> Finding:
     rule = rules()[item.rule]
     at = line - (piece.numbers[0] if piece.numbers else 1)
+    evidence = piece.lines[at].rstrip("\r") if 0 <= at < len(piece.lines) else ""
     return Finding(
         id=item.rule,
         severity=item.severity or rule.severity,
         line=line,
-        column=item.column,
+        column=_column(item, evidence),
         what=item.what,
         why=rule.wrong,
         fix=item.fix or rule.fix,
-        evidence=piece.lines[at].rstrip("\r") if 0 <= at < len(piece.lines) else "",
+        evidence=container.without_secrets(evidence),
         source=rule.source,
         autofix=rule.autofix,
         where=piece.where,
     )
+
+
+def _column(item: Found, evidence: str) -> int:
+    """From 1: where the rule saw it, else what its sentence quotes, else the first option of a directive."""
+    if item.column > 1:
+        return item.column
+    for quoted in _QUOTED.findall(item.what):
+        if quoted in evidence:
+            return evidence.index(quoted) + 1
+    directive = re.match(r"\s*#SBATCH\s*", evidence)
+    return directive.end() + 1 if directive else len(evidence) - len(evidence.lstrip()) + 1
+
+
+_QUOTED = re.compile(r"`([^`]+)`")
 
 
 def _without_doubles(findings: list[Finding]) -> list[Finding]:

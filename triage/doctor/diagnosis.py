@@ -67,6 +67,24 @@ class LogFinding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What the script bills at most: it asks for this and holds it until the walltime."""
+
+    gpus: int
+    """Held in all, as Slurm counts them; whole nodes and oversized shares included."""
+    hours: float
+    """Walltime of one run."""
+    runs: int
+    """Array tasks."""
+    gpu_hours: float
+    billed: float
+    """In `unit`, as the site charges."""
+    unit: str
+    max_kwh: float | None
+    """GPU boards at their limit, without CPUs, network and cooling; None when the limit is not on record."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
     system: str | None
     """System id of systems.yaml, or None when it cannot be told."""
@@ -85,6 +103,8 @@ class Diagnosis:
     questions: tuple[str, ...]
     """At most three, each with an answer that would change the diagnosis."""
     next_commands: tuple[str, ...]
+    cost: Cost | None = None
+    """Of the first script; None when no GPU is asked for or no walltime is known."""
 
 
 def diagnose(text: str, *, attachments: Sequence[tuple[str, str]] = ()) -> Diagnosis:

@@ -18,7 +18,7 @@ class InputFileError(TriageError):
     """A script or log cannot be read."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; give the name of a readable file")
+        super().__init__(f"{path}: {problem}")
 
 
 class UnknownSystemError(TriageError):

@@ -64,8 +64,14 @@ def pieces_of_file(name: str, content: str) -> Iterator[Piece]:
 
 def pieces_of_script_file(name: str, content: str) -> Iterator[Piece]:
     """A file that is said to hold a script: the script itself, or a mail around it."""
-    found = list(_pieces_of_mail(content[:MAX_PIECE_CHARS], name=name, script_name=True))
-    yield from found
+    content = content[:MAX_PIECE_CHARS]
+    meant = name.lower().endswith(SCRIPT_NAMES) or _mostly_commands(content.split("\n")[:400])
+    yield from _pieces_of_mail(content, name=name, script_name=meant)
+
+
+def _mostly_commands(lines: Sequence[str]) -> bool:
+    filled = [line for line in lines if line.strip()]
+    return sum(bool(_CODE.match(line)) for line in filled) * 2 >= len(filled)
 
 
 def looks_like_script(lines: Sequence[str]) -> bool:

@@ -37,9 +37,9 @@ def questions_for(
     return tuple(dict.fromkeys(asked))[:MAX_QUESTIONS]
 
 
-def next_commands(findings: Sequence[Finding], logs: Sequence[LogFinding], *, has_script: bool) -> tuple[str, ...]:
+def next_commands(findings: Sequence[Finding], logs: Sequence[LogFinding], *, scheduler: str | None) -> tuple[str, ...]:
     commands: list[str] = []
-    if has_script:
+    if scheduler == "slurm":
         commands.append("sbatch --test-only job.sh")
     if any(item.id in ("res-partition", "res-time-over-limit", "res-node-count") for item in findings):
         commands.append('sinfo -o "%P %l %D %G"')

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -22,12 +24,15 @@ def as_text(diagnosis: Diagnosis) -> str:
 def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     known = f"{diagnosis.system} ({diagnosis.system_confidence:.0%} sure)" if diagnosis.system else "not known"
     yield f"System: {known}" + (f", scheduler: {diagnosis.scheduler}" if diagnosis.scheduler else "")
+    if diagnosis.scheduler not in (None, "slurm"):
+        yield f"This is no Slurm script: only what does not depend on {diagnosis.scheduler} options was checked."
+    explained: set[str] = set()
     for finding in diagnosis.findings:
-        yield from _finding(finding)
+        yield from _finding(finding, explain=finding.id not in explained)
+        explained.add(finding.id)
     for log_finding in diagnosis.log_findings:
         yield from _log_finding(log_finding)
-    if not diagnosis.findings and not diagnosis.log_findings:
-        yield "Nothing found."
+    yield from _summary(diagnosis)
     for title, items in (("Questions", diagnosis.questions), ("Next", diagnosis.next_commands)):
         if items:
             yield f"\n{title}:"
@@ -37,13 +42,42 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield diagnosis.diff.rstrip("\n")
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def _summary(diagnosis: Diagnosis) -> Iterator[str]:
+    counts = Counter(finding.severity for finding in diagnosis.findings)
+    said = [
+        f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}"
+        for kind in ("error", "warning", "hint")
+        if counts[kind]
+    ]
+    if diagnosis.findings:
+        yield f"\n{', '.join(said)}."
+    elif not diagnosis.log_findings:
+        yield "Nothing found."
+    cost = diagnosis.cost
+    if cost:
+        runs = f" x {cost.runs} runs" if cost.runs > 1 else ""
+        energy = f", at most {cost.max_kwh:g} kWh of its GPUs" if cost.max_kwh else ""
+        yield f"Bills up to {cost.billed:g} {cost.unit} ({cost.gpus} GPUs x {cost.hours:g} h{runs}){energy}."
+
+
+def _finding(finding: Finding, *, explain: bool) -> Iterator[str]:
     yield ""
     yield f"{finding.where}:{finding.line}:{finding.column}: {finding.severity}: {finding.what} [{finding.id}]"
     if finding.evidence.strip():
-        yield f"  {finding.line:>4} | {finding.evidence[:WIDTH]}"
-        yield f"       | {' ' * min(max(finding.column - 1, 0), WIDTH)}^"
+        yield from _shown(finding)
+    if explain:
+        yield f"  why: {finding.why.split('. ')[0].rstrip('.')}"
     yield f"  fix: {finding.fix}"
+
+
+def _shown(finding: Finding) -> Iterator[str]:
+    """The line with a mark under the word in question; a long line is cut around it."""
+    at = min(max(finding.column - 1, 0), len(finding.evidence))
+    start = max(0, at - WIDTH // 2) if at > WIDTH - 20 else 0
+    text, at = finding.evidence.expandtabs(1)[start : start + WIDTH], at - start
+    word = re.match(r"\S+", text[at:])
+    yield f"  {finding.line:>4} | {'…' if start else ''}{text}"
+    yield f"       | {' ' * (at + bool(start))}^{'~' * (len(word.group()) - 1 if word else 0)}"
 
 
 def _log_finding(finding: LogFinding) -> Iterator[str]:

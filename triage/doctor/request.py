@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from triage.doctor.check import Checked, check_script
+from triage.doctor.cost import cost_of
 from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding
 from triage.doctor.loglines import with_reason_in_parentheses
 from triage.doctor.logs import diagnose_log_text
@@ -65,7 +66,8 @@ def diagnose_pieces(
         corrected_script=main.corrected if main else None,
         diff=main.diff if main else None,
         questions=questions_for(findings, log_findings, system=system, has_script=bool(scripts)),
-        next_commands=next_commands(findings, log_findings, has_script=bool(scripts)),
+        cost=cost_of(main.job) if main else None,
+        next_commands=next_commands(findings, log_findings, scheduler=_scheduler(scripts)),
     )
 
 

@@ -373,6 +373,13 @@ _SECRETS = (
 )
 
 
+def without_secrets(text: str) -> str:
+    """The text with tokens and passwords as `***`, for what leaves the doctor."""
+    for pattern in _SECRETS:
+        text = pattern.sub(lambda match: match.group().replace(match.group(match.lastindex or 0), "***"), text)
+    return text
+
+
 def secret(job: Job) -> Iterator[Found]:
     for number, line in enumerate(job.lines, start=1):
         for pattern in _SECRETS:

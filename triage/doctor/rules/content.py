@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.translate import translated_directive
 
 _PLACEHOLDER = re.compile(
     r"(?i)<[^>\s][^>]*>|\bx{3,}\b|x{3,}$|CHANGE_?ME|\bTODO\b|\bFIXME\b|your[-_ ]?(?:account|project|name|email|"
@@ -80,6 +81,7 @@ def _how_to_find(job: Job, name: str) -> str:
 
 
 def foreign_scheduler(job: Job) -> Iterator[Found]:
+    slurm = is_for_slurm(job)
     for number, line in enumerate(job.lines, start=1):
         match = _FOREIGN.match(line)
         if match:
@@ -88,8 +90,9 @@ def foreign_scheduler(job: Job) -> Iterator[Found]:
                 rule="dir-foreign-scheduler",
                 line=number,
                 what=f"`{line.strip()}` is a directive of another batch system",
-                fix=f"write {right}" if right else "remove it and use the #SBATCH option",
-                edits=(Edit(number, number, (right,) if right else ()),),
+                severity=None if slurm else "warning",
+                fix=f"write {right}" if right else "use the #SBATCH option that means the same",
+                edits=(Edit(number, number, (right or f"# {line.strip()}",)),) if slurm else (),
             )
     for command in job.commands:
         if command.around.in_step:
@@ -102,19 +105,26 @@ def foreign_scheduler(job: Job) -> Iterator[Found]:
                 rule="dir-foreign-scheduler",
                 line=at,
                 what=f"`${variable.group(1)}` belongs to another batch system and is empty under Slurm",
+                severity=None if slurm else "warning",
                 fix=f"use ${right}" if right else "use the SLURM_* variable",
-                edits=_each_variable(job, at) if right else (),
+                edits=_each_variable(job, at) if right and slurm else (),
             )
         if command.name in _FOREIGN_COMMANDS:
             yield Found(
                 rule="dir-foreign-scheduler",
                 line=command.line,
                 what=f"`{command.name}` is a command of another batch system",
+                severity=None if slurm else "warning",
                 fix="use sbatch, squeue or srun",
                 edits=change(job, command.line, command.name, "sbatch")
-                if command.name in ("qsub", "bsub", "oarsub") and len(command.words) == 2
+                if slurm and command.name in ("qsub", "bsub", "oarsub") and len(command.words) == 2
                 else (),
             )
+
+
+def is_for_slurm(job: Job) -> bool:
+    """Slurm is meant: the script has its directives or commands, or the system is one on record (all run Slurm)."""
+    return bool(job.directives) or job.guess.system is not None or bool(re.search(r"\bsrun\b|SLURM_", job.code))
 
 
 def _each_variable(job: Job, line: int) -> tuple[Edit, ...]:
@@ -122,28 +132,6 @@ def _each_variable(job: Job, line: int) -> tuple[Edit, ...]:
     for wrong, right in _TRANSLATED.items():
         text = re.sub(rf"(?<=[${{]){wrong}\b", right, text)
     return (Edit(line, line, (text,)),)
-
-
-def translated_directive(line: str) -> str:
-    """The #SBATCH line for a simple directive of PBS, LSF or SGE; empty when it is not simple."""
-    for pattern, form in (
-        (r"#PBS\s+-l\s+walltime=([\d:\-]+)\s*$", "--time={0}"),
-        (r"#PBS\s+-l\s+nodes=(\d+):ppn=(\d+)\s*$", "--nodes={0} --ntasks-per-node={1}"),
-        (r"#PBS\s+-l\s+nodes=(\d+)\s*$", "--nodes={0}"),
-        (r"#(?:PBS|BSUB)\s+-q\s+(\S+)\s*$", "--partition={0}"),
-        (r"#(?:PBS|\$)\s+-N\s+(\S+)\s*$", "--job-name={0}"),
-        (r"#BSUB\s+-J\s+(\S+)\s*$", "--job-name={0}"),
-        (r"#(?:PBS|BSUB|\$)\s+-o\s+(\S+)\s*$", "--output={0}"),
-        (r"#(?:PBS|BSUB|\$)\s+-e\s+(\S+)\s*$", "--error={0}"),
-        (r"#(?:PBS|\$)\s+-[AP]\s+(\S+)\s*$", "--account={0}"),
-        (r"#BSUB\s+-W\s+(\d+):(\d+)\s*$", "--time={0}:{1}:00"),
-        (r"#BSUB\s+-n\s+(\d+)\s*$", "--ntasks={0}"),
-        (r"#\$\s+-l\s+h_rt=([\d:]+)\s*$", "--time={0}"),
-    ):
-        match = re.match(pattern, line)
-        if match:
-            return "#SBATCH " + form.format(*match.groups())
-    return ""
 
 
 def output_dir(job: Job) -> Iterator[Found]:
