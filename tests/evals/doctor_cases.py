@@ -2,7 +2,9 @@
 
 Every third script, fault and log is frozen: rules are never tuned on those, they only show how far the rest can be trusted.
 The files `foreign_*.txt` were written later and without a look at the rules' code; there every second case is frozen, and
-the scripts of `foreign_faults.txt` hold several faults each.
+the scripts of `foreign_faults.txt` hold several faults each. `later_*.txt` came after the rules had learned from the first half
+of those, and was measured once before anything was changed for it: 58 of 64 faults, 1 false error on 10 correct scripts, 15 of 16
+first causes. Of the 6 faults 4 had been found on another line that explains them as well.
 """
 
 from __future__ import annotations
@@ -71,8 +73,8 @@ def foreign(name: str) -> list[Labelled]:
     return [replace(case, frozen=index % 2 == 1) for index, case in enumerate(labelled(name))]
 
 
-def faulty_scripts() -> list[Faulty]:
-    parts = re.split(r"^=== ", _read("foreign_faults.txt"), flags=re.MULTILINE)[1:]
+def faulty_scripts(name: str = "foreign_faults.txt") -> list[Faulty]:
+    parts = re.split(r"^=== ", _read(name), flags=re.MULTILINE)[1:]
     return [_faulty(*part.split("\n", 1), frozen=index % 2 == 1) for index, part in enumerate(parts)]
 
 

@@ -110,6 +110,15 @@ def test_first_causes_of_foreign_logs(frozen: bool) -> None:
     assert rate(f"foreign logs (frozen={frozen})", [first_cause(log) in log.label.split("|") for log in cases]) >= 0.95
 
 
+def test_later_scripts_and_logs() -> None:
+    hits = [hit for script in faulty_scripts("later_faults.txt") for hit in found_in(script)]
+    assert rate("faults of later scripts", hits) >= 0.9
+    scripts = foreign("later_correct.txt")
+    assert sum(len(errors_of(script)) for script in scripts) <= 0.1 * len(scripts)
+    logs_of = foreign("later_logs.txt")
+    assert rate("later logs", [first_cause(log) in log.label.split("|") for log in logs_of]) >= 0.95
+
+
 def test_variants_of_spelling_are_found() -> None:
     faults = foreign_variants()
     missed = [f"{fault.base} {fault.rule}" for fault in faults if not is_found(fault)]

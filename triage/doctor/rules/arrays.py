@@ -53,7 +53,8 @@ def dependency(job: Job) -> Iterator[Found]:
 
 def _dependency(job: Job, line: int, value: str) -> Found:
     right = (
-        value.replace("after_ok", "afterok")
+        re.sub(r"^(after\w*),(?=[\d$])", r"\1:", value)
+        .replace("after_ok", "afterok")
         .replace("after_any", "afterany")
         .replace("after_notok", "afternotok")
         .replace(" ", "")

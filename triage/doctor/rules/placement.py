@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from triage.doctor.job import Job
@@ -146,20 +146,9 @@ def deepspeed_accelerate(job: Job) -> Iterator[Found]:
     for launch in job.main_launches:
         options = {name.replace("-", "_"): value for name, value in launch.options.items()}
         if launch.launcher == "deepspeed":
-            if "hostfile" in options:
-                yield _ssh(
-                    job, launch, "--hostfile", "the deepspeed launcher reaches the other nodes by ssh and a host file"
-                )
-            elif (
-                "no_ssh" not in options
-                and options.get("launcher", "") not in ("slurm", "openmpi", "mpich", "impi", "mvapich")
-                and launch.srun is None
-            ):
-                yield _ssh(
-                    job, launch, "deepspeed", "the deepspeed launcher needs ssh or a host file for several nodes"
-                )
-            elif options.get("launcher") == "pdsh":
-                yield _ssh(job, launch, "--launcher", "the pdsh launcher needs ssh between the nodes")
+            said = _deepspeed_problem(launch, options)
+            if said:
+                yield _ssh(job, launch, *said)
         elif launch.launcher == "accelerate" and launch.srun is not None:
             rank, address = options.get("machine_rank", ""), options.get("main_process_ip", "")
             rdzv = options.get("rdzv_backend") == "c10d"
@@ -167,6 +156,24 @@ def deepspeed_accelerate(job: Job) -> Iterator[Found]:
                 yield _machine_rank(job, launch, rank)
             elif not address:
                 yield _ssh(job, launch, "accelerate", "accelerate on several nodes needs --main_process_ip")
+
+
+_BY_SLURM_OR_MPI = ("slurm", "openmpi", "mpich", "impi", "mvapich")
+
+
+def _deepspeed_problem(launch: Launch, options: Mapping[str, str]) -> tuple[str, str] | None:
+    """Where it shows on the line, and what is wrong."""
+    if "hostfile" in options:
+        return "--hostfile", "the deepspeed launcher reaches the other nodes by ssh and a host file"
+    if options.get("launcher") == "pdsh":
+        return "--launcher", "the pdsh launcher needs ssh between the nodes"
+    if "no_ssh" in options or options.get("launcher", "") in _BY_SLURM_OR_MPI:
+        return None
+    if launch.srun is None:
+        return "deepspeed", "the deepspeed launcher needs ssh or a host file for several nodes"
+    if not {"node_rank", "master_addr"} & set(options):
+        return "deepspeed", "each node starts deepspeed for itself and forms a group of its own"
+    return None
 
 
 def _machine_rank(job: Job, launch: Launch, rank: str) -> Found:

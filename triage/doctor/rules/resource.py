@@ -210,13 +210,13 @@ def _srun_overrides(job: Job) -> bool:
 
 
 def near(name: str, names: frozenset[str]) -> str:
-    """The one name that differs by at most two letters, or nothing."""
-    found = [
-        other
-        for other in names
-        if distance_at_most(name.replace("_", "-"), other.replace("_", "-"), 2) and name != other
-    ]
-    return found[0] if len(found) == 1 else ""
+    """The one name that differs by one letter, else by two; nothing when there are several."""
+    plain = name.replace("_", "-")
+    for limit in (1, 2):
+        found = [other for other in names if name != other and distance_at_most(plain, other.replace("_", "-"), limit)]
+        if found:
+            return found[0] if len(found) == 1 else ""
+    return ""
 
 
 CHECKS: tuple[Check, ...] = (

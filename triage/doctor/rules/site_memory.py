@@ -9,6 +9,7 @@ from triage.doctor import units
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
 from triage.doctor.rules.resource import without_option
+from triage.doctor.rules.site_resource import on_cpu_nodes
 
 
 def mem_over_node(job: Job) -> Iterator[Found]:
@@ -16,6 +17,7 @@ def mem_over_node(job: Job) -> Iterator[Found]:
         job.site is None
         or job.mem_gib is None
         or job.site.ram_gb is None
+        or on_cpu_nodes(job)
         or job.value("partition") in ("lumid", "largemem", "fat")
     ):
         return

@@ -9,20 +9,8 @@ from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
 from triage.doctor.rules.resource import AS_OF, near, without_option
 from triage.doctor.rules.signs import gpu_sign, is_preparation, submitted_with
-from triage.doctor.rules.site_resource import best_partition
+from triage.doctor.rules.site_resource import CPU_PARTITIONS, best_partition
 from triage.doctor.systems import systems
-
-_CPU_PARTITIONS = {
-    "lumi-g": ("standard", "small", "largemem", "lumid", "debug"),
-    "karolina": ("qcpu", "qcpu_exp", "qcpu_free"),
-    "vega": ("cpu",),
-    "arrhenius": ("cpu", "fat"),
-    "deucalion": ("normal-x86", "dev-x86", "normal-arm", "dev-arm", "large-x86", "large-arm"),
-    "leonardo-booster": ("lrd_all_serial", "dcgp_usr_prod"),
-    "meluxina": ("cpu", "largemem", "fpga"),
-    "mn5-acc": ("gpp",),
-    "roihu": ("test", "small", "medium", "large"),
-}
 
 
 def account(job: Job) -> Iterator[Found]:
@@ -107,7 +95,7 @@ def partition(job: Job) -> Iterator[Found]:
                 edits=add_directive(job, f"--partition={choice}") if choice else (),
             )
         return
-    cpu = _CPU_PARTITIONS.get(site.id, ())
+    cpu = CPU_PARTITIONS.get(site.id, ())
     for name in option.value.split(","):
         if name.strip() in cpu:
             if gpu_job and not (is_preparation(job) and not job.asks_for_gpus):

@@ -79,11 +79,33 @@ def _cores(job: Job, tasks: int) -> str:
     return f"#SBATCH --cpus-per-task={max(1, total // max(1, tasks))}"
 
 
+def on_cpu_nodes(job: Job) -> bool:
+    """The partition has no GPUs, so that what is on record about the GPU nodes does not hold."""
+    if job.site is None or job.asks_for_gpus:
+        return False
+    name = job.value("partition")
+    return name in CPU_PARTITIONS.get(job.site.id, ()) or bool(job.partition and not job.partition.gpus)
+
+
+CPU_PARTITIONS = {
+    "lumi-g": ("standard", "small", "largemem", "lumid", "debug"),
+    "karolina": ("qcpu", "qcpu_exp", "qcpu_free"),
+    "vega": ("cpu",),
+    "arrhenius": ("cpu", "fat"),
+    "deucalion": ("normal-x86", "dev-x86", "normal-arm", "dev-arm", "large-x86", "large-arm"),
+    "leonardo-booster": ("lrd_all_serial", "dcgp_usr_prod"),
+    "meluxina": ("cpu", "largemem", "fpga"),
+    "mn5-acc": ("gpp",),
+    "roihu": ("test", "small", "medium", "large"),
+}
+
+
 def cpus_over_node(job: Job) -> Iterator[Found]:
     site = job.site
     if (
         site is None
         or site.cores is None
+        or on_cpu_nodes(job)
         or job.has("overcommit")
         or not job.has("cpus-per-task", "cpus-per-gpu", "ntasks-per-node", "ntasks")
     ):
