@@ -21,6 +21,7 @@ from bench_runner.errors import RequestError, StateError
 from bench_runner.report import printable
 from bench_runner.reruns import runs, slurm
 from bench_runner.reruns.measured import already
+from bench_runner.reruns.reframe_export import reframe_test
 from bench_runner.reruns.request import Site, plans, read_sites
 from bench_runner.reruns.runs import Run, RunState
 from bench_runner.reruns.script import job_script
@@ -36,10 +37,17 @@ def run(
     project: Annotated[str, typer.Option("--project", help="Project whose budget it is.")] = "minerva",
     wish: Annotated[str, typer.Option("--for", metavar="RUN", help="The request from a ticket that it answers.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the job scripts; nothing is stored.")] = False,
+    reframe: Annotated[
+        Path | None, typer.Option("--reframe", metavar="FILE", help="Write ReFrame tests instead; nothing is stored.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Propose it even if it was measured already.")] = False,
 ) -> None:
     """Proposes runs, one for each point of the sweep; a named engineer approves them."""
     found = plans(_read(spec), _sites())
+    if reframe is not None:
+        _write(reframe, "\n\n".join(reframe_test(plan) for plan in found))
+        print(f"{len(found)} tests in {reframe}; `minerva bench import` reads their run report.")
+        return
     if dry_run:
         for plan in found:
             sys.stdout.write(f"# {plan.title}: up to {plan.gpu_hours:.2f} GPU-hours\n{job_script(plan, 'RUN')}\n")
@@ -211,6 +219,13 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError([f"{path} cannot be read: {error}"]) from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RequestError([f"{path} cannot be written: {error.strerror}"]) from error
 
 
 def _sites() -> Mapping[str, Site]:

@@ -83,7 +83,27 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in value) if isinstance(value, list) else ()
 
 
+_COUNTS = ("tp", "pp", "nodes", "gpus", "gpus_per_node", "concurrency", "num_prompts", "max_model_len")
+_TEXTS = ("system", "partition", "framework", "model", "dataset", "precision")
+
+
+def _own_spec(stated: Mapping[str, object]) -> BenchmarkSpec:
+    """Of a test that we wrote: its variable `spec` holds what it measures."""
+    flags = stated.get("server_flags")
+    texts: dict[str, str | None] = {name: text(stated.get(name)) for name in _TEXTS}
+    counts: dict[str, int | None] = {name: count(stated.get(name)) for name in _COUNTS}
+    return BenchmarkSpec(
+        kind="inference",
+        server_flags=tuple(str(flag) for flag in flags) if isinstance(flags, list) else (),
+        **texts,  # type: ignore[arg-type]
+        **counts,  # type: ignore[arg-type]
+    )
+
+
 def _spec(case: Mapping[str, object]) -> BenchmarkSpec:
+    stated = case.get("spec")
+    if isinstance(stated, dict) and stated.get("framework"):
+        return _own_spec(stated)
     system, _, partition = (text(case.get("system")) or "").partition(":")
     settings: list[Setting] = [("test", text(case.get("name")) or text(case.get("display_name")))]
     settings.append(("environ", text(case.get("environ")) or text(case.get("environment"))))

@@ -3,6 +3,8 @@ Slurm in tests/integration/test_bench_slurm.py."""
 
 from __future__ import annotations
 
+import ast
+import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench_runner.collecting import collect
 from bench_runner.errors import BudgetError, NotFoundError, RequestError, SlurmError, StateError
 from bench_runner.reruns import runs, slurm
+from bench_runner.reruns.reframe_export import reframe_test
 from bench_runner.reruns.request import Plan, plans, read_sites
 from bench_runner.reruns.runs import Run, RunState
 from bench_runner.reruns.script import job_script
@@ -365,3 +369,20 @@ def test_a_site_that_is_gone_or_silent_leaves_the_run_as_it_is(store: Store) -> 
     Watcher(store=store, sites={}).tick()
     with store.read() as connection:
         assert runs.find(connection, run.id).state == RunState.APPROVED
+
+
+def test_a_plan_as_a_reframe_test_comes_back_with_what_it_measured(tmp_path: Path) -> None:
+    """Seen to run with ReFrame 4.10.4; here its source compiles, and a report in its form is read."""
+    plan = one("tp: 4\nserver_flags: --enforce-eager\n")
+    source = reframe_test(plan)
+    compile(source, "test.py", "exec")
+    assert "#SBATCH" not in source and "vllm.entrypoints.openai.api_server" in source
+    stated = ast.literal_eval(source.partition("variable(dict, value=")[2].partition(")\n")[0])
+    values = {"mn5:acc:output_throughput": [2000.0, None, None, None, "tok/s", "pass"]}
+    case = {"name": "Minerva", "system": "mn5", "result": "pass", "spec": stated, "perfvalues": values}
+    report = {"session_info": {"version": "4.10.4", "data_version": "4.2"}, "runs": [{"testcases": [case]}]}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    (result,) = collect([tmp_path / "report.json"]).results
+    assert result.value("output_throughput") == 2000.0
+    assert (result.spec.system, result.spec.framework, result.spec.tp) == ("MN5", "vllm", 4)
+    assert result.spec.server_flags == ("--enforce-eager",) and result.spec.kind == "inference"
