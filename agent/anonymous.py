@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from ingest.masking import mask_secrets
 
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"(?<![\w.:/=-])\+?\d[\d ()/-]{7,}\d(?![\w.:/-])")
+_PHONE = re.compile(r"(?<![\w.:/=-])(?:\+|0)\d[\d ()/-]{6,}\d(?![\w.:/-])")
 _HOME = re.compile(r"(/(?:users?|home|scratch|project|work|flash|pfs)\w*/)[\w.-]+")
 _ACCOUNT = re.compile(r"(?<=--account[= ])[\w@.-]+|(?<=-A )[\w@.-]+|\b(?:project|ehpc|p)_?\d{4,}\w*\b", re.IGNORECASE)
-_HOST = re.compile(r"(?<=ssh )[\w.-]+@|\b\w+(?=@\w+(?:login|uan|nid)\d*)")
+_HOST = re.compile(r"(?<=ssh )[\w.-]+(?=@)|\b\w+(?=@\w+(?:login|uan|nid)\d*)")
 _TICKET = re.compile(r"\bMIN-\d{4}-\d+\b")
 _JOB = re.compile(r"(?<=\bjob )\d{4,}|(?<=\bJobId=)\d+", re.IGNORECASE)
 _REPLACED = (
-    (_ADDRESS, "[address]"),
     (_HOST, "[user]"),
+    (_ADDRESS, "[address]"),
     (_HOME, r"\1[user]"),
     (_ACCOUNT, "[project]"),
     (_TICKET, "[ticket]"),

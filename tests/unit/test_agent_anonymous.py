@@ -19,7 +19,7 @@ from agent.anonymous import anonymised, answer_alone
             "#SBATCH --account=project_465000123\n#SBATCH --partition=small-g",
             "#SBATCH --account=[project]\n#SBATCH --partition=small-g",
         ),
-        ("ssh abyron@lumi.csc.fi", "ssh [user]lumi.csc.fi"),
+        ("ssh abyron@lumi.csc.fi", "ssh [user]@lumi.csc.fi"),
         ("call +49 89 1234 5678 about MIN-2026-17", "call [number] about [ticket]"),
         ("job 4711234 used 8 GPUs for 48:00:00 on 2026-11-23", "job [job] used 8 GPUs for 48:00:00 on 2026-11-23"),
         ("torch==2.13.0, 64 GB, 1,024 GPUs, lr 3e-4", "torch==2.13.0, 64 GB, 1,024 GPUs, lr 3e-4"),
