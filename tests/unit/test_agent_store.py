@@ -314,7 +314,9 @@ def test_an_approval_covers_the_files_that_were_shown(
     last = make_draft(database, filed, body, attachments=[script])
     edited = body.replace("hostname", "date")
     with database.write() as session:
-        sent = approval.approve(session, settings, last.id or 0, engineer=engineer, binding=last.binding, body=edited)
+        sent = approval.approve(
+            session, settings, last.id or 0, engineer=engineer, binding=last.binding, body=edited, vouched=True
+        )
     attached = [(item.filename, item.content) for item in parse_mail(sent.content).attachments]
     assert attached == [("job-corrected.sh", b"#!/bin/bash\nsrun date\n")]
 
