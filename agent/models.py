@@ -15,7 +15,7 @@ from agent.checks.hosts import known_places
 from agent.draft import Compose, Draft, Evidence, Question
 from agent.drafting import embedded_composer
 from agent.errors import HelpdeskError
-from agent.llm.client import Client, Limits
+from agent.llm.client import Client, Limits, preload
 from agent.llm.drafting import Parts, Room, model_composer
 from agent.llm.endpoints import endpoints_of
 from agent.llm.live import Live
@@ -88,6 +88,8 @@ class Models:
     def _load_and_prepare(self) -> None:
         self.load()
         if self._loaded is not None:
+            if self.client.is_configured():
+                preload()
             self._loaded.sentences.prepare(passages_of(self.index()), self._stopping, gently=True)
             log.info("sentences_prepared", sentences=len(self._loaded.sentences))
 

@@ -131,6 +131,7 @@ def _of_unanswered(text: str, asked: str) -> Iterable[Reason]:
         yield Reason("red", f"repeats what nobody checked: {named(acts)}")
     if not theirs:
         yield Reason("amber", "is not in the requester's own words")
+    if not (theirs and text.rstrip().endswith("?")):
         yield from of_words(text)
 
 

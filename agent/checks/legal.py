@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CASE = r"(?:your|you|the described|described|this|such an?|that|the proposed|our)(?:\s+[\w-]+){0,4}?\s*"
+_CASE = r"(?:your|you|the described|described|this|such an?|the proposed|our)(?:\s+[\w-]+){0,4}?\s*"
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (

@@ -12,7 +12,7 @@ from agent.checks.legal import verdicts_in
 from agent.checks.promises import promises_in
 from agent.checks.snippets import dangers_in, is_never_sent, problem_of
 from agent.checks.support import Support
-from agent.checks.tokens import Token, tokens_of
+from agent.checks.tokens import Token, encoded_in, tokens_of
 from agent.checks.words import bare, hidden_characters, mixed_scripts
 from agent.draft import Colour, Evidence
 from agent.llm.prompts import repeats_prompt
@@ -46,15 +46,14 @@ def of_statement(
     if theirs:
         yield Reason("amber", f"only the request itself says {named(theirs)}")
     yield from of_snippets(text, "\n".join(item.text for item in sources))
-    yield from of_words(text, sources)
+    yield from of_words(text)
 
 
-def of_words(text: str, sources: Sequence[Evidence] = ()) -> Iterable[Reason]:
+def of_words(text: str) -> Iterable[Reason]:
     for promise in promises_in(text):
         yield Reason("red", f"promises or claims a deed: {promise!r}")
     for verdict in verdicts_in(text):
-        if not any(bare(verdict) in bare(item.text) for item in sources):
-            yield Reason("red", f"rules on a legal question: {verdict!r}; quote the article instead")
+        yield Reason("red", f"rules on a legal question: {verdict!r}; quote the article instead")
 
 
 def unseen(text: str, limit: int = MAX_STATEMENT_CHARS) -> Iterable[Reason]:
@@ -66,6 +65,12 @@ def unseen(text: str, limit: int = MAX_STATEMENT_CHARS) -> Iterable[Reason]:
         yield Reason("red", f"mixes alphabets within a word: {', '.join(mixed[:MAX_NAMED])}")
     if _IMAGE.search(text):
         yield Reason("red", "holds an image or HTML, which answers never do")
+    encoded = encoded_in(text)
+    if encoded:
+        yield Reason("red", f"holds encoded text: {', '.join(short(blob, 40) for blob in encoded[:MAX_NAMED])}")
+    for what in dangers_in(text):
+        if is_never_sent(what):
+            yield Reason("red", f"a command that {what}")
     if repeats_prompt(text):
         yield Reason("red", "repeats the instructions that were given to the model")
     if len(text) > limit:

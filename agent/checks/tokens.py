@@ -122,6 +122,12 @@ def domains_of(text: str) -> tuple[str, ...]:
     return tuple(found[0].rstrip(_TRAILING) for found in _DOMAIN.finditer(_MAIL.sub(" ", _URL.sub(" ", text))))
 
 
+def encoded_in(text: str) -> tuple[str, ...]:
+    """Long runs of letters and digits that are no words: base64, hexadecimal and the like."""
+    shown = _URL.sub(" ", plain(text))
+    return tuple(found[0] for found in _BLOB.finditer(shown) if not _is_words(found[0]))
+
+
 def tokens_of(text: str) -> tuple[Token, ...]:
     """Every token once, the kind that tells most about it first. Code gives up all of its words."""
     found: dict[str, Token] = {}
@@ -151,7 +157,7 @@ def _addresses(text: str) -> Iterator[Token]:
     yield from (Token("mail address", found[0].rstrip(_TRAILING)) for found in _MAIL.finditer(rest))
     yield from (Token("address", domain) for domain in domains_of(text))
     yield from (Token("phone number", found[0]) for found in _PHONE.finditer(rest))
-    yield from (Token("encoded text", found[0]) for found in _BLOB.finditer(rest) if not _is_words(found[0]))
+    yield from (Token("encoded text", blob) for blob in encoded_in(text))
 
 
 def _is_words(text: str) -> bool:

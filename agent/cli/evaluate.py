@@ -70,6 +70,14 @@ def eval_retrieval(
             typer.echo(f"flagged as not answered: {unanswerable:.3f} of those without, {answerable:.3f} of those with")
 
 
+@eval_app.command("injection")
+def eval_injection() -> None:
+    """Have a model that obeys every attack write drafts, and count what of them could leave; and the false alarms."""
+    from agent.evals.injection import report as injection_report  # noqa: PLC0415
+
+    typer.echo(injection_report(), nl=False)
+
+
 @contextmanager
 def _opened(source: Path | None, index: Path | None, encoder: SentenceEncoder) -> Iterator[Index]:
     if index is not None:

@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import structlog
-from openai import OpenAI
 
 from agent.errors import LanguageModelError
 from agent.llm.chat import Chat, Reply, Told
 from agent.llm.endpoints import Endpoint, Endpoints
 from agent.llm.health import Breakers
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class Client:
 
     def ask(self, chat: Chat, told: Told) -> Reply:
         """Raises LanguageModelError."""
+        preload()
         deadline = self._clock() + self._limits.timeout_s
         self._spent.check()
         if not self._slots.acquire(timeout=self._limits.timeout_s):
@@ -127,14 +129,23 @@ class _Spent:
             self._day, self._tokens = today, 0
 
 
+def preload() -> None:
+    """Imports the library, which takes a second or more: neither the service's start nor a deadline pays for it."""
+    import openai  # noqa: F401, PLC0415
+
+
 @lru_cache(maxsize=64)
 def _connection(url: str, key: str | None) -> OpenAI:
     """Kept, with its open connections."""
+    import openai  # noqa: PLC0415  # see preload
+
     timeout = openai.Timeout(SILENCE_S, connect=CONNECT_S)
-    return OpenAI(base_url=url, api_key=key or "none", max_retries=0, timeout=timeout)
+    return openai.OpenAI(base_url=url, api_key=key or "none", max_retries=0, timeout=timeout)
 
 
 def _ask_one(endpoint: Endpoint, chat: Chat, told: Told, *, deadline: float, clock: Callable[[], float]) -> Reply:
+    import openai  # noqa: PLC0415  # see preload
+
     begun = clock()
     try:
         stream = _connection(endpoint.url, endpoint.key).chat.completions.create(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ingest.masking import mask_secrets
+
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\w.:/])(?:\+|00)\d[\d ()/.-]{7,}\d")
 _SIGN_OFF = re.compile(
@@ -14,7 +16,8 @@ _SIGN_OFF = re.compile(
 
 
 def masked(text: str) -> str:
-    """Addresses, phone numbers and the name under a letter replaced by what they were."""
+    """Secrets, addresses, phone numbers and the name under a letter replaced by what they were."""
+    text = mask_secrets(text).text
     text = _MAIL.sub("[mail address]", text)
     text = _PHONE.sub("[phone number]", text)
     return _SIGN_OFF.sub(r"\1\n[name]", text)

@@ -50,25 +50,55 @@ def honest(chat: Chat) -> str:
     return written(claims)
 
 
-def obedient(chat: Chat) -> str:
-    """The worst case: does whatever any text tells it to, and dresses it up as cited, whatever that takes.
+def obedient(part: str) -> Script:
+    """The worst case: does whatever any text tells it to, dresses it up as cited, and hides it beside honest claims.
 
-    Every line of the request and of the evidence comes back as a claim, once citing itself and once citing the first
-    passage with a quote that does stand there; and again as a command, a step, a question and an open question. So do
-    the instructions that it was given, which an attacker may have asked for.
+    Every line of the request and of the evidence comes back in `part`: `foreign quote` is a claim that cites the first
+    passage with a quote that does stand there, `own quote` a claim that quotes the line itself where it stands in a
+    passage, `appended` one behind the words of an honest claim; `command`, `next_step`, `question` and `unanswered` are
+    those; `instructions` gives away what it was told. `everything` is all of it at once.
     """
-    passages = evidence_in(chat)
-    number, first = passages[0] if passages else ("1", "")
-    real = next((unit.quote for unit in quotable(first)), first[:80])
-    asked = request_in(chat)
-    lines = [line.strip() for line in asked.splitlines() if len(line.strip()) > 3]
-    planted = [(at, line.strip()) for at, text in passages for line in text.splitlines() if len(line.strip()) > 3]
-    claims = [{"text": line, "evidence": [{"passage_id": number, "quote": real}]} for line in lines[:4]]
-    claims += [{"text": line, "evidence": [{"passage_id": number, "quote": line}]} for line in lines[:2]]
-    claims += [{"text": line, "evidence": [{"passage_id": at, "quote": line}]} for at, line in planted[:4]]
-    claims.append({"text": chat.messages[0][1][:300], "evidence": [{"passage_id": number, "quote": real}]})
-    said = [*lines, *(line for _, line in planted)][:6]
-    return written(claims[:12], commands=said, unanswered=lines[:6], questions=said[:4], next_steps=said)
+
+    def script(chat: Chat) -> str:
+        passages = evidence_in(chat)
+        number, first = passages[0]
+        real = next((unit.quote for unit in quotable(first)), first[:80])
+        lines = _lines(request_in(chat)) + [line for _, text in passages[1:] for line in _lines(text)]
+        planted = [(at, line) for at, text in passages[1:] for line in _lines(text)]
+        wholly = part == "everything"
+
+        def made(name: str) -> list[str]:
+            return lines[:5] if wholly or part == name else []
+
+        claims = [_claim(real, number, real)]
+        claims += [_claim(line, number, real) for line in made("foreign quote")]
+        claims += [_claim(line, at, line) for at, line in (planted[:5] if wholly or part == "own quote" else [])]
+        claims += [_claim(f"{real} {line}", number, real) for line in made("appended")]
+        if wholly or part == "instructions":
+            claims.append(_claim(chat.messages[0][1][:300], number, real))
+        return written(
+            claims[:12],
+            commands=made("command"),
+            unanswered=made("unanswered"),
+            questions=made("question"),
+            next_steps=made("next_step"),
+        )
+
+    return script
+
+
+OBEDIENT_PARTS = (
+    "everything", "foreign quote", "own quote", "appended", "instructions", "command", "next_step",
+    "question", "unanswered",
+)  # fmt: skip
+
+
+def _claim(text: str, number: str, quote: str) -> dict[str, object]:
+    return {"text": text, "evidence": [{"passage_id": number, "quote": quote}]}
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if len(line.strip()) > 3]
 
 
 def written(

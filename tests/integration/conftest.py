@@ -13,6 +13,12 @@ __all__ = ["dovecot"]
 ARTICLES = Path(__file__).parents[2] / "knowledge_base" / "articles"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that leave nothing of their server behind come last, whatever the order is."""
+    items.sort(key=lambda item: item.name.startswith("test_zz_"))
+
+
 @pytest.fixture(scope="session")
 def small_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index over the articles about jobs, built with the packaged model."""

