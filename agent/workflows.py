@@ -128,8 +128,10 @@ class Workflows:
             DBOS.register_queue(queue, worker_concurrency=self._settings.workers, polling_interval_sec=POLL_S)
         with self._database.read() as session:
             undrafted = drafts.undrafted(session)
+        under_way = self._messages_being_drafted()
         for message_id in undrafted:
-            self.draft(message_id, attempt=1, asked=True)
+            if message_id not in under_way:
+                self.draft(message_id, attempt=1, asked=True)
         self._sweeper.start()
         log.info("workers_started", workers=self._settings.workers, mails_again=again, mails_uncertain=uncertain)
 
@@ -164,6 +166,11 @@ class Workflows:
         again = f"-{uuid.uuid4()}" if asked else ""
         with SetWorkflowID(f"draft-{message_id}-{_stamp(at)}-{attempt}{again}"):
             DBOS.enqueue_workflow(DRAFTING, self._draft_answer, message_id, attempt, instruction)
+
+    def _messages_being_drafted(self) -> set[int]:
+        """Whose drafts DBOS goes on with by itself."""
+        waiting = DBOS.list_workflows(name="draft_answer", status=["PENDING", "ENQUEUED"], load_input=False)
+        return {int(workflow.workflow_id.split("-")[1]) for workflow in waiting}
 
     def _keep_targets(self) -> None:
         """Every half minute."""

