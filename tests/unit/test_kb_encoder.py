@@ -51,10 +51,10 @@ def test_vectors_have_length_one_and_do_not_depend_on_their_neighbours() -> None
 
 
 @pytest.mark.slow
-def test_the_8_bit_vectors_are_close_to_those_of_the_original() -> None:
+def test_the_vectors_are_those_of_the_original() -> None:
     assert PACKAGED_MODEL != ORIGINAL_MODEL
     cosines = (SentenceEncoder().encode(TEXTS) * SentenceEncoder(ORIGINAL_MODEL).encode(TEXTS)).sum(axis=1)
-    assert cosines.min() > 0.96
+    assert cosines.min() > 0.9999
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
