@@ -11,7 +11,7 @@ https://api.slack.com/authentication/token-types.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ingest.message import InboundMessage
@@ -90,6 +90,9 @@ _NO_SECRET = re.compile(
 _PLAIN_WORD = re.compile(r"[^\W\d_]+[.!?:]*$|[^\W\d_]+['’-][^\W\d_]+$")
 
 
+_PIECE = 20_000
+
+
 def mask_secrets(text: str) -> Masked:
     """Passwords, private keys, tokens and keys masked, wherever in the text they stand."""
     kinds: dict[str, None] = {}
@@ -105,23 +108,41 @@ def mask_secrets(text: str) -> Masked:
 
         return masked
 
+    def piece(text: str) -> str:
+        if any(anchor in text for anchor in _ANCHORS):
+            for kind, pattern in _BY_FORM:
+                text = pattern.sub(by(kind), text)
+        folded = text.casefold()
+        for pattern, words, kind, is_secret in _BY_CONTEXT:
+            if any(word in folded for word in words):
+                text = pattern.sub(by(kind, is_secret), text)
+        return text
+
     text = _without_keys(text, kinds)
-    if any(anchor in text for anchor in _ANCHORS):
-        for kind, pattern in _BY_FORM:
-            text = pattern.sub(by(kind), text)
-    text = _HEADER.sub(by("access token", _looks_random), text)
-    text = _URL.sub(by(PASSWORD, _is_given), text)
-    text = _NETRC.sub(by(PASSWORD, _is_given), text)
-    text = _COMMANDS.sub(by(PASSWORD, _is_given), text)
-    text = _OPTION.sub(by(PASSWORD, _is_given), text)
-    text = _ASSIGNED_PASSWORD.sub(by(PASSWORD, _is_password), text)
-    text = _ASSIGNED_TOKEN.sub(by("access token", _looks_random), text)
-    return Masked(text, tuple(kinds))
+    return Masked("".join(map(piece, _pieces(text))), tuple(kinds))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Long texts in pieces: what is searched is then only what stands near a word that tells of a secret.
+
+    Cut after a line that holds no such word, so that no secret is cut from its name.
+    """
+    begin = at = 0
+    while len(text) - begin > _PIECE:
+        at = text.find("\n", max(at, begin + _PIECE)) + 1
+        if at == 0:
+            break
+        line = text[max(text.rfind("\n", 0, at - 1), at - 1000, 0) : at].casefold()
+        if not any(word in line for word in _WORDS):
+            yield text[begin:at]
+            begin = at
+    yield text[begin:]
 
 
 def mask_message(message: InboundMessage) -> tuple[InboundMessage, tuple[str, ...]]:
     """The message with subject and texts masked, and what was removed. The bytes of attachments stay as they are."""
-    subject, text, visible = (mask_secrets(part) for part in (message.subject, message.text, message.visible_text))
+    subject, text = mask_secrets(message.subject), mask_secrets(message.text)
+    visible = text if message.visible_text == message.text else mask_secrets(message.visible_text)
     kinds = tuple(dict.fromkeys((*subject.kinds, *text.kinds, *visible.kinds)))
     if not kinds:
         return message, ()
@@ -170,3 +191,21 @@ def _looks_random(found: re.Match[str]) -> bool:
     value = found[1]
     has_both = any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
     return _is_given(found) and len(value) >= 8 and has_both
+
+
+# Each with the words without which it finds nothing, folded, and what tells a secret from a word.
+_BY_CONTEXT: tuple[tuple[re.Pattern[str], tuple[str, ...], str, Callable[[re.Match[str]], bool]], ...] = (
+    (_HEADER, ("bearer", "basic", "authorization:"), "access token", _looks_random),
+    (_URL, ("://",), PASSWORD, _is_given),
+    (_NETRC, ("login",), PASSWORD, _is_given),
+    (_COMMANDS, ("sshpass", "mysql", "wandb", "-u", "docker"), PASSWORD, _is_given),
+    (_OPTION, ("--pass", "--token", "--api-key", "--secret", "--auth-token"), PASSWORD, _is_given),
+    (
+        _ASSIGNED_PASSWORD,
+        ("pass", "kennwort", "pwd", "pin", "contrase", "senha", "wachtwoord", "hasl", "hasł", "parola"),
+        PASSWORD,
+        _is_password,
+    ),
+    (_ASSIGNED_TOKEN, ("key", "secret", "token"), "access token", _looks_random),
+)
+_WORDS = tuple({*(word for _, words, _, _ in _BY_CONTEXT for word in words), *(a.casefold() for a in _ANCHORS)})

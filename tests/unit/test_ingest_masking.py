@@ -149,3 +149,13 @@ def test_a_message_is_masked_in_subject_and_texts_only() -> None:
     assert kinds == ("GitHub token",)
     assert secret not in message.subject + message.text + message.visible_text
     assert message.attachments == original.attachments
+
+
+@pytest.mark.parametrize("before", [19_900, 19_985, 19_995, 20_000, 20_005, 40_000])
+def test_a_long_text_hides_no_secret_where_it_is_cut(before: int) -> None:
+    filler = ("step 12 loss 0.5\n" * (before // 17 + 1))[:before] + "\n"
+    text = f"{filler}the password:\nTr0ub4dor&3x\n{filler}export HF_TOKEN=hf_{'aBcDeFgHiJ' * 4}\n{filler}"
+    masked = mask_secrets(text)
+    assert "Tr0ub4dor" not in masked.text
+    assert "aBcDeFgHiJ" not in masked.text
+    assert masked.text.count("\n") == text.count("\n")
