@@ -45,6 +45,8 @@ log = structlog.get_logger()
 MAX_EVIDENCE = 8
 MAX_ROWS = 6
 MAX_QUERY_CHARS = 800
+MAX_BODY_CHARS = 1_000_000
+"""Read of a request; more is a log that belongs into a file."""
 ROW_ANSWERS = 0.7
 """How likely a recognised error is what the request is about."""
 STRUCTURED_ROWS = 6
@@ -163,11 +165,17 @@ def answer(
     return Answered(triage=placed, diagnosis=diagnosis, draft=check_draft(draft, asked))
 
 
+def _ends(text: str) -> str:
+    """Of a text beyond any letter the beginning and the end; the ticket shows all of it."""
+    half = MAX_BODY_CHARS // 2
+    return text if len(text) <= MAX_BODY_CHARS else f"{text[:half]}\n[…]\n{text[-half:]}"
+
+
 def _masked(
     request: Request, attachments: Sequence[tuple[str, str]], instruction: str
 ) -> tuple[Request, list[tuple[str, str]], str]:
     """No secret reaches a model, a search or a draft, whichever way the request came."""
-    subject, body = mask_secrets(request.subject).text, mask_secrets(request.body).text
+    subject, body = mask_secrets(request.subject).text, mask_secrets(_ends(request.body)).text
     texts = [(name, mask_secrets(text).text) for name, text in attachments]
     return replace(request, subject=subject, body=body), texts, mask_secrets(instruction).text
 
