@@ -61,7 +61,8 @@ def _trace(source: Path, target: Path) -> None:
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
             return self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
-    bert: Any = BertModel.from_pretrained(str(source), attn_implementation="eager", add_pooling_layer=False).eval()
+    bert: Any = BertModel.from_pretrained(str(source), attn_implementation="eager", add_pooling_layer=False)
+    bert.eval()
     ids = torch.arange(1000, 1016).reshape(2, 8)
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
