@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from crash import Plan, crash_test
 from helpdesk_process import Helpdesk, mail
 from sqlmodel import select
 
@@ -66,14 +65,3 @@ def test_every_accepted_mail_ends_as_one_ticket_one_draft_and_one_acknowledgemen
     assert Counter(mail.ticket_id for mail in outbounds) == Counter(ticket.id for ticket in tickets)
     assert len(list((helpdesk.data / "outbox").glob("*.eml"))) == accepted
     assert list((helpdesk.data / "outbox").glob("*.partial")) == []
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_mail_in_and_answers_out_survive_kills(tmp_path: Path, small_index: Path) -> None:
-    """`make crash-test`, small."""
-    shutil.copytree(small_index, tmp_path / "var" / "index", symlinks=True)
-    report = crash_test(Plan(mails=30, approvals=8, seed=7), tmp_path)
-    assert report.problems == []
-    assert report.kills > 0
-    assert (report.accepted, report.counts["answers in the outbox"]) == (30, 8)
