@@ -238,23 +238,23 @@ def test_a_draft_appears_while_the_page_is_open(desk: RunningDesk, signed_in: Si
 def test_several_tickets_are_taken_tagged_and_resolved_at_once_and_that_is_undone(
     desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
 ) -> None:
-    numbers = [desk.ask(f"{QUESTION} Outage of scratch {n}", Subject=f"Outage {n}") for n in range(3)]
+    numbers = [desk.ask(f"{QUESTION} Lustre stalls {n}", Subject=f"Stall {n}") for n in range(3)]
     page = signed_in()
-    page.goto(f"{desk.url}/?view=open&q=outage")
+    page.goto(f"{desk.url}/?view=open&q=lustre")
     expect(page.locator(".tickets a")).to_have_count(3)
     page.keyboard.press("j")
     page.keyboard.press("x")
     page.locator(f"[id='pick-{numbers[0]}']").check()
     page.keyboard.press("i")
     expect(page.locator(".said")).to_contain_text("Assigned")
-    page.goto(f"{desk.url}/?view=mine&q=outage")
+    page.goto(f"{desk.url}/?view=mine&q=lustre")
     expect(page.locator(".tickets .initials").first).to_have_text("GH")
     for number in (numbers[0], numbers[2]):
         page.locator(f"[id='pick-{number}']").check()
-    page.locator("#bulk-tag").fill("scratch outage")
+    page.locator("#bulk-tag").fill("lustre stalls")
     page.locator(".bulk").get_by_role("button", name="Tag").click()
-    expect(page.locator(".tickets .chip", has_text="scratch-outage")).to_have_count(2)
-    page.get_by_label("Tag").first.select_option("scratch-outage")
+    expect(page.locator(".tickets .chip", has_text="lustre-stalls")).to_have_count(2)
+    page.get_by_label("Tag").first.select_option("lustre-stalls")
     page.get_by_role("button", name="Filter").click()
     for number in (numbers[0], numbers[2]):
         page.locator(f"[id='pick-{number}']").check()
