@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlmodel import Session
 
 from agent.attachment import Attachment, after_edit
@@ -37,7 +39,8 @@ def approve(
     body: str | None = None,
     vouched: bool = False,
 ) -> Outbound:
-    """Approve a draft as it was shown, or with an edited `body`; the answer is in the outbox when this returns.
+    """Approve a draft as it was shown, or with an edited `body`; the answer is in the outbox when this returns
+    and may be taken back for `undo_s` (see `agent.withdrawal`).
 
     `binding` is the one of the draft as the engineer saw it. What is red does not leave as it stands; with `vouched`
     the engineer answers for what no evidence carries in an edited body, which the history then says.
@@ -169,6 +172,7 @@ def _queue_answer(
     )
     outbound = outbox.queue(session, ticket, mail, kind=OutboundKind.ANSWER, key=f"answer:{approval.id}")
     outbound.approval_id = approval.id
+    outbound.next_attempt_at = now() + timedelta(seconds=settings.undo_s)
     sent = _sent_message(ticket, mail, text)
     session.add(sent)
     fulltext.add_message(session, ticket, sent)

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         None, description="Refresh token (or `_FILE`); without one the client signs in as itself (client credentials)."
     )
 
+    undo_s: float = Field(
+        10, ge=0, le=600, description="Seconds that an approved answer waits before it leaves, and can be taken back."
+    )
     relay_host: str | None = Field(
         None, description="SMTP relay for outgoing mail; without one, mails are written to the outbox folder."
     )

@@ -57,6 +57,7 @@ class Helpdesk:
             "MINERVA_SMTP_PORT": str(self.smtp_port),
             "MINERVA_DESK_PORT": str(self.desk_port),
             "MINERVA_SUPPORT_ADDRESS": SUPPORT,
+            "MINERVA_UNDO_S": "0",
             "PYTHONPATH": str(REPOSITORY),
             **{f"MINERVA_{name.upper()}": value for name, value in settings.items()},
         }

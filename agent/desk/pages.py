@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ OUTCOMES = {
 SAID = {
     "approved": "Approved: the answer is on its way.",
     "edited": "Approved as edited: the answer is on its way.",
+    "withdrawn": "Taken back: nothing was sent.",
     "rejected": "Rejected: nothing was sent. The reason is kept with the ticket.",
     "redraft": "Another draft was asked for.",
     "placed": "Placed as you said; the correction is kept.",
@@ -87,8 +89,10 @@ def age(at: datetime) -> str:
 
 
 def ahead(at: datetime) -> str:
-    """`in 5 min`, `in 3 h`, `in 2 d`."""
+    """`in 5 s`, `in 5 min`, `in 3 h`, `in 2 d`."""
     seconds = max((at - now()).total_seconds(), 0)
+    if seconds < 60:
+        return f"in {ceil(seconds)} s"
     for limit, unit, name in ((3600, 60, "min"), (2 * 86400, 3600, "h")):
         if seconds < limit:
             return f"in {int(seconds // unit)} {name}"

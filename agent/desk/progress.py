@@ -13,7 +13,7 @@ PATIENCE = timedelta(minutes=10)
 """Longer than models need to load and a draft to be tried three times."""
 
 _BEGINS = {"opened", "replied", "asked for another draft"}
-_ENDS = {"drafted", "approved", "approved after editing", "rejected"}
+_ENDS = {"drafted", "approved", "approved after editing", "rejected", "took the approval back"}
 _FAILED = "no draft"
 _TURNS = {*_BEGINS, *_ENDS, _FAILED, "automatic mail"}
 

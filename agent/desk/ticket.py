@@ -9,14 +9,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from agent import approval, handling
+from agent import approval, handling, withdrawal
 from agent.desk.pages import LEVELS, TYPES, page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
 from agent.store import drafts, inbound, placings, tickets
-from agent.store.tables import Draft, Outbound
+from agent.store.tables import Decision, Draft, Outbound
 from ingest.attached_text import files_of
 from ingest.mail import parse_mail
 
@@ -84,6 +84,18 @@ def approve(
         return _refused(request, desk, who, number, problem=str(error), typed=body)
     desk.workflows.wake()
     return _back(number, "approved" if body is None else "edited")
+
+
+@router.post("/tickets/{number}/outbox/{outbound_id}/withdraw")
+def withdraw(request: Request, desk: DeskState, who: Checked, number: str, outbound_id: int) -> Response:
+    try:
+        with desk.database.write() as session:
+            approval = withdrawal.withdraw(session, outbound_id, engineer=who.engineer)
+    except ApprovalError as error:
+        return _refused(request, desk, who, number, problem=str(error), typed=None)
+    if approval.decision == Decision.EDITED:
+        return _ticket(request, desk, who, number, refusal={**_QUIET, "typed": approval.body})
+    return _back(number, "withdrawn")
 
 
 @router.post("/tickets/{number}/drafts/{draft_id}/reject")

@@ -15,7 +15,17 @@ from agent.errors import NotFoundError
 from agent.mail.outbound import SENDER_NAME, quoted
 from agent.settings import Settings
 from agent.store import drafts, outbox, people, placings, tickets, views
-from agent.store.tables import Draft, DraftState, Message, Outbound, OutboundState, StoredMail, Ticket, now
+from agent.store.tables import (
+    Draft,
+    DraftState,
+    Message,
+    Outbound,
+    OutboundKind,
+    OutboundState,
+    StoredMail,
+    Ticket,
+    now,
+)
 from ingest.visible import split_visible
 
 _ON_THE_WAY = {OutboundState.QUEUED, OutboundState.SENDING, OutboundState.TRANSMITTING}
@@ -34,6 +44,7 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "outbound": {mail.message_id: mail for mail in sent},
         "acknowledged": next((mail for mail in sent if mail.kind == "acknowledgement"), None),
         "is_sending": any(mail.state in _ON_THE_WAY for mail in sent),
+        "leaving": next((mail for mail in sent if _can_be_withdrawn(mail)), None),
         "events": events,
         "engineers": [engineer for engineer in people.all_engineers(session) if engineer.disabled_at is None],
         "tags": tickets.tags_of(session, ticket),
@@ -101,6 +112,11 @@ def _titles(draft: Draft) -> dict[int, str]:
 
 def _body(number: str, draft: Draft, text: str) -> Markup:
     return body_html(text, _titles(draft), f"/tickets/{number}/drafts/{draft.id}/evidence")
+
+
+def _can_be_withdrawn(mail: Outbound) -> bool:
+    untouched = mail.state == OutboundState.QUEUED and mail.attempts == 0
+    return untouched and mail.kind == OutboundKind.ANSWER and mail.next_attempt_at > now()
 
 
 def _delivery(sent: Sequence[Outbound]) -> str:

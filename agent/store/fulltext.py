@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, and_, column, insert, literal_column, or_, select, table, true
+from sqlalchemy import ColumnElement, and_, column, delete, insert, literal_column, or_, select, table, true
 from sqlmodel import Session, col
 
 from agent.store.tables import Message, Ticket
@@ -23,10 +23,20 @@ _words = table(TABLE, column("words"), column("ticket_id"))
 
 def add_message(session: Session, ticket: Ticket, message: Message, attached: Iterable[str] = ()) -> None:
     """Have the message found by its text and people, and by the texts of what is attached to it."""
-    about = (ticket.number, message.subject, message.sender_name, message.sender_address, message.text)
-    texts = ["\n".join(part for part in about if part), *attached]
+    texts = [_words_of(ticket, message), *attached]
     rows = [{"words": text[:MAX_CHARS], "ticket_id": ticket.id} for text in texts]
     session.execute(insert(_words), rows)
+
+
+def remove_message(session: Session, ticket: Ticket, message: Message) -> None:
+    """The opposite of `add_message` for a message without attached texts."""
+    mine = literal_column(TABLE).op("MATCH")(_prefix(ticket.number))
+    session.execute(delete(_words).where(mine, _words.c.words == _words_of(ticket, message)[:MAX_CHARS]))
+
+
+def _words_of(ticket: Ticket, message: Message) -> str:
+    about = (ticket.number, message.subject, message.sender_name, message.sender_address, message.text)
+    return "\n".join(part for part in about if part)
 
 
 def holds(text: str) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, CursorResult, func, or_, update
+from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, update
 from sqlmodel import Session, col, select
 
 from agent.mail.outbound import OutboundMessage, as_bytes
@@ -32,6 +32,12 @@ def queue(session: Session, ticket: Ticket, mail: OutboundMessage, *, kind: Outb
     return row
 
 
+def unqueue(session: Session, outbound_id: int) -> bool:
+    """Take out of the outbox what nobody has tried to send yet. False: too late."""
+    untouched = col(Outbound.state) == OutboundState.QUEUED, col(Outbound.attempts) == 0
+    return _count(session.execute(delete(Outbound).where(col(Outbound.id) == outbound_id, *untouched))) == 1
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Due:
     id: int
@@ -50,14 +56,11 @@ def due(session: Session, at: datetime) -> list[Due]:
 
 
 def claim(session: Session, outbound_id: int) -> bool:
-    """True: it is ours to send, for `LEASE`. False: somebody else has it, or it is done; leave it alone."""
-    return _move(
-        session,
-        outbound_id,
-        OutboundState.QUEUED,
-        state=OutboundState.SENDING,
-        attempts=Outbound.attempts + 1,
-        next_attempt_at=now() + LEASE,
+    """True: it is ours to send, for `LEASE`. False: not yet, somebody else has it, or it is done; leave it alone."""
+    ours = {"state": OutboundState.SENDING, "attempts": Outbound.attempts + 1, "next_attempt_at": now() + LEASE}
+    waiting = col(Outbound.state) == OutboundState.QUEUED, col(Outbound.next_attempt_at) <= now()
+    return (
+        _count(session.execute(update(Outbound).where(col(Outbound.id) == outbound_id, *waiting).values(**ours))) == 1
     )
 
 

@@ -191,8 +191,8 @@ def diagnosis_of(text: str) -> Diagnosis:
 
 
 @contextmanager
-def running_desk(folder: Path, articles: Path = ARTICLES) -> Iterator[RunningDesk]:
-    settings = Settings(data_dir=folder, support_address=SUPPORT, articles_dir=articles)
+def running_desk(folder: Path, articles: Path = ARTICLES, *, undo_s: float = 0) -> Iterator[RunningDesk]:
+    settings = Settings(data_dir=folder, support_address=SUPPORT, articles_dir=articles, undo_s=undo_s)
     build_index(articles, settings.index_dir, HashingEncoder())
     database = open_database(settings.database_path)
     released = threading.Event()

@@ -55,7 +55,7 @@ function singleKey(event) {
     x: () => inList && choose(),
     i: () => (byId("take") ?? chosen("bulk-take"))?.click() ?? false,
     d: () => byId("resolve")?.click() ?? false,
-    z: () => byId("undo")?.click() ?? false,
+    z: () => (byId("undo") ?? byId("take-back"))?.click() ?? false,
     h: () => openMenu(), t: () => byId("new-tag")?.focus() ?? false, n: () => openPart("note"),
     p: () => openPart("placing"), e: () => openPart("edit"), r: () => openPart("reject"), a: () => openPart("redraft"),
   };
