@@ -94,8 +94,22 @@ METHODS = {
 }  # fmt: skip
 
 BOT_SCOPES = frozenset(
-    "app_mentions:read channels:history channels:read chat:write commands files:read files:write groups:history "
-    "groups:read im:history im:read im:write reactions:read users:read".split()
+    [
+        "app_mentions:read",
+        "channels:history",
+        "channels:read",
+        "chat:write",
+        "commands",
+        "files:read",
+        "files:write",
+        "groups:history",
+        "groups:read",
+        "im:history",
+        "im:read",
+        "im:write",
+        "reactions:read",
+        "users:read",
+    ]
 )
 APP_SCOPES = frozenset({"connections:write"})
 
