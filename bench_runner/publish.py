@@ -104,7 +104,7 @@ def _write_training(rows: Sequence[Stored], writer: object) -> None:
     write = writer.writerow  # type: ignore[attr-defined]  # csv has no public name for it
     write((*TRAINING_COLUMNS, *(f"{name} ({units[name]})" for name in names)))
     for row in rows:
-        spec, values = row.result.spec, row.result.values()
+        spec, values = row.result.spec, row.result.values
         flags = without_paths(" ".join([*spec.server_flags, *(f"{name}={value}" for name, value in spec.settings)]))
         stated = ["" if (value := getattr(spec, name)) is None else str(value) for name in _TRAINING_FIELDS]
         write((*stated, flags, *(repr(values[name]) if name in values else "" for name in names)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from bench_runner.jsontext import finite
 from bench_runner.plausibility.audit import titles
 from bench_runner.plausibility.findings import Finding, Judged, Verdict
 from bench_runner.result import BenchmarkResult, Problem, State, result_id
@@ -155,13 +155,3 @@ def normalised(item: Judged) -> str:
         "original": finite(dict(result.original)),
     }
     return _encodable(json.dumps(record, ensure_ascii=False, allow_nan=False))
-
-
-def finite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

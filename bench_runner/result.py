@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from bench_runner.jsontext import encoded, finite
 
 from bench_runner.spec import BenchmarkSpec
 
 State = Literal["finished", "failed", "partial"]
 How = Literal["measured", "declared", "derived"]
+THROUGHPUTS = ("output_throughput", "train_tokens_per_second", "train_samples_per_second")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     name: str
     """One of `bench_runner.metrics.DEFINITIONS`, or the source's own name for what we have no word for."""
     value: float
@@ -53,7 +55,7 @@ class Provenance:
     """Versions of what it ran on, such as `("torch", "2.6.0")`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkResult:
     spec: BenchmarkSpec
     state: State
@@ -67,14 +69,20 @@ class BenchmarkResult:
     """Why the run failed or is partial; None when it finished or the source does not say."""
     notes: tuple[str, ...] = ()
 
-    def value(self, name: str) -> float | None:
-        for metric in self.metrics:
-            if metric.name == name:
-                return metric.value
-        return None
-
-    def values(self) -> dict[str, float]:
+    @cached_property
+    def values(self) -> Mapping[str, float]:
+        """Metric by name."""
         return {metric.name: metric.value for metric in self.metrics}
+
+    def value(self, name: str) -> float | None:
+        return self.values.get(name)
+
+    @cached_property
+    def throughput(self) -> float | None:
+        """The figure that scaling is judged by; None for a run that did not finish."""
+        if self.state != "finished":
+            return None
+        return next((value for name in THROUGHPUTS if (value := self.values.get(name)) is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +98,6 @@ class Problem:
 
 
 Record = BenchmarkResult | Problem
-_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 
 def result_id(result: BenchmarkResult) -> str:
@@ -99,4 +106,4 @@ def result_id(result: BenchmarkResult) -> str:
     Appending to a file keeps the ids of what was there.
     """
     where = (result.provenance.format, result.provenance.line)
-    return hashlib.sha256(_ENCODER.encode([where, result.original]).encode()).hexdigest()[:24]
+    return hashlib.sha256(encoded([where, finite(result.original)], sort=True)).hexdigest()[:24]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass, fields
 from typing import Literal
+
+from bench_runner.jsontext import encoded
 
 Kind = Literal["inference", "training", "other"]
 Setting = tuple[str, str | int | float | bool | None]
@@ -75,11 +76,10 @@ def canonical(spec: BenchmarkSpec) -> str:
     if spec.settings:
         plain = ([name, _plain(value)] for name, value in spec.settings)
         kept["settings"] = sorted(plain, key=lambda item: str(item[0]))
-    return _ENCODE(kept)
+    return encoded(kept, sort=True).decode()
 
 
 _FIELDS = tuple(sorted(field.name for field in fields(BenchmarkSpec)))
-_ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def _plain(value: str | int | float | bool | None) -> str | int | float | bool | None:
@@ -93,7 +93,7 @@ def _plain(value: str | int | float | bool | None) -> str | int | float | bool |
 
 def spec_hash(spec: BenchmarkSpec) -> str:
     """SHA-256 of the canonical form, lower-case hex."""
-    return hashlib.sha256(canonical(spec).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(canonical(spec).encode()).hexdigest()
 
 
 def split_flags(text: str) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ Each measurement is a process of its own, so that memory is its own too.
 from __future__ import annotations
 
 import csv
-import gc
 import json
 import random
 import subprocess
@@ -70,13 +69,17 @@ def write_table(path: Path) -> None:
 
 
 def write_json(path: Path) -> None:
-    count = 30_000
+    chance = random.Random(1)
+    count = 25_000
+    some = [[chance.uniform(0.005, 0.03) for _ in range(99)] for _ in range(1000)]
+    words = [" ".join(chance.choices(["an", "answer", "of", "some", "length", "or", "other"], k=60)) for _ in range(1000)]
     record = {
         "date": "20261128-120000", "backend": "vllm", "model_id": "Some-8B", "num_prompts": count, "max_concurrency": 100,
         "duration": 100.0, "completed": count, "total_input_tokens": 100 * count, "total_output_tokens": 100 * count,
         "request_throughput": count / 100, "output_throughput": count * 1.0, "total_token_throughput": count * 2.0,
-        "input_lens": [100] * count, "output_lens": [100] * count, "ttfts": [0.0512345] * count, "errors": [""] * count,
-        "itls": [[0.01234567] * 99 for _ in range(count)], "generated_texts": ["an answer of some length " * 12] * count,
+        "input_lens": [100] * count, "output_lens": [100] * count, "ttfts": [chance.uniform(0.02, 2) for _ in range(count)], "errors": [""] * count,
+        "itls": [some[number % 1000] for number in range(count)],
+        "generated_texts": [words[number % 1000] for number in range(count)],
     }  # fmt: skip
     path.write_text(json.dumps(record))
 
@@ -89,7 +92,6 @@ def peak_mb() -> float:
 
 def measure(what: str, path: Path) -> None:
     """Runs in the child."""
-    gc.disable()
     before = peak_mb()
     begun, used = time.monotonic(), time.process_time()
     if what == "csv":

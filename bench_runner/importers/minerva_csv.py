@@ -182,7 +182,7 @@ def _figures(cells: list[str], plan: _Plan) -> tuple[list[Metric], list[str], bo
         elif value == 0 and name == "output_throughput":
             failed = True
         elif isfinite(value):
-            metrics.append(Metric(name=name, value=value, unit=unit))
+            metrics.append(Metric(name, value, unit))
     return metrics, zero, failed
 
 

@@ -80,7 +80,7 @@ def _from_values(result: BenchmarkResult) -> list[str]:
         "Max Model Length": spec.max_model_len,
         FLAGS_COLUMN: " ".join(spec.server_flags),
     }
-    values = result.values()
+    values = result.values
     cells = {name: "" if value is None else str(value) for name, value in stated.items()}
     cells |= {column: repr(values[name]) for column, name in METRIC_COLUMNS.items() if name in values}
     return [cells.get(name, "") for name in COLUMNS]

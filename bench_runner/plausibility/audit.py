@@ -51,7 +51,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(name="O1", title="Repeats agree within their noise", set=neighbours.repeats),
 )
-_ROW_RULES = tuple((rule, rule.row) for rule in RULES if rule.row is not None)
+_TRAINING = tuple((rule, rule.row) for rule in RULES if rule.row is not None)
+_SERVING = tuple((rule, check) for rule, check in _TRAINING if not rule.trained)
 UNCONFIRMED = Rule(name="R0", title="Something in the source confirms the figures")
 
 
@@ -72,12 +73,11 @@ def audit(results: Sequence[BenchmarkResult]) -> list[Judged]:
 
 
 def _judge(result: BenchmarkResult, findings: list[Finding]) -> Judged:
-    values = result.values()
-    serving = result.spec.kind == "inference"
+    values = result.values
     confirmed: list[str] = []
     found: list[Finding] = []
-    for rule, check in _ROW_RULES:
-        said = None if serving and rule.trained else check(result, values)
+    for rule, check in _SERVING if result.spec.kind == "inference" else _TRAINING:
+        said = check(result, values)
         if said is None:
             continue
         new = list(said)

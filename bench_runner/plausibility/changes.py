@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from bench_runner.plausibility.findings import Finding, about
-from bench_runner.plausibility.neighbours import CHANGED, throughput
+from bench_runner.plausibility.neighbours import CHANGED
 from bench_runner.result import BenchmarkResult
 
 
@@ -30,7 +30,7 @@ _Pair = tuple[tuple[int, BenchmarkResult], tuple[int, BenchmarkResult]]
 def change_points(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Finding]]:
     """D4: a whole series moved between two files: a note if flags or versions differ, else suspect."""
     for pairs in _pairs(results).values():
-        ratios = [(throughput(after[1]) or 0.0) / (throughput(before[1]) or 1.0) for before, after in pairs]
+        ratios = [(after[1].throughput or 0.0) / (before[1].throughput or 1.0) for before, after in pairs]
         if len(pairs) < 2 or abs(median(ratios) - 1) < CHANGED:
             continue
         spread = (
@@ -47,7 +47,7 @@ def _pairs(results: Sequence[BenchmarkResult]) -> dict[Hashable, list[_Pair]]:
     """Results of one configuration from two files, in the order the files were given, by series and files."""
     found: dict[Hashable, dict[str, tuple[int, BenchmarkResult]]] = defaultdict(dict)
     for index, result in enumerate(results):
-        if throughput(result) is not None:
+        if result.throughput is not None:
             found[_configuration(result)].setdefault(result.provenance.sha256, (index, result))
     pairs: dict[Hashable, list[_Pair]] = defaultdict(list)
     for by_file in found.values():
@@ -83,7 +83,7 @@ def explain(before: BenchmarkResult, after: BenchmarkResult) -> tuple[str, ...]:
 
 
 def _finding(here: BenchmarkResult, there: BenchmarkResult, series: str, difference: tuple[str, ...]) -> Finding:
-    mine, other = throughput(here) or 0.0, throughput(there) or 1.0
+    mine, other = here.throughput or 0.0, there.throughput or 1.0
     where = f"{there.provenance.source}:{there.provenance.line}"
     text = f"{mine:g} here is {mine / other - 1:+.0%} against {other:g} in {where}; {series}"
     why = f"; provenance differs: {'; '.join(difference)}" if difference else "; no recorded difference explains it"

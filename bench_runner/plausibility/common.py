@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from bench_runner.importers.serving import FRAMEWORKS
 from bench_runner.metrics import LATENCIES
@@ -32,28 +33,32 @@ _FOLDER_WORDS = re.compile(
 )
 
 
-def identity(result: BenchmarkResult, _: Values) -> Iterator[Finding] | None:
+def identity(result: BenchmarkResult, _: Values) -> Iterable[Finding] | None:
     """D12: identity comes from what was run, never from the parts of a path."""
     spec = result.spec
-    named = [(what, name) for what, name in _names(result) if name is not None]
-    if not named:
-        return None
-    return _identity(named, (spec.dataset or "").lower())
+    return _identity(spec.framework, spec.model, spec.dataset, spec.system)
 
 
-def _names(result: BenchmarkResult) -> tuple[tuple[str, str | None], ...]:
-    spec = result.spec
-    return (("framework", spec.framework), ("model", spec.model), ("data set", spec.dataset), ("system", spec.system))
+@lru_cache(maxsize=1024)
+def _identity(*names: str | None) -> tuple[Finding, ...] | None:
+    """`names` in the order of `_NAMED`; None when none is stated."""
+    return tuple(_misread(names)) if any(name is not None for name in names) else None
 
 
-def _identity(named: list[tuple[str, str]], dataset: str) -> Iterator[Finding]:
-    for what, name in named:
+_NAMED = ("framework", "model", "data set", "system")
+
+
+def _misread(names: tuple[str | None, ...]) -> Iterator[Finding]:
+    for what, name in zip(_NAMED, names, strict=True):
+        if name is None:
+            continue
         if _FOLDER_WORDS.fullmatch(name):
             yield about("D12", "invalid", f"the {what} is {name!r}, a folder's name: the path was read one part off")
         elif "/" in name and (name.startswith("/") or name.count("/") > 1):
             yield about("D12", "suspect", f"the {what} {name!r} is a path")
         elif what == "framework" and name.lower() not in KNOWN_FRAMEWORKS:
             yield about("D12", "suspect", f"the framework {name!r} is not known")
+    dataset = (names[_NAMED.index("data set")] or "").lower()
     if dataset in KNOWN_FRAMEWORKS:
         yield about("D12", "invalid", f"the data set {dataset!r} is a framework: the path was read one part off")
 
@@ -63,23 +68,25 @@ def no_negative(_: BenchmarkResult, values: Values) -> Iterator[Finding]:
     for name, value in values.items():
         if value < 0 and not name.startswith(("train_loss", "last_loss", "eval_")):
             yield about("R5", "invalid", f"{name} is negative: {value:g}", name)
-    for stem, low, high, smaller, larger in _ORDERED:
-        if smaller in values and larger in values and values[smaller] > values[larger] * 1.0001:
-            text = f"the {low} {stem} {values[smaller]:g} ms exceeds its {high} {values[larger]:g} ms"
-            yield about("R5", "invalid", text, stem)
+        for high in _ABOVE.get(name, ()):
+            stem, _, low = name.partition("_")
+            limit = values.get(f"{stem}_{high}")
+            if limit is not None and value > limit * 1.0001:
+                text = f"the {low} {stem} {value:g} ms exceeds its {high} {limit:g} ms"
+                yield about("R5", "invalid", text, stem)
 
 
-_ORDERED = tuple(
-    (stem, low, high, f"{stem}_{low}", f"{stem}_{high}")
+_ABOVE = {
+    f"{stem}_{low}": highs
     for stem in LATENCIES
-    for low, high in (("median", "p99"), ("median", "p90"), ("mean", "max"), ("median", "max"), ("min", "median"))
-)
+    for low, highs in (("median", ("p99", "p90", "max")), ("mean", ("max",)), ("min", ("median",)))
+}
 
 
 def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
     """R7: an average cannot exceed the peak, nor power the accelerator's limit."""
     pairs = [
-        (name, values[f"{name}_mean"], values[f"{name}_peak"]) for name in ("memory", "power") if _both(name, values)
+        (name, values[mean], values[peak]) for name, mean, peak in _PEAKS if mean in values and peak in values
     ]
     accelerator, power = accelerator_of(result.spec), values.get("power_mean")
     if not pairs and (accelerator is None or power is None):
@@ -95,5 +102,4 @@ def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterator[Finding
     return iter(findings)
 
 
-def _both(name: str, values: Values) -> bool:
-    return f"{name}_mean" in values and f"{name}_peak" in values
+_PEAKS = (("memory", "memory_mean", "memory_peak"), ("power", "power_mean", "power_peak"))

@@ -23,22 +23,11 @@ OTHER_ANSWERS = 3.0
 _Indexed = list[tuple[int, BenchmarkResult]]
 
 
-def throughput(result: BenchmarkResult) -> float | None:
-    """The figure that scaling is judged by; None for a run that did not finish."""
-    if result.state != "finished":
-        return None
-    for name in ("output_throughput", "train_tokens_per_second", "train_samples_per_second"):
-        value = result.value(name)
-        if value is not None:
-            return value
-    return None
-
-
 def _groups(results: Sequence[BenchmarkResult], key: Callable[[BenchmarkResult], Hashable]) -> Iterator[_Indexed]:
     """Finished results with a throughput by key, in the order of the input; groups of one are left out."""
     found: dict[Hashable, _Indexed] = defaultdict(list)
     for index, result in enumerate(results):
-        if throughput(result) is not None:
+        if result.throughput is not None:
             found[key(result)].append((index, result))
     yield from (group for group in found.values() if len(group) > 1)
 
@@ -73,7 +62,7 @@ def flat_scaling(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Find
         for index, result, nodes in known:
             if fewest is None or result.spec.tp is None or nodes == fewest[2]:
                 continue
-            here, there = throughput(result) or 0.0, throughput(fewest[1]) or 0.0
+            here, there = result.throughput or 0.0, fewest[1].throughput or 0.0
             if here < there * (1 + FLAT):
                 text = f"{here:g} tok/s on {nodes} nodes, {there:g} on {fewest[2]} with the same parallelism"
                 yield index, about("D2", "suspect", f"{text}: the added GPUs do no work", "output_throughput")
@@ -87,7 +76,7 @@ def scaling(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Finding]]
             continue
         sized.sort(key=lambda item: item[0])
         for position, (gpus, index, result) in enumerate(sized[1:], 1):
-            smaller = [(count, throughput(other) or 0.0, other) for count, _, other in sized[:position] if count < gpus]
+            smaller = [(count, other.throughput or 0.0, other) for count, _, other in sized[:position] if count < gpus]
             if smaller:
                 yield from _against_smaller(index, result, gpus, smaller)
 
@@ -95,7 +84,7 @@ def scaling(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Finding]]
 def _against_smaller(
     index: int, result: BenchmarkResult, gpus: int, smaller: list[tuple[int, float, BenchmarkResult]]
 ) -> Iterator[tuple[int, Finding]]:
-    here = throughput(result) or 0.0
+    here = result.throughput or 0.0
     count, best, other = max(smaller, key=lambda item: item[1])
     if here < best * SLOWER:
         text = f"{here:g} on {gpus} GPUs, {best:g} on {count}: slower with more"
@@ -122,8 +111,8 @@ def plateau(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Finding]]
         )
         if len(ordered) < 2:
             continue
-        best = max(throughput(result) or 0.0 for _, _, result in ordered)
-        knee = next(item for item in ordered if (throughput(item[2]) or 0.0) >= best * (1 - 2 * FLAT))
+        best = max(result.throughput or 0.0 for _, _, result in ordered)
+        knee = next(item for item in ordered if (item[2].throughput or 0.0) >= best * (1 - 2 * FLAT))
         before = knee[2].value("ttft_mean")
         for concurrency, index, result in ordered:
             after = result.value("ttft_mean")
@@ -159,7 +148,7 @@ def answer_lengths(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Fi
         lengths: dict[str | None, list[float]] = defaultdict(list)
         tokens_of: dict[int, float] = {}
         for index, result in group:
-            tokens = output_tokens_per_request(result.values())
+            tokens = output_tokens_per_request(result.values)
             if tokens is not None:
                 tokens_of[index] = tokens
                 lengths[result.spec.framework].append(tokens)
@@ -213,9 +202,9 @@ def repeats(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Finding]]
     for group in _groups(results, _repeat):
         if len(group) < 3:
             continue
-        middle = median(throughput(result) or 0.0 for _, result in group)
+        middle = median(result.throughput or 0.0 for _, result in group)
         for index, result in group:
-            here = throughput(result) or 0.0
+            here = result.throughput or 0.0
             if middle and abs(here / middle - 1) > OUTLIER:
                 text = f"{here:g} where the median of {len(group)} repeats is {middle:g} ({here / middle - 1:+.0%})"
                 yield index, about("O1", "suspect", text, "output_throughput")

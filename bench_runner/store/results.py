@@ -11,13 +11,12 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, text
 
 from bench_runner.dates import measured_on
+from bench_runner.jsontext import encoded, finite
 from bench_runner.plausibility.findings import Finding, Judged, Verdict
-from bench_runner.report import finite
 from bench_runner.result import BenchmarkResult, Metric, Provenance
 from bench_runner.spec import BenchmarkSpec, spec_hash
 from bench_runner.store.schema import SPEC_COLUMNS
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _RESULT_COLUMNS = (
     "result_id",
     "original",
@@ -100,7 +99,7 @@ def _row(identity: str, item: Judged, stamped: str) -> tuple[object, ...]:
         _record(result),
         item.verdict,
         _findings_json(item.findings),
-        _ENCODE(item.confirmed_by),
+        _json(item.confirmed_by),
         stamped,
     )
 
@@ -110,16 +109,17 @@ def _record(result: BenchmarkResult) -> str:
     provenance = result.provenance
     rest = {
         "server_flags": result.spec.server_flags,
-        "settings": result.spec.settings,
+        "settings": finite(result.spec.settings),
         "provenance": {name: value for name in _PROVENANCE if (value := getattr(provenance, name))},
-        "original": dict(result.original),
+        "original": finite(result.original),
         "not_measured": result.not_measured,
         "notes": result.notes,
     }
-    try:
-        return _ENCODE(rest)
-    except (TypeError, ValueError):
-        return _ENCODE(finite(rest))
+    return _json(rest)
+
+
+def _json(value: object) -> str:
+    return encoded(value).decode()
 
 
 _PROVENANCE = tuple(name for name in Provenance.__dataclass_fields__ if name != "sha256")
@@ -128,13 +128,13 @@ _LISTS = frozenset({"flags", "modules", "nodes"})
 
 
 def _findings_json(findings: Sequence[Finding]) -> str:
-    return _ENCODE([(f.rule, f.level, f.reason, f.metrics) for f in findings])
+    return _json([(f.rule, f.level, f.reason, f.metrics) for f in findings])
 
 
 def rejudge(connection: Connection, judged: Iterable[tuple[Stored, Judged]]) -> None:
     """New verdicts for rows that are there already, where they changed."""
     changed = [
-        (item.verdict, _findings_json(item.findings), _ENCODE(item.confirmed_by), stored.row)
+        (item.verdict, _findings_json(item.findings), _json(item.confirmed_by), stored.row)
         for stored, item in judged
         if (stored.verdict, stored.findings) != (item.verdict, item.findings)
     ]

@@ -98,7 +98,7 @@ def test_the_narrow_table() -> None:
 def test_a_row_of_zeros_is_a_failed_run_without_figures() -> None:
     found = good(with_cell("Output Throughput (tokens/s)", "0.0"))
     assert found.state == "failed"
-    assert set(found.values()) == {"memory_mean", "memory_peak", "power_mean", "power_peak"}
+    assert set(found.values) == {"memory_mean", "memory_peak", "power_mean", "power_peak"}
 
 
 @pytest.mark.parametrize(

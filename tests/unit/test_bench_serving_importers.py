@@ -132,7 +132,7 @@ def test_zero_latency_is_not_measured_and_zero_throughput_is_a_failed_run() -> N
     (unmeasured,) = results(read_json({**OLD, "mean_ttft_ms": 0.0}))
     assert unmeasured.value("ttft_mean") is None and unmeasured.not_measured == ("ttft_mean",)
     (failed,) = results(read_json({**OLD, "completed": 0, "output_throughput": 0.0}))
-    assert failed.state == "failed" and failed.values() == {"completed": 0.0}
+    assert failed.state == "failed" and failed.values == {"completed": 0.0}
 
 
 def test_a_model_in_a_folder_is_called_by_the_folder() -> None:
@@ -227,7 +227,7 @@ def test_a_log_that_ends_in_the_test_request_is_a_failed_run() -> None:
     assert [item.state for item in found] == ["failed", "failed"]
     assert found[0].reason == "ConnectionError: refused"
     assert "did not answer" in str(found[1].reason)
-    assert found[0].values() == {}
+    assert found[0].values == {}
 
 
 @given(st.integers(1, len(BLOCK) - 60))
