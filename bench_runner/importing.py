@@ -56,9 +56,7 @@ def _no_cycles_sought() -> Iterator[None]:
             gc.enable()
 
 
-def _import(
-    store: Store, paths: Iterable[Path], measured: str | None, declared: Mapping[str, str | int]
-) -> Imported:
+def _import(store: Store, paths: Iterable[Path], measured: str | None, declared: Mapping[str, str | int]) -> Imported:
     found = collect(paths)
     if measured is not None:
         found.results = [_dated(result, measured) for result in found.results]

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from bench_runner.jsontext import encoded, finite
-
 from bench_runner.spec import BenchmarkSpec
 
 State = Literal["finished", "failed", "partial"]

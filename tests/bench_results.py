@@ -72,7 +72,9 @@ def write_json(path: Path) -> None:
     chance = random.Random(1)
     count = 25_000
     some = [[chance.uniform(0.005, 0.03) for _ in range(99)] for _ in range(1000)]
-    words = [" ".join(chance.choices(["an", "answer", "of", "some", "length", "or", "other"], k=60)) for _ in range(1000)]
+    words = [
+        " ".join(chance.choices(["an", "answer", "of", "some", "length", "or", "other"], k=60)) for _ in range(1000)
+    ]
     record = {
         "date": "20261128-120000", "backend": "vllm", "model_id": "Some-8B", "num_prompts": count, "max_concurrency": 100,
         "duration": 100.0, "completed": count, "total_input_tokens": 100 * count, "total_output_tokens": 100 * count,

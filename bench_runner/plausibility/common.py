@@ -69,7 +69,7 @@ def no_negative(_: BenchmarkResult, values: Values) -> Iterator[Finding]:
         if value < 0 and not name.startswith(("train_loss", "last_loss", "eval_")):
             yield about("R5", "invalid", f"{name} is negative: {value:g}", name)
         for high in _ABOVE.get(name, ()):
-            stem, _, low = name.partition("_")
+            stem, _sep, low = name.partition("_")
             limit = values.get(f"{stem}_{high}")
             if limit is not None and value > limit * 1.0001:
                 text = f"the {low} {stem} {value:g} ms exceeds its {high} {limit:g} ms"
@@ -85,9 +85,7 @@ _ABOVE = {
 
 def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
     """R7: an average cannot exceed the peak, nor power the accelerator's limit."""
-    pairs = [
-        (name, values[mean], values[peak]) for name, mean, peak in _PEAKS if mean in values and peak in values
-    ]
+    pairs = [(name, values[mean], values[peak]) for name, mean, peak in _PEAKS if mean in values and peak in values]
     accelerator, power = accelerator_of(result.spec), values.get("power_mean")
     if not pairs and (accelerator is None or power is None):
         return None

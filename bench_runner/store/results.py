@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import BindParameter, Connection, bindparam, text
 
 from bench_runner.dates import measured_on
 from bench_runner.jsontext import encoded, finite
 from bench_runner.plausibility.findings import Finding, Judged, Verdict
 from bench_runner.result import BenchmarkResult, Metric, Provenance
-from bench_runner.spec import BenchmarkSpec, spec_hash
+from bench_runner.spec import BenchmarkSpec
 from bench_runner.store.schema import SPEC_COLUMNS
 
 _RESULT_COLUMNS = (
     "result_id",
     "original",
     *SPEC_COLUMNS,
-    "spec_hash",
     "state",
     "reason",
     "measured_on",
+    "metrics",
     "record",
     "verdict",
     "findings",
@@ -32,7 +32,6 @@ _RESULT_COLUMNS = (
     "imported_at",
 )
 _INSERT = f"INSERT INTO result ({', '.join(_RESULT_COLUMNS)}) VALUES ({', '.join('?' * len(_RESULT_COLUMNS))})"  # noqa: S608
-_INSERT_METRIC = "INSERT INTO metric (result, name, value, unit, how) VALUES (?, ?, ?, ?, ?)"
 _AT_ONCE = 500
 
 
@@ -71,18 +70,9 @@ def known(connection: Connection, identities: Sequence[str]) -> set[str]:
 def add(connection: Connection, judged: Iterable[tuple[str, Judged]]) -> None:
     """Insert results that are not there yet, by identity. Their originals must be there before."""
     stamped = now()
-    fresh = list(judged)
-    first = int(connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM result").scalar() or 0) + 1
-    rows = [_row(identity, item, stamped) for identity, item in fresh]
-    metrics = [
-        (number, name, found.value, found.unit, found.how)
-        for number, (_, item) in enumerate(fresh, first)
-        for name, found in {found.name: found for found in item.result.metrics}.items()
-    ]
+    rows = [_row(identity, item, stamped) for identity, item in judged]
     if rows:
         connection.exec_driver_sql(_INSERT, rows)
-    if metrics:
-        connection.exec_driver_sql(_INSERT_METRIC, metrics)
 
 
 def _row(identity: str, item: Judged, stamped: str) -> tuple[object, ...]:
@@ -92,10 +82,10 @@ def _row(identity: str, item: Judged, stamped: str) -> tuple[object, ...]:
         identity,
         result.provenance.sha256,
         *[getattr(spec, name) for name in SPEC_COLUMNS],
-        spec_hash(spec),
         result.state,
         result.reason,
         measured_on(result.provenance.date),
+        _json(list(map(tuple, result.metrics))),
         _record(result),
         item.verdict,
         _findings_json(item.findings),
@@ -162,21 +152,11 @@ def load(connection: Connection, where: str = "1", parameters: Mapping[str, Any]
         bindparam(name, expanding=isinstance(value, list)) for name, value in given.items()
     ]
     rows = connection.execute(text(f"SELECT * FROM result WHERE {where} ORDER BY id").bindparams(*binds), given)  # noqa: S608
-    metrics = connection.execute(
-        text(
-            "SELECT m.result, m.name, m.value, m.unit, m.how FROM metric m "  # noqa: S608
-            f"WHERE m.result IN (SELECT id FROM result WHERE {where}) ORDER BY m.result"
-        ).bindparams(*binds),
-        given,
-    )
-    of: dict[int, list[Metric]] = {}
-    for row, name, value, unit, how in metrics:
-        of.setdefault(row, []).append(Metric(name=name, value=value, unit=unit, how=how))
-    return [_stored(dict(row._mapping), of.get(row.id, [])) for row in rows]
+    return [_stored(dict(row)) for row in rows.mappings()]
 
 
-def _stored(row: Mapping[str, Any], metrics: list[Metric]) -> Stored:
-    record = json.loads(row["record"])
+def _stored(row: Mapping[str, Any]) -> Stored:
+    record = orjson.loads(row["record"])
     spec = BenchmarkSpec(
         server_flags=tuple(record["server_flags"]),
         settings=tuple((name, value) for name, value in record["settings"]),
@@ -186,7 +166,7 @@ def _stored(row: Mapping[str, Any], metrics: list[Metric]) -> Stored:
     result = BenchmarkResult(
         spec=spec,
         state=row["state"],
-        metrics=tuple(metrics),
+        metrics=tuple(Metric(*fields) for fields in orjson.loads(row["metrics"])),
         provenance=Provenance(sha256=row["original"], **kept),
         original=record["original"],
         not_measured=tuple(record["not_measured"]),
@@ -200,9 +180,9 @@ def _stored(row: Mapping[str, Any], metrics: list[Metric]) -> Stored:
         verdict=row["verdict"],
         findings=tuple(
             Finding(rule=rule, level=level, reason=reason, metrics=tuple(names))
-            for rule, level, reason, names in json.loads(row["findings"])
+            for rule, level, reason, names in orjson.loads(row["findings"])
         ),
-        confirmed_by=tuple(json.loads(row["confirmed_by"])),
+        confirmed_by=tuple(orjson.loads(row["confirmed_by"])),
         measured_on=row["measured_on"],
         imported_at=row["imported_at"],
     )

@@ -50,29 +50,17 @@ RESULT = Table(
     Column("result_id", Text, nullable=False, unique=True),
     Column("original", Text, ForeignKey("original.sha256"), nullable=False),
     *(Column(name, Text if name in TEXT_COLUMNS else Integer) for name in SPEC_COLUMNS),
-    Column("spec_hash", Text, nullable=False),
     Column("state", Text, nullable=False),  # finished, partial, failed
     Column("reason", Text),
     Column("measured_on", Text),  # date, None when the source states none
+    # JSON: [[name, value, unit, how]]; names are defined in bench_runner.metrics
+    Column("metrics", Text, nullable=False, server_default="[]"),
     Column("record", Text, nullable=False),  # JSON: server_flags, settings, provenance, original, not_measured, notes
     Column("verdict", Text, nullable=False),  # verified, suspect, invalid; open until it is judged
     Column("findings", Text, nullable=False),  # JSON: [[rule, level, reason, [metrics]]]
     Column("confirmed_by", Text, nullable=False),  # JSON: [rule]
     Column("imported_at", Text, nullable=False),
     Index("ix_result_series", "system", "model"),
-    Index("ix_result_spec_hash", "spec_hash"),
-    Index("ix_result_original", "original"),
-)
-
-METRIC = Table(
-    "metric",
-    METADATA,
-    Column("result", Integer, ForeignKey("result.id"), primary_key=True),
-    Column("name", Text, primary_key=True),  # defined in bench_runner.metrics
-    Column("value", Float, nullable=False),
-    Column("unit", Text, nullable=False),
-    Column("how", Text, nullable=False),  # measured, declared, derived
-    sqlite_with_rowid=False,
 )
 
 RUN = Table(

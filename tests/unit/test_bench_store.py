@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from bench_examples import SHARED
 from hypothesis import given
@@ -18,8 +20,8 @@ from sqlalchemy import create_engine
 from bench_runner.dates import measured_on
 from bench_runner.errors import StoreError
 from bench_runner.importing import import_paths
-from bench_runner.report import finite
-from bench_runner.store import originals, results
+from bench_runner.jsontext import finite
+from bench_runner.store import originals, results, schema
 from bench_runner.store.database import HEAD, MIGRATIONS, Store, open_store
 from bench_runner.store.schema import METADATA
 
@@ -173,3 +175,46 @@ def test_the_real_folder_round_trips(store: Store) -> None:
         plain = replace(read, metrics=(), original=finite(read.original))  # infinity becomes text
         assert replace(rows[identity].result, metrics=()) == plain
         assert set(rows[identity].result.metrics) == set(read.metrics)
+
+
+def test_a_store_of_the_version_before_keeps_its_figures_and_adds_none_twice(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", (10, 800.0), (20, 1500.0))
+    now = open_store(tmp_path / "now")
+    import_paths(now, [path])
+    (old := tmp_path / "old").mkdir()
+    _as_before(old / now.path.name, now)
+    migrated = open_store(old)
+    for row, kept in zip(stored(now), stored(migrated), strict=True):
+        assert (kept.id, kept.findings, kept.result.values) == (row.id, row.findings, row.result.values)
+        assert set(kept.result.metrics) == set(row.result.metrics)
+    assert import_paths(migrated, [path]).added == ()
+    with migrated.read() as connection:
+        (answered,) = connection.exec_driver_sql("SELECT result_id FROM run").scalars()
+    assert answered == stored(now)[0].id
+
+
+def _as_before(path: Path, source: Store) -> None:
+    """A file of migration 0002 with the rows of `source`, as the program wrote it then."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with source.read() as connection:
+        originals_then = connection.exec_driver_sql("SELECT * FROM original").all()
+        rows = [dict(row) for row in connection.exec_driver_sql("SELECT * FROM result").mappings()]
+    with create_engine(f"sqlite:///{path}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO original VALUES (?, ?, ?, ?, ?, ?, ?)", [tuple(r) for r in originals_then]
+        )
+        for row in rows:
+            metrics = [(row["id"], *metric) for metric in json.loads(row.pop("metrics"))]
+            row |= {"spec_hash": "x", "result_id": f"then-{row['id']}"}
+            insert = f"INSERT INTO result ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+            connection.exec_driver_sql(insert, tuple(row.values()))
+            connection.exec_driver_sql("INSERT INTO metric VALUES (?, ?, ?, ?, ?)", metrics)
+        columns = [column.name for column in schema.RUN.columns if not column.nullable]
+        values = {"id": "r1", "reserved_gpu_hours": 0, "earlier_gpu_hours": 0, "attempts": 1, "result_id": "then-1"}
+        connection.exec_driver_sql(
+            f"INSERT INTO run ({', '.join(columns)}, result_id) VALUES ({', '.join('?' * (len(columns) + 1))})",
+            (*(values.get(name, "x") for name in columns), "then-1"),
+        )
