@@ -44,7 +44,7 @@ def parse_mail(raw: bytes, *, envelope_from: str | None = None) -> InboundMessag
         auto_generated=kind != "person",
         bounce=bounce,
         text=text,
-        visible_text=visible_text(text),
+        visible_text=visible_text(text, _name(sender)),
         attachments=tuple(contents.attachments),
         defects=_defects(headers, date is None, [*defects, *contents.defects]),
         kind=kind,
@@ -69,6 +69,10 @@ def _addresses(headers: Headers, name: str, defects: list[str]) -> tuple[Address
 def _sender(addresses: tuple[Address, ...]) -> Address | None:
     with_at = (address for address in addresses if "@" in address.address)
     return next(with_at, None) or next((address for address in addresses if address.address), None)
+
+
+def _name(sender: Address | None) -> str:
+    return (sender.name or sender.address) if sender else ""
 
 
 def _defects(headers: Headers, lacks_date: bool, found: list[str]) -> tuple[str, ...]:

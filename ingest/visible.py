@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 from ingest import visible_phrases as phrases
+from ingest.visible_signatures import Kind, mark_signatures
 
-Kind = Literal["visible", "quote", "signature"]
 MAX_EXAMINED_CHARACTERS = 500_000
 _LINE_CHARACTERS = 400
-_MAX_SIGNATURE_LINES = 15
-_MAX_MARKED_SIGNATURE_LINES = 30
 _ATTRIBUTION_LINES = 4
 
 
@@ -28,12 +25,15 @@ class TextPart:
     """With its line ends: the parts joined are the whole text."""
 
 
-def split_visible(text: str) -> tuple[TextPart, ...]:
-    """Parts in order, nothing left out. What stands behind the first half million characters counts as visible."""
+def split_visible(text: str, author: str = "") -> tuple[TextPart, ...]:
+    """Parts in order, nothing left out. What stands behind the first half million characters counts as visible.
+
+    `author` is the sender's name or address: a last line that is a name of theirs is a signature.
+    """
     examined, rest = text[:MAX_EXAMINED_CHARACTERS], text[MAX_EXAMINED_CHARACTERS:]
     lines = [line + "\n" for line in examined.split("\n")]
     lines[-1] = lines[-1][:-1]
-    kinds = _Marker([line[:_LINE_CHARACTERS].rstrip("\r\n") for line in lines]).mark()
+    kinds = _Marker([line[:_LINE_CHARACTERS].rstrip("\r\n") for line in lines]).mark(author)
     runs = groupby(zip(kinds, lines, strict=True), key=lambda pair: pair[0])
     parts = [TextPart(kind, "".join(line for _, line in run)) for kind, run in runs]
     if rest:
@@ -41,9 +41,9 @@ def split_visible(text: str) -> tuple[TextPart, ...]:
     return tuple(part for part in parts if part.text)
 
 
-def visible_text(text: str) -> str:
+def visible_text(text: str, author: str = "") -> str:
     """The visible parts joined, without blank lines at the ends."""
-    parts = split_visible(text)
+    parts = split_visible(text, author)
     if all(part.kind == "visible" for part in parts):
         return text.strip("\n").rstrip()  # the text itself, not a copy, where there is nothing to fold
     joined = "".join(part.text for part in parts if part.kind == "visible")
@@ -59,10 +59,10 @@ class _Marker:
         self.quoted = [line.startswith((">", " >")) for line in lines]
         self.has_attribution = False
 
-    def mark(self) -> list[Kind]:
+    def mark(self, author: str) -> list[Kind]:
         self._mark_history()
         self._mark_quote_runs()
-        self._mark_signatures()
+        mark_signatures(self.lines, self.kinds, author)
         self._give_blank_lines()
         return self.kinds
 
@@ -74,7 +74,8 @@ class _Marker:
     def _mark_history(self) -> None:
         index = 0
         while index < len(self.lines):
-            if not self.lines[index].strip() or self.quoted[index]:
+            is_head = self.lines[index].startswith(">>> ") and phrases.ORIGINAL_MESSAGE.match(self.lines[index])
+            if not self.lines[index].strip() or (self.quoted[index] and not is_head):
                 index += 1
                 continue
             if self._is_history_head(index):
@@ -98,7 +99,7 @@ class _Marker:
         line = self.lines[index]
         if phrases.ORIGINAL_MESSAGE.match(line):
             return True
-        return phrases.header_key(line) == "from" and self._is_header_block(index)
+        return phrases.header_key(line) in {"from", "sent"} and self._is_header_block(index)
 
     def _is_header_block(self, start: int) -> bool:
         """From, a date and one more field within a few lines: the head that Outlook puts above history."""
@@ -128,7 +129,7 @@ class _Marker:
             joined = ""
             for index in range(start, min(start + _ATTRIBUTION_LINES, len(self.lines))):
                 line = self.lines[index]
-                if not line.strip() or self.quoted[index]:
+                if not line.strip() or (self.quoted[index] and not _goes_on(joined, line)):
                     break
                 joined = f"{joined} {line.strip()}"
                 if joined.rstrip(" *_").endswith(":") and _closes_attribution(joined):
@@ -138,7 +139,29 @@ class _Marker:
             or phrases.DATED_ADDRESS.search(first)
             or phrases.LATE_MOMENT.match(first)
         )
-        return start + 1 if is_whole else None
+        following = self._next_text(start + 1)
+        is_above_quote = following is not None and following - start <= 2 and self.quoted[following]
+        if is_above_quote and phrases.BARE_ADDRESS.search(first) and phrases.DATE_AND_TIME.search(first):
+            return start + 1
+        return start + 1 if is_whole else self._addressed_end(start)
+
+    def _addressed_end(self, start: int) -> int | None:
+        """Of up to three lines that hold an address and end with a colon, right above a quote or after a verb."""
+        if not phrases.MOMENT.search(self.lines[start]) and "<" not in self.lines[start]:
+            first = self.lines[start].rstrip()
+            if not first.endswith(":") or not phrases.ADDRESS.search(first):
+                return None
+        joined = ""
+        for index in range(start, min(start + 3, len(self.lines) - 1)):
+            if not self.lines[index].strip() or self.quoted[index]:
+                return None
+            joined = f"{joined} {self.lines[index].strip()}".replace("< ", "<")
+            if joined.endswith(":") or phrases.DATED_ADDRESS.search(joined):
+                following = self._next_text(index + 1)
+                is_above_quote = following is not None and following - index <= 2 and self.quoted[following]
+                is_head = is_above_quote or phrases.ATTRIBUTION_END.search(joined)
+                return index + 1 if is_head and phrases.ADDRESS.search(joined) else None
+        return None
 
     def _is_dated(self, start: int, end: int) -> bool:
         joined = " ".join(self.lines[start:end])
@@ -146,6 +169,7 @@ class _Marker:
             phrases.ATTRIBUTION_START.match(joined)
             or phrases.DATED_ADDRESS.search(joined)
             or phrases.LATE_MOMENT.match(joined)
+            or (phrases.ADDRESS.search(joined) and phrases.ATTRIBUTION_END.search(joined))
         )
         return bool(starts_as_one and phrases.MOMENT.search(joined))
 
@@ -158,7 +182,9 @@ class _Marker:
             end = index
             while end < len(self.lines) and self.quoted[end] and self.kinds[end] == "visible":
                 end += 1
-            if not self._is_code_run(index, end):
+            above = self._previous_text(index)
+            is_forward = above is not None and phrases.FORWARD_ABOVE_QUOTE.match(self.lines[above])
+            if not is_forward and not self._is_code_run(index, end):
                 self._set(index, end, "quote")
             index = end
 
@@ -177,118 +203,6 @@ class _Marker:
         contents = [line.lstrip("> ") for line in run]
         code = sum(1 for content in contents if phrases.CODE.match(content))
         return code * 2 > len([content for content in contents if content])
-
-    # Signatures
-
-    def _mark_signatures(self) -> None:
-        start = 0
-        while start < len(self.lines):
-            end = start
-            while end < len(self.lines) and self.kinds[end] == "visible":
-                end += 1
-            if end > start:
-                self._mark_signature(start, end)
-            start = end + 1
-
-    def _mark_signature(self, start: int, end: int) -> None:
-        """In the visible run: footers of lists and telephones first, from below, then one signature."""
-        end = self._fold(self._list_footer(start, end), end)
-        end = self._fold(self._mobile_line(start, end), end)
-        for find in (self._marked_signature, self._closed_signature, self._named_closing, self._dashed_name):
-            found = find(start, end)
-            if found is not None:
-                self._fold(found, self._postscript(found, end))
-                return
-
-    def _fold(self, start: int | None, end: int) -> int:
-        if start is None:
-            return end
-        self._set(start, end, "signature")
-        return start
-
-    def _postscript(self, start: int, end: int) -> int:
-        """First line of a P.S. below the signature, else `end`."""
-        return next((index for index in range(start, end) if phrases.POSTSCRIPT.match(self.lines[index])), end)
-
-    def _list_footer(self, start: int, end: int) -> int | None:
-        for index in range(max(start, end - 12), end):
-            below = " ".join(self.lines[index + 1 : end])
-            if phrases.LIST_RULE.match(self.lines[index]) and phrases.LIST_FOOTER.search(below):
-                return index
-        return None
-
-    def _mobile_line(self, start: int, end: int) -> int | None:
-        below = [index for index in range(max(start, end - 12), end) if self.lines[index].strip()]
-        for index in below[-3:]:
-            line = self.lines[index]
-            if len(line) <= phrases.MAX_MOBILE_CHARACTERS and phrases.MOBILE.match(line):
-                return index if self._is_set_off(index, start) else None
-        return None
-
-    def _is_set_off(self, index: int, start: int) -> bool:
-        return index == start or not self.lines[index - 1].strip() or index == 0
-
-    def _marked_signature(self, start: int, end: int) -> int | None:
-        """The `-- ` line nearest the end, unless what follows is a script, a log or simply much."""
-        for index in range(end - 1, max(start, end - _MAX_MARKED_SIGNATURE_LINES - 20) - 1, -1):
-            line = self.lines[index]
-            if not phrases.SIGNATURE_MARK.match(line):
-                continue
-            limit = _MAX_MARKED_SIGNATURE_LINES if line == "-- " else _MAX_SIGNATURE_LINES
-            is_short = self._is_signature_block(index + 1, end, limit)
-            return index if is_short and not self._is_separator(index, start, line) else None
-        return None
-
-    def _is_separator(self, index: int, start: int, line: str) -> bool:
-        """`--` without its space is also what grep prints between matches."""
-        return line != "-- " and any(other.strip() == "--" for other in self.lines[max(start, index - 30) : index])
-
-    def _closed_signature(self, start: int, end: int) -> int | None:
-        for index in range(max(start + 1, end - _MAX_SIGNATURE_LINES * 2), end):
-            line = self.lines[index]
-            if phrases.CLOSING.match(line) and self._is_signature_block(index + 1, end, _MAX_SIGNATURE_LINES):
-                return index
-            if phrases.WEAK_CLOSING.match(line) and self._has_contact(index + 1, end):
-                return index
-        return None
-
-    def _has_contact(self, start: int, end: int) -> bool:
-        contacts = sum(1 for line in self.lines[start:end] if phrases.CONTACT.search(line))
-        return contacts > 0 and self._is_signature_block(start, end, _MAX_SIGNATURE_LINES)
-
-    def _named_closing(self, start: int, end: int) -> int | None:
-        """`Un abrazo,` and a name below it, at the end of a text of which more stands above."""
-        for index in range(max(start + 1, end - 10), end):
-            texts = [line for line in self.lines[index + 1 : end] if line.strip()]
-            is_set_off = not self.lines[index - 1].strip() and any(line.strip() for line in self.lines[start:index])
-            if (
-                is_set_off
-                and phrases.SHORT_CLOSING.match(self.lines[index])
-                and 1 <= len(texts) <= 5
-                and phrases.NAME_LINE.match(texts[0])
-                and all(len(line) <= 70 for line in texts)
-                and self._is_signature_block(index + 1, end, 5)
-            ):
-                return index
-        return None
-
-    def _dashed_name(self, start: int, end: int) -> int | None:
-        texts = [index for index in range(max(start, end - 12), end) if self.lines[index].strip()]
-        if not texts or not phrases.DASHED_NAME.match(self.lines[texts[-1]]) or texts[-1] == start:
-            return None
-        is_alone = not self.lines[texts[-1] - 1].strip()
-        is_list = len(texts) > 1 and self.lines[texts[-2]].lstrip().startswith(("-", "–", "—", "*"))
-        return texts[-1] if is_alone and not is_list else None
-
-    def _is_signature_block(self, start: int, end: int, max_lines: int) -> bool:
-        texts = [line for line in self.lines[start:end] if line.strip()]
-        texts = texts[: next((i for i, line in enumerate(texts) if phrases.POSTSCRIPT.match(line)), len(texts))]
-        if len(texts) > max_lines:
-            return False
-        code = sum(1 for line in texts if phrases.CODE.match(line) and not phrases.CONTACT.search(line))
-        scripts = any(line.lstrip().startswith(("#SBATCH", "#!", "Traceback", "srun ", "$ ")) for line in texts)
-        questions = any(line.rstrip().endswith("?") and len(line) > 20 for line in texts)
-        return not scripts and not questions and code * 3 <= len(texts)
 
     # Blank lines
 
@@ -313,6 +227,12 @@ class _Marker:
 
     def _previous_text(self, index: int) -> int | None:
         return _first(self.lines, range(index - 1, max(index - 6, -1), -1))
+
+
+def _goes_on(joined: str, line: str) -> bool:
+    """Gmail breaks the line before the bracket that ends the address: `> wrote:` is no quote then."""
+    is_open = joined.rfind("<") > joined.rfind(">")
+    return is_open and len(line) <= 60 and line.startswith(">") and line.rstrip(" *_").endswith(":")
 
 
 def _closes_attribution(joined: str) -> bool:

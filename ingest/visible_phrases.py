@@ -13,7 +13,7 @@ def _any_of(*phrases: str) -> str:
 
 # English, French, German, Italian, Spanish, Portuguese, Dutch, Polish; then neighbours that cost nothing.
 ATTRIBUTION_START = re.compile(
-    r"\s*[>*_ ]*(?:On|Le|Am|Il(?: giorno)?|El|Em|A|No dia|Op|W dniu|Dnia|Wiadomość napisana przez|Den|"
+    r"\s*[>*_ ]*(?:On|Le|Am|Il(?: giorno)?|El|En|Em|A|Às|No dia|Op|W dniu|Dnia|Wiadomość napisana przez|Den|"
     r"(?:[Ll]une|[Mm]arte|[Mm]ercole|[Gg]iove|[Vv]ener)dì|[Ss]abato|[Dd]omenica|På|Dne|Vào"
     r"|In (?:a )?(?:message|article)"
     r"|[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un|(?:pon|wt|śr|czw|pt|sob|niedz)\.|\d{1,4}[-./]\d|\d{1,2} \w{3}"
@@ -57,10 +57,21 @@ NAMED_ATTRIBUTION = re.compile(
     r"\S.{0,120}\s(?:wrote|writes|schrieb|a [ée]crit|ha scritto|escribió|escreveu|schreef):\s*$", _I
 )
 # Gmail in some languages says no verb: "2026-11-23 9:12 GMT+01:00 Anna Muster <anna@example.org>:"
-DATED_ADDRESS = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}.{0,120}<[^<>\s]{1,100}@[^<>\s]{1,100}>\s*:\s*$")
+BARE_ADDRESS = re.compile(r"[^\s<>@,;:]{1,64}@[^\s<>@,;:]{1,100}\.\w")
+DATE_AND_TIME = re.compile(r"\b(?:19|20)\d{2}\b.{0,12}\d{1,2}[:.h]\d{2}|\d{1,2}[:.h]\d{2}.{0,30}\b(?:19|20)\d{2}\b")
+ADDRESS = re.compile(r"[<\[(][^<>\[\]()\s]{1,100}@[^<>\[\]()\s]{1,100}[>\])]")
+DATED_ADDRESS = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}.{0,120}<[^<>\s]{1,100}@[^<>\s]{1,100}>\s*:?\s*$")
 MOMENT = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}\b|@|\d{1,2}/\d{1,2}/\d{2}")
 
 ORIGINAL_MESSAGE = re.compile(
+    # GroupWise: ">>> Anna Muster <anna@example.org> 11/23/2026 9:12 AM >>>"
+    r"\s*>>> ?\S[^\n]{5,160}\d ?(?:[AP]M)? ?>>>\s*$|"
+    # "---- Anna Muster wrote ----", "------On 23/11/2026 09:12, Anna Muster wrote-----"
+    r"[\s>*]*-{3,}\s?\S[^\n]{2,120} "
+    r"(?:wrote|schrieb|a [ée]crit|ha scritto|escribió|escreveu|schreef|napisał)\s?-{3,}\s*$|"
+    # "-----Antwort Nachricht-----", and not a forward
+    r"[\s>*]*-{4,}\s?(?!.*(?:forward|weitergel|transf|réexp|inoltr|reenv|encaminh|doorgest|przekaz|fwd))(?:\w+ ){0,2}"
+    r"(?:message|nachricht|messaggio|mensaje|mensagem|bericht|wiadomość|meddelelse|meddelande|besked)\s?-{4,}\s*$|"
     r"[\s>*]*[-_]{2,}\s*"
     + _any_of(
         r"original (?:message|appointment|e-?mail)",
@@ -78,6 +89,22 @@ ORIGINAL_MESSAGE = re.compile(
         r"původní (?:zpráva|e-mail)",
     )
     + r"\s*[-_]{2,}[\s*]*$",
+    _I,
+)
+# Apple Mail forwards as a quote; what somebody sends us on purpose stays visible.
+FORWARD_ABOVE_QUOTE = re.compile(
+    r"\s*"
+    + _any_of(
+        r"begin forwarded message",
+        r"début du message (?:réexpédié|transféré)",
+        r"anfang der weitergeleiteten (?:nachricht|e-?mail)",
+        r"inizio (?:del )?messaggio inoltrato",
+        r"inicio del mensaje reenviado",
+        r"início da mensagem (?:re)?encaminhada",
+        r"begin doorgestuurd bericht",
+        r"początek przekazywanej wiadomości",
+    )
+    + r"\s*:\s*$",
     _I,
 )
 HEADER_KEYS = {
@@ -105,7 +132,7 @@ MOBILE = re.compile(
         r"(?:outlook|yahoo|mail|gmail|samsung|proton ?mail|mailspring|airmail|spark|bluemail|k-9)\b[^.!?]{0,60}",
         r"get outlook for \w+",
         r"sent from \w+ for (?:ios|android|windows|mac)",
-        r"envoy[ée] (?:de|depuis|à partir de) (?:mon|ma|un|outlook|yahoo|l['’]application)\b[^.!?]{0,60}",
+        r"envoy[ée] (?:de|depuis|à partir de|avec) (?:mon|ma|une?|la|le|outlook|yahoo|l['’]application)\b[^.!?]{0,60}",
         r"t[ée]l[ée]charge[rz] outlook pour \w+",
         r"von mein(?:em|er) [^.!?]{2,40} gesendet",
         r"gesendet (?:von|mit|aus|vom|über) [^.!?]{2,60}",
@@ -124,6 +151,13 @@ MOBILE = re.compile(
     + r"(?: ?<\s?https?://\S{1,200}>?| ?\(https?://\S{1,200}\))?[.\s]*$",
     _I,
 )
+# "Get Outlook for iOS", "Outlook für Android<https://aka.ms/x> beziehen": the words around differ by language.
+OUTLOOK_APP = re.compile(
+    r"\s*[^\W\d][^\n.!?:<]{0,17}?\boutlook (?:for|für|pour|per|para|voor|dla|til|för) (?:ios|android)"
+    r"(?: ?[<(]https?://[^\s>)]{1,200}[>)])?[^\n.!?:<]{0,14}[.\s]*$|\s*outlook (?:für|voor) (?:ios|android)"
+    r"(?: ?[<(]https?://[^\s>)]{1,200}[>)])?[^\n.!?:<]{0,14}[.\s]*$",
+    _I,
+)
 MAX_MOBILE_CHARACTERS = 220
 CLOSING = re.compile(
     r"\s*"
@@ -137,7 +171,7 @@ CLOSING = re.compile(
         r"bien à (?:vous|toi)",
         r"mit (?:freundlichen|besten|herzlichen|lieben|vielen) gr(?:ü|ue)(?:ß|ss)en",
         r"(?:(?:freundliche|beste|viele|liebe|herzliche|schöne) )?gr(?:ü|ue)(?:ß|ss)e?(?: aus [\w ]{2,20})?",
-        r"mfg|vg|lg",
+        r"mfg|vg|lg|mvg|br|kr|rgds|kind rgds|pozdr\.?|vr\.? ?gr\.?|slds\.?|cdt|abs\.?",
         r"(?:(?:cordiali|distinti|cari) saluti|(?:un )?(?:cordiale|caro) saluto)",
         r"cordialmente",
         r"(?:un cordial |saludos |muchos )?saludos?(?: cordiales)?",
@@ -147,13 +181,23 @@ CLOSING = re.compile(
         r"met (?:vriendelijke|hartelijke) groet(?:en)?",
         r"(?:(?:vriendelijke|hartelijke|veel) )?groet(?:en|jes)?",
         r"z (?:poważaniem|wyrazami szacunku)|pozdrawiam(?: serdecznie)?|pozdrowienia",
+        # and whatever else stands around the word: "i. A.", two languages, "from sunny Bonn"
+        r"(?=[^\n]{2,60}$)(?:[\w.,/'’|-]+ ){0,5}(?:regards|greetings|salut[oi]|salutations|gr(?:ü|ue)(?:ß|ss)en?"
+        r"|gruß|gruss|cordialement|cumprimentos|abra[cç]os?|abbraccio|abrazos?|saludos?|groet(?:en|jes)?"
+        r"|pozdrawiam|pozdrowienia(?:mi)?)"
+        r"(?:[ ,/][\w.,/'’|-]+){0,4}",
     )
     + r"[\s,.!]*$",
     _I,
 )
 WEAK_CLOSING = re.compile(r"\s*(?:many thanks|thanks(?: again| a lot| in advance)?|thank you(?: very much)?|"
                           r"cheers|best|merci|danke|grazie|"
-                          r"gracias|obrigad[oa]|bedankt|dziękuję)[\s,.!]*$", _I)  # fmt: skip
+                          r"gracias|obrigad[oa]|bedankt|dziękuję|dzięki|"
+                          r"cdlt|bien à (?:vous|toi)|att\.?|have a (?:nice|good|great|lovely) (?:day|evening|weekend)|"
+                          r"schönen (?:tag|abend|gruß)(?: noch)?|schönes wochenende|bis (?:bald|dann|morgen)|"
+                          r"bonne (?:journée|soirée|fin de journée)|bon week-end|buona (?:giornata|serata)|"
+                          r"buon lavoro|a presto|(?:que tenga )?(?:un )?buen día|(?:um )?bom trabalho|"
+                          r"fijne (?:dag|avond)|miłego dnia)[\s,.!]*$", _I)  # fmt: skip
 CONTACT = re.compile(
     r"@|https?://|www\.|\+\d|\btel\b|phone|mobile|fax|\(\d|university|universit|institut|professor|ph\.?d\b| \| ", _I
 )
@@ -162,6 +206,29 @@ SHORT_CLOSING = re.compile(r"\s*[^\W\d_][\w'’. -]{1,40},\s*$")
 NAME_LINE = re.compile(
     r"\s*(?:(?:Dr|Prof|Ing|Mag|Mr|Ms|Mrs|Mme|Herr|Frau)\.?\s){0,3}[A-ZÀ-Ž][\w.'’-]{0,25}"
     r"(?: [A-Za-zÀ-ž][\w.'’-]{0,25}){0,3}\s*$"
+)
+# Paragraphs that lawyers put below what somebody wrote.
+DISCLAIMER = re.compile(
+    r"[\s*]*"
+    + _any_of(
+        r"(?:legal |confidentiality )?(?:disclaimer|notice)\b",
+        r"aviso (?:legal|de confidencialidad\w*)",
+        r"(?:avviso di riservatezza|hinweis zur vertraulichkeit|avertissement|klauzula)",
+        r"(?:this|the (?:information|contents?) (?:in|of) this) (?:e-?mail|message|communication)\b.{0,120}"
+        r"(?:confidential|intended|privileged)",
+        r"diese (?:e-?mail|nachricht)\b.{0,120}vertraulich",
+        r"(?:ce (?:message|courriel|mail)|cet e-?mail)\b.{0,120}confidentiel",
+        r"(?:questo messaggio|questa e-?mail|le informazioni)\b.{0,120}(?:riservat|confidenzial)",
+        r"(?:este (?:mensaje|correo)|esta mensagem|este e-?mail)\b.{0,120}confidencia",
+        r"(?:dit (?:bericht|e-?mail\w*)|deze e-?mail)\b.{0,120}(?:vertrouwelijk|uitsluitend)",
+        r"(?:ta wiadomość|niniejsza wiadomość|treść tej wiadomości)\b.{0,120}(?:poufn|przeznaczon)",
+    ),
+    _I,
+)
+MARKDOWN_LINK = re.compile(r"\[([^\[\]\n]{1,60})\]\([^()\s]{1,200}\)")
+_LONE_NAME = re.compile(r"[A-ZÀ-Ž]\.?\s*$|[A-ZÀ-Ž][a-zà-ž’'-]{1,20}(?: [A-ZÀ-Ž][a-zà-ž’'-]{0,20}\.?){0,2}\s*$")
+SENTENCE_END = re.compile(
+    r"[.!?)]\s*$|\b(?:thanks|thank you|merci|danke|grazie|gracias|obrigad[oa]|bedankt|dzięki)\s*$", _I
 )
 POSTSCRIPT = re.compile(r"\s*(?:p\.?\s?s\.?|n\.?b\.?)[:\s]", _I)
 DASHED_NAME = re.compile(r"[-–—][A-ZÀ-Ž][\w.'’-]{0,30}(?: [A-ZÀ-Ž][\w.'’-]{0,30}){0,3}\s*$")
@@ -174,6 +241,19 @@ CODE = re.compile(
     r"|\w+Error\b|(?:INFO|WARN|WARNING|ERROR|DEBUG)\b|[\w.-]+@[\w.-]+:\S*[$#]|\w+=\S|\w[\w.]*\(.*\)\s*$|[{}\[\]]|</?\w)"
     r"|.*(?:<-|;\s*$|\\\s*$|\|\||&&|2>&1|\{\s*$|==|\+=|->)",
 )
+
+
+def is_lone_name(line: str) -> bool:
+    """Up to three words that begin with a capital letter, or one initial."""
+    return _LONE_NAME.match(line) is not None and all(word[0].isupper() for word in line.split())
+
+
+def names_of(person: str) -> frozenset[str]:
+    """Words of a name, or of the part before the @ of an address."""
+    name = person.strip().partition("@")[0]
+    return (
+        frozenset(word for word in re.split(r"[\W_\d]+", name.casefold()) if word) if len(name) <= 60 else frozenset()
+    )
 
 
 def header_key(line: str) -> str | None:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from html import unescape
 from pathlib import Path
 
@@ -43,6 +44,8 @@ IMAP_SHARE = 3
 """Every third mail comes through the mailbox."""
 LIVES = ((0.0, 3.0, False), (3.0, 10.0, False), (0.0, 15.0, True))
 """How long the service lives, in seconds, and whether that is counted from when its models are loaded."""
+PAUSE_S = 0.8
+"""The longest between two mails, so that mail comes in for as long as answers go out."""
 SETTLE_S = 900
 
 
@@ -54,8 +57,8 @@ class Recorder:
         self._random = random.Random(seed)
 
     async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:
-        found = re.search(rb"^Message-ID: <([^>]+)>", envelope.content, re.MULTILINE)  # type: ignore[attr-defined]
-        self.arrived[found[1].decode() if found else "?"] += 1
+        name = message_from_bytes(envelope.content)["Message-ID"]  # type: ignore[attr-defined]
+        self.arrived[str(name).strip("<> \r\n")] += 1
         time.sleep(self._random.uniform(0, 0.05))  # a kill may fall between the last byte and our answer
         return "250 OK"
 
@@ -94,7 +97,7 @@ class Traffic:
             while not self.over.is_set() and not put(message.as_bytes()):
                 time.sleep(0.2)
             self.accepted.add(name)
-            time.sleep(self._random.uniform(0, 0.1))
+            time.sleep(self._random.uniform(0, PAUSE_S))
 
     def _by_imap(self, raw: bytes) -> bool:
         self._dovecot.deliver(MAILBOX, raw)

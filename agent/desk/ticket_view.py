@@ -128,7 +128,8 @@ def _parts(message: Message) -> list[tuple[str, str]]:
     """(kind, text or HTML) in order: visible, quote or signature."""
     if message.direction == "out":
         return [("visible", mail_html(message.text))]
-    parts = [(part.kind, part.text.strip("\n")) for part in split_visible(message.text)]
+    author = message.sender_name or message.sender_address
+    parts = [(part.kind, part.text.strip("\n")) for part in split_visible(message.text, author)]
     return [(kind, mail_html(text) if kind == "visible" else text) for kind, text in parts if text.strip()]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,71 @@ LINES = st.sampled_from(
 @given(st.text() | st.lists(LINES | st.text(max_size=10)).map("\n".join))
 def test_the_parts_joined_are_the_text(text: str) -> None:
     assert "".join(part.text for part in split_visible(text)) == text
+
+
+WORDS = st.text(st.characters(categories=("Ll",), max_codepoint=0x17F), min_size=2, max_size=12)
+SENTENCES = st.lists(WORDS, min_size=2, max_size=9).map(lambda words: " ".join(words).capitalize() + ".")
+BODIES = st.lists(SENTENCES, min_size=1, max_size=5).map("\n\n".join)
+NAMES = st.lists(WORDS.map(lambda word: f"Zz{word}"), min_size=1, max_size=3).map(" ".join)
+HISTORIES = st.sampled_from(
+    (
+        "On Mon, Nov 23, 2026 at 9:12 AM {who} <who@example.org> wrote:\n> {text}",
+        "On Mon, Nov 23, 2026 at 9:12 AM {who} <who@example.org\n> wrote:\n> {text}",
+        "Le 23/11/2026 à 09:12, {who} a écrit :\n> {text}",
+        "Am 23.11.2026 um 09:12 schrieb {who}:\n\n> {text}",
+        "Il giorno lun 23 nov 2026 alle ore 09:12 {who} <who@example.org> ha scritto:\n\n{text}",
+        "Op ma 23 nov 2026 om 09:12 schreef {who} <who@example.org>:\n> {text}",
+        "{who} <who@example.org> escreveu (segunda, 23/11/2026 à(s) 09:12):\n> {text}",
+        "* {who} <who@example.org> [2026-11-23 09:12]:\n> {text}",
+        "________________________________\nFrom: {who} <who@example.org>\nSent: Monday\nTo: b\nSubject: c\n\n{text}",
+        "Von: {who}\nGesendet: Montag, 23. November 2026 09:12\nAn: support\nBetreff: x\n\n{text}",
+        "-----Original Message-----\n{text}",
+        "---- {who} wrote ----\n\n> {text}",
+    )
+)
+SIGNATURES = st.sampled_from(
+    ("", "-- \n{who}", "Best regards,\n{who}", "Viele Grüße\n{who}", "Sent from my iPhone", "{who}")
+)
+
+
+@given(body=BODIES, who=NAMES, history=HISTORIES, signature=SIGNATURES)
+def test_what_was_written_is_what_stays_visible_above_any_history(
+    body: str, who: str, history: str, signature: str
+) -> None:
+    end, past = signature.format(who=who), history.format(who=who, text="Which system?")
+    assert visible_text(f"{body}\n\n{end}\n\n{past}\n", who) == body
+
+
+@given(answers=st.lists(SENTENCES, min_size=1, max_size=4), who=NAMES)
+def test_answers_between_quotes_are_all_visible(answers: list[str], who: str) -> None:
+    parts = "".join(f"> which one?\n\n{answer}\n\n" for answer in answers)
+    text = f"On 23/11/2026 09:12, {who} wrote:\n{parts}"
+    assert [line for line in visible_text(text).split("\n") if line] == answers
+
+
+@given(st.lists(LINES | BODIES).map("\n".join), NAMES)
+def test_a_signature_takes_no_line_from_the_middle(text: str, who: str) -> None:
+    """With or without a known author the parts joined are the text, and each kind alternates."""
+    parts = split_visible(text, who)
+    assert "".join(part.text for part in parts) == text
+    assert all(one.kind != other.kind for one, other in pairwise(parts))
+
+
+def test_the_name_of_the_author_is_a_signature_and_another_word_is_not() -> None:
+    assert visible_text("It is this one\nAda", "Ada Example") == "It is this one"
+    assert visible_text("It is this one\nLUMI", "Ada Example") == "It is this one\nLUMI"
+    assert visible_text("It works.\n\nAda Example\nLab of Examples", "Ada Example") == "It works."
+    assert visible_text("Ada", "Ada Example") == "Ada"
+
+
+def test_an_apple_forward_stays_visible() -> None:
+    text = "Please see below.\n\nBegin forwarded message:\n\n> From: A <a@x.eu>\n> Subject: s\n>\n> the log\n"
+    assert visible_text(text) == text.rstrip()
+
+
+def test_a_disclaimer_is_folded_with_the_signature() -> None:
+    text = "It is LUMI.\n\nBest regards,\nAda\n\nThis e-mail is confidential and intended for the addressee only.\n"
+    assert visible_text(text) == "It is LUMI."
 
 
 def test_text_beyond_the_examined_part_is_kept() -> None:
