@@ -28,6 +28,7 @@ from ingest.mail import parse_mail
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.index import Index, open_index
+from knowledge_base.vectors import vector_store
 from triage.classifier import Classifier
 from triage.doctor.diagnosis import diagnose
 from triage.errors import TriageError
@@ -65,7 +66,8 @@ class Models:
         self._encoder = SentenceEncoder(settings.embedding_model)
         self._encoder.check()
         self._index_dir = settings.index_dir
-        self._index = open_index(settings.index_dir)
+        self._vectors = vector_store(settings.vectors_address)
+        self._index = open_index(settings.index_dir, self._vectors)
         self._reopening = threading.Lock()
         self._languages_ready = threading.Event()
         self._languages: Languages | None = None
@@ -157,7 +159,7 @@ class Models:
         """The newest snapshot: one that was built meanwhile is opened, and the old one let go."""
         with self._reopening:
             if not self._index.is_current():
-                self._index = open_index(self._index_dir)
+                self._index = open_index(self._index_dir, self._vectors)
             return self._index
 
     def language_of(self, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.store import reusable
@@ -11,9 +11,11 @@ from agent.store.database import Database
 from agent.store.tables import ReusableAnswer
 from knowledge_base.documents import Document, Section
 from knowledge_base.encoder import Encoder
-from knowledge_base.index import open_index
 from knowledge_base.markdown import parse_markdown
+from knowledge_base.rows.answer import rows_for
+from knowledge_base.rows.row import Row
 from knowledge_base.scope import systems_named
+from knowledge_base.snapshot import PassageFile, current_snapshot
 from knowledge_base.sources.config import AnySource
 from knowledge_base.sources.fetch import Given
 from knowledge_base.sources.sync import SyncReport, sync
@@ -35,12 +37,22 @@ def answers_given(rows: Sequence[ReusableAnswer]) -> Given:
 
 
 def sync_with_answers(
-    database: Database, sources: Sequence[AnySource], index: Path, cache: Path, encoder: Encoder
+    database: Database,
+    sources: Sequence[AnySource],
+    index: Path,
+    cache: Path,
+    encoder: Encoder,
+    *,
+    rows_for: Callable[[str], Sequence[Row]] = rows_for,
+    vectors_url: str | None = None,
 ) -> SyncReport:
-    """As `sync`, with the answers that may be reused; those whose passages have changed are dropped and left out."""
-    report = sync(sources, index, cache, encoder, _usable(database))
-    if report.new_snapshot and _drop_stale(database, index):
-        report = sync(sources, index, cache, encoder, _usable(database))
+    """As `sync`, with the answers that may be reused; those whose passages or rows have changed are dropped first.
+
+    `rows_for` are the rows that answer a request now.
+    """
+    report = sync(sources, index, cache, encoder, _usable(database), vectors_url=vectors_url)
+    if _drop_stale(database, index, rows_for):
+        report = sync(sources, index, cache, encoder, _usable(database), vectors_url=vectors_url)
     return report
 
 
@@ -50,10 +62,13 @@ def _usable(database: Database) -> list[Given]:
         return [answers_given(rows)] if rows else []
 
 
-def _drop_stale(database: Database, index: Path) -> int:
-    known = frozenset(open_index(index).passages.ids())
+def _drop_stale(database: Database, index: Path, rows_for: Callable[[str], Sequence[Row]]) -> int:
+    with database.read() as session:
+        if not reusable.usable(session):
+            return 0
+    known = frozenset(PassageFile(current_snapshot(index)).ids())
     with database.write() as session:
-        return reusable.drop_stale(session, known)
+        return reusable.drop_stale(session, known, lambda words: {f"row:{row.id}": row.text for row in rows_for(words)})
 
 
 def _document(row: ReusableAnswer) -> Document:

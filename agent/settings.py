@@ -39,6 +39,11 @@ class Settings(BaseSettings):
         None,
         description="TOML or YAML file of the sources that `minerva kb sync` follows; without one, our own articles.",
     )
+    vectors_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL with pgvector (`postgresql://…`, or `_FILE`) that keeps the vectors of the index, for "
+        "helpdesks on several hosts; without it, they lie in a file of the index.",
+    )
     embedding_model: str = Field(
         PACKAGED_MODEL,
         description="The packaged embedding model, or the path of a model folder: model.onnx with tokenizer.json "
@@ -234,6 +239,10 @@ class Settings(BaseSettings):
         if "dkim_selector" in info.data and (info.data["dkim_selector"] is None) != (value is None):
             raise ValueError("MINERVA_DKIM_SELECTOR and MINERVA_DKIM_KEY are set together or not at all")
         return value
+
+    @property
+    def vectors_address(self) -> str | None:
+        return self.vectors_url.get_secret_value() if self.vectors_url else None
 
     @property
     def database_path(self) -> Path:

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from knowledge_base.chunks import indexed_text, passages_of
 from knowledge_base.documents import read_tree
 from knowledge_base.encoder import Encoder
-from knowledge_base.errors import EmptySourceError, IndexDamagedError, IndexMissingError, SchemaMismatchError
+from knowledge_base.errors import (
+    EmptySourceError,
+    IndexDamagedError,
+    IndexMissingError,
+    SchemaMismatchError,
+    VectorStoreError,
+)
 from knowledge_base.fields import build_fields, save_fields
 from knowledge_base.passage import Passage
 from knowledge_base.snapshot import (
@@ -29,9 +34,11 @@ from knowledge_base.snapshot import (
     write_passages,
 )
 from knowledge_base.tree import Skipped
+from knowledge_base.vectors import Floats, VectorStore, all_of
+from knowledge_base.vectors_faiss import FILES
 
-Vectors = NDArray[np.float32]
 HASH_BYTES = 16
+FILE_VECTORS = "file_vectors.npy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,20 +54,23 @@ class BuildReport:
     seconds: float
 
 
-def build_index(source: Path, index: Path, encoder: Encoder) -> BuildReport:
+def build_index(source: Path, index: Path, encoder: Encoder, store: VectorStore = FILES) -> BuildReport:
     """Reads `source` and makes its snapshot the current one of `index`; readers of the old one go on undisturbed.
 
     Raises:
         SourceMissingError: `source` is no folder.
         EmptySourceError: it holds nothing to index.
         IndexUnwritableError: the snapshot cannot be written.
+        VectorStoreError: `store` cannot be reached.
     """
     begun = time.monotonic()
     reading = read_tree(source)
     passages = [passage for document in reading.documents for passage in passages_of(document)]
     if not passages:
         raise EmptySourceError(source, len(reading.skipped))
-    embedded = write_snapshot(index, passages, encoder, documents=len(reading.documents), source=str(source.resolve()))
+    embedded = write_snapshot(
+        index, passages, encoder, store, documents=len(reading.documents), source=str(source.resolve())
+    )
     return BuildReport(
         documents=len(reading.documents),
         passages=len(passages),
@@ -76,6 +86,7 @@ def write_snapshot(
     index: Path,
     passages: Sequence[Passage],
     encoder: Encoder,
+    store: VectorStore = FILES,
     *,
     documents: int,
     source: str,
@@ -87,16 +98,18 @@ def write_snapshot(
 
     Raises:
         IndexUnwritableError: the snapshot cannot be written.
+        VectorStoreError: `store` cannot be reached.
     """
     texts = [indexed_text(passage) for passage in passages]
     hashes = np.stack([_hash_of(text) for text in texts])
-    vectors, embedded = _vectors(texts, hashes, encoder, _known_vectors(index, encoder.name))
+    vectors, embedded = _vectors(texts, hashes, encoder, _known_vectors(index, encoder.name, store))
     file_of = _file_numbers(passages)
-    with building(index) as folder:
+    with building(index, store.drop) as folder:
         write_passages(folder, passages)
         np.save(folder / "file_of.npy", file_of)
         np.save(folder / "hashes.npy", hashes)
-        _write_vectors(folder, vectors)
+        np.save(folder / FILE_VECTORS, file_vectors(vectors, file_of))
+        store.write(folder, vectors)
         save_fields(build_fields(passages, file_of.tolist()), folder)
         for name, text in (files or {}).items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -125,23 +138,24 @@ def _file_numbers(passages: Sequence[Passage]) -> NDArray[np.int32]:
     )
 
 
-def _known_vectors(index: Path, encoder_name: str) -> dict[bytes, NDArray[np.float32]]:
+def _known_vectors(index: Path, encoder_name: str, store: VectorStore) -> dict[bytes, NDArray[np.float32]]:
     """Vectors of the current snapshot by the hash of their text; none when it is of another model."""
     try:
         folder = current_snapshot(index)
         if read_manifest(folder).encoder != encoder_name:
             return {}
         hashes = np.load(folder / "hashes.npy")
-        stored = faiss.read_index(str(folder / "vectors.faiss"))
-    except (IndexMissingError, IndexDamagedError, SchemaMismatchError, OSError, ValueError, RuntimeError):
+        vectors = all_of(store.open(folder))
+    except (
+        IndexMissingError, IndexDamagedError, SchemaMismatchError, VectorStoreError, OSError, ValueError, RuntimeError
+    ):  # fmt: skip
         return {}
-    vectors = stored.reconstruct_n(0, stored.ntotal)
     return {row.tobytes(): vector for row, vector in zip(hashes, vectors, strict=True)}
 
 
 def _vectors(
     texts: Sequence[str], hashes: NDArray[np.uint8], encoder: Encoder, known: dict[bytes, NDArray[np.float32]]
-) -> tuple[Vectors, int]:
+) -> tuple[Floats, int]:
     keys = [row.tobytes() for row in hashes]
     wanted = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     if wanted:
@@ -149,7 +163,8 @@ def _vectors(
     return np.stack([known[key] for key in keys]).astype(np.float32), len(wanted)
 
 
-def _write_vectors(folder: Path, vectors: Vectors) -> None:
-    store = faiss.IndexFlatIP(vectors.shape[1])
-    store.add(np.ascontiguousarray(vectors))
-    faiss.write_index(store, str(folder / "vectors.faiss"))
+def file_vectors(vectors: Floats, file_of: NDArray[np.int32]) -> Floats:
+    """The mean vector of each file's passages, of length 1."""
+    sums = np.zeros((int(file_of.max()) + 1, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, file_of, vectors)
+    return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9), dtype=np.float32)

@@ -103,3 +103,11 @@ class SourceFailedError(KnowledgeBaseError):
 class SyncRunningError(KnowledgeBaseError):
     def __init__(self, index: Path) -> None:
         super().__init__(f"another sync is at work on {index}: wait until it is done")
+
+
+class VectorStoreError(KnowledgeBaseError):
+    def __init__(self, problem: object) -> None:
+        super().__init__(
+            f"the vectors in PostgreSQL cannot be reached ({str(problem).strip()}): check MINERVA_VECTORS_URL, that "
+            "the server runs, and that the extension pgvector is installed there (docs/knowledge-base.md)"
+        )

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from knowledge_base.answerable import answerable_of
-from knowledge_base.build import BuildReport, build_index
+from knowledge_base.build import FILE_VECTORS, BuildReport, build_index, file_vectors
 from knowledge_base.encoder import Encoder
-from knowledge_base.errors import EncoderMismatchError, IndexDamagedError
+from knowledge_base.errors import EncoderMismatchError, IndexDamagedError, VectorStoreError
 from knowledge_base.fields import Fields, LexicalScores, load_fields
 from knowledge_base.glossary import other_words
 from knowledge_base.lexical import words_of
@@ -22,6 +21,8 @@ from knowledge_base.ranking import WEIGHTS, Rows, Scores, Signals, signals_at
 from knowledge_base.scope import is_about_another, systems_named
 from knowledge_base.snapshot import Manifest, PassageFile, current_snapshot, read_manifest
 from knowledge_base.spelling import corrected
+from knowledge_base.vectors import Floats, VectorStore, all_of
+from knowledge_base.vectors_faiss import FILES
 
 __all__ = ["BuildReport", "Index", "build_index", "open_index"]
 
@@ -46,15 +47,15 @@ class Ranked:
 class Index:
     """One snapshot, open for reading; it stays as it is while newer ones are built."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: VectorStore = FILES) -> None:
         self._index = folder.parent.parent
         self._folder = folder
         self.manifest: Manifest = read_manifest(folder)
         self.passages = PassageFile(folder)
         self._file_of: NDArray[np.int32] = np.load(folder / "file_of.npy")
-        self._vectors = faiss.read_index(str(folder / "vectors.faiss"))
+        self._vectors = store.open(folder)
         self.fields: Fields = load_fields(folder)
-        self._file_vectors = _means(self._vectors, self._file_of)
+        self._file_vectors = self._means(folder / FILE_VECTORS)
 
     def __len__(self) -> int:
         return len(self.passages)
@@ -88,18 +89,22 @@ class Index:
 
     def cosines(self, vector: NDArray[np.float32]) -> Scores:
         """Cosine of `vector` and every passage, in the order of the rows."""
-        return np.asarray(self._vectors.reconstruct_n(0, len(self)) @ vector, dtype=np.float32)
+        return np.asarray(all_of(self._vectors) @ vector, dtype=np.float32)
 
     def rank(self, question: str, vector: NDArray[np.float32]) -> Ranked:
         """All candidates in order; `vector` is the question's embedding."""
         terms = words_of(question)
         lexical = self._lexical(corrected(terms, self.fields.files_with))
         rows = self._candidates(vector, lexical)
-        dense = self._vectors.reconstruct_batch(rows) @ vector
+        dense = self._vectors.at(rows) @ vector
         signals = signals_at(rows, self._file_of, lexical, dense, self._file_vectors @ vector)
         scores = signals.fused() - self._out_of_scope(question, rows)
         order = np.argsort(-scores, kind="stable")
         return Ranked(rows=rows[order], scores=scores[order], signals=signals.at(order), terms=tuple(terms))
+
+    def _means(self, file: Path) -> Floats:
+        """Of each file's passages; computed for a snapshot of an earlier version."""
+        return np.load(file, mmap_mode="r") if file.is_file() else file_vectors(all_of(self._vectors), self._file_of)
 
     def _embed(self, questions: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
         if encoder.name != self.manifest.encoder:
@@ -113,9 +118,9 @@ class Index:
 
     def _candidates(self, vector: NDArray[np.float32], lexical: LexicalScores) -> Rows:
         count = min(CANDIDATES, len(self))
-        _, near = self._vectors.search(vector[None, :], count)
+        near = self._vectors.nearest(vector, count)
         worded = np.argpartition(-lexical.body, count - 1)[:count]
-        return np.unique(np.concatenate([near[0], worded])).astype(np.int64)
+        return np.unique(np.concatenate([near, worded])).astype(np.int64)
 
     def _out_of_scope(self, question: str, rows: Rows) -> Scores:
         asked = systems_named(question)
@@ -136,22 +141,26 @@ class Index:
         return SearchResult(hits=hits, answerable=answerable_of(ranked.signals, ranked.terms, self.fields))
 
 
-def open_index(index: Path) -> Index:
+def open_index(index: Path, store: VectorStore = FILES) -> Index:
     """The current snapshot.
 
     Raises:
         IndexMissingError: nothing was built there.
         SchemaMismatchError: another version built it.
         IndexDamagedError: its files cannot be read.
+        VectorStoreError: `store` cannot be reached.
     """
     for attempt in range(ATTEMPTS):
         folder = current_snapshot(index)
         try:
-            return Index(folder)
-        except (OSError, EOFError, ValueError, KeyError, RuntimeError, IndexDamagedError) as error:
+            return Index(folder, store)
+        except (OSError, EOFError, ValueError, KeyError, RuntimeError, IndexDamagedError, VectorStoreError) as error:
             replaced_meanwhile = current_snapshot(index) != folder
-            if not replaced_meanwhile or attempt == ATTEMPTS - 1:
-                raise IndexDamagedError(index, str(error)) from error
+            if replaced_meanwhile and attempt < ATTEMPTS - 1:
+                continue
+            if isinstance(error, VectorStoreError):
+                raise
+            raise IndexDamagedError(index, str(error)) from error
     raise IndexDamagedError(index, "it is replaced all the time")
 
 
@@ -163,11 +172,3 @@ def _encodable(question: str) -> str:
 def _first_of_each(files: NDArray[np.int32]) -> NDArray[np.int64]:
     """Places of the first passage of each file, in order."""
     return np.sort(np.unique(files, return_index=True)[1]).astype(np.int64)
-
-
-def _means(store: faiss.Index, file_of: NDArray[np.int32]) -> NDArray[np.float32]:
-    """The mean vector of each file's passages, of length 1."""
-    vectors = store.reconstruct_n(0, store.ntotal)
-    sums = np.zeros((int(file_of.max()) + 1, vectors.shape[1]), dtype=np.float32)
-    np.add.at(sums, file_of, vectors)
-    return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9), dtype=np.float32)

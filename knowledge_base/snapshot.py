@@ -8,7 +8,7 @@ import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -66,8 +66,10 @@ def current_snapshot(index: Path) -> Path:
 
 
 @contextmanager
-def building(index: Path) -> Iterator[Path]:
+def building(index: Path, forget: Callable[[Path], None]) -> Iterator[Path]:
     """A folder to build in; it becomes the current snapshot when the block ends without an error.
+
+    `forget` is called with each folder that is about to be deleted.
 
     Raises:
         IndexUnwritableError: no permission, no space, or something else in the way.
@@ -78,15 +80,16 @@ def building(index: Path) -> Iterator[Path]:
         snapshots.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".building-{os.getpid()}-", dir=snapshots))
         yield folder
-        _publish(index, folder)
+        _publish(index, folder, forget)
     except OSError as error:
         raise IndexUnwritableError(index, error) from error
     finally:
-        if folder is not None:
+        if folder is not None and folder.exists():
+            forget(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _publish(index: Path, folder: Path) -> None:
+def _publish(index: Path, folder: Path, forget: Callable[[Path], None]) -> None:
     with _locked(index):
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         final = index / "snapshots" / f"{stamp}-{folder.name.rsplit('-', 1)[-1]}"
@@ -95,15 +98,17 @@ def _publish(index: Path, folder: Path) -> None:
         pointer = index / "snapshots" / ".current"
         pointer.write_text(final.name, encoding="utf-8")
         pointer.replace(index / "current")
-        _prune(index / "snapshots")
+        _prune(index / "snapshots", forget)
 
 
-def _prune(snapshots: Path) -> None:
+def _prune(snapshots: Path, forget: Callable[[Path], None]) -> None:
     built = sorted(entry for entry in snapshots.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     for old in built[:-KEPT]:
+        forget(old)
         shutil.rmtree(old, ignore_errors=True)
     for left in snapshots.glob(".building-*"):
         if not _is_alive(int(left.name.split("-")[1])):
+            forget(left)
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -16,6 +16,7 @@ from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.evaluation import METRICS, measure, measure_abstention
 from knowledge_base.index import Index, build_index, open_index
 from knowledge_base.questions import read_questions
+from knowledge_base.vectors import vector_store
 from triage.classifier import Classifier
 from triage.dataset import load_labelled
 from triage.errors import TriageError
@@ -81,7 +82,7 @@ def eval_injection() -> None:
 @contextmanager
 def _opened(source: Path | None, index: Path | None, encoder: SentenceEncoder) -> Iterator[Index]:
     if index is not None:
-        yield open_index(index)
+        yield open_index(index, vector_store(load_settings().vectors_address))
     elif source is not None:
         with tempfile.TemporaryDirectory() as folder:
             build_index(source, Path(folder), encoder)

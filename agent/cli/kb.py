@@ -16,6 +16,7 @@ from agent.cli.kb_sync import sync
 from agent.settings import load_settings
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.passage import RetrievedPassage, SearchResult
+from knowledge_base.vectors import VectorStore, vector_store
 
 if TYPE_CHECKING:
     from knowledge_base.index import BuildReport, Index
@@ -39,7 +40,7 @@ def build(
     """Read a tree of Markdown, reStructuredText, HTML, PDF and notebooks and make its index the current one."""
     from knowledge_base.index import build_index  # noqa: PLC0415  # `kb sync` has no need of it when nothing changed
 
-    report = build_index(source, index, _encoder())
+    report = build_index(source, index, _encoder(), _store())
     typer.echo(json.dumps(asdict(report)) if as_json else _readable(report, index))
 
 
@@ -51,7 +52,7 @@ def prepare(index: IndexOption) -> None:
     from knowledge_base.index import open_index  # noqa: PLC0415
 
     vectors = SentenceVectors(_encoder(), index / SENTENCE_FILE)
-    vectors.prepare(passages_of(open_index(index)), Event(), gently=False)
+    vectors.prepare(passages_of(open_index(index, _store())), Event(), gently=False)
     typer.echo(f"{len(vectors)} sentences: {index}")
 
 
@@ -70,7 +71,7 @@ def search(
         raise typer.BadParameter("give either --jsonl with the questions on standard input, or one question")
     from knowledge_base.index import open_index  # noqa: PLC0415
 
-    opened = open_index(index)
+    opened = open_index(index, _store())
     encoder = _encoder()
     if question:
         _print_hits(opened.search(" ".join(question), encoder, k, one_per_file=True))
@@ -167,6 +168,10 @@ def _readable(report: BuildReport, index: Path) -> str:
             lines.append(f"{len(items)} {name}:")
             lines += [f"  {item.path}: {item.reason}" for item in items]
     return "\n".join(lines)
+
+
+def _store() -> VectorStore:
+    return vector_store(load_settings().vectors_address)
 
 
 def _encoder() -> SentenceEncoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -44,13 +45,22 @@ def sync(
 def _synced(settings: Settings, sources: Sequence[AnySource], index: Path) -> SyncReport:
     encoder = SentenceEncoder(settings.embedding_model)
     if not settings.database_path.is_file():
-        return sync_sources(sources, index, settings.source_cache_dir, encoder)
+        return sync_sources(sources, index, settings.source_cache_dir, encoder, vectors_url=settings.vectors_address)
+    from agent.benchmarks import structured_rows  # noqa: PLC0415
     from agent.reuse import sync_with_answers  # noqa: PLC0415  # a second to import, for nothing without a database
     from agent.store.database import open_database  # noqa: PLC0415
 
     database = open_database(settings.database_path)
     try:
-        return sync_with_answers(database, sources, index, settings.source_cache_dir, encoder)
+        return sync_with_answers(
+            database,
+            sources,
+            index,
+            settings.source_cache_dir,
+            encoder,
+            rows_for=partial(structured_rows, settings.bench_dir),
+            vectors_url=settings.vectors_address,
+        )
     finally:
         database.close()
 

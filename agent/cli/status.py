@@ -62,8 +62,10 @@ def _database(settings: Settings) -> str:
 
 def _index(settings: Settings) -> str:
     from knowledge_base.index import open_index  # noqa: PLC0415
+    from knowledge_base.vectors import vector_store  # noqa: PLC0415
 
-    return f"{len(open_index(settings.index_dir))} passages in {settings.index_dir}"
+    opened = open_index(settings.index_dir, vector_store(settings.vectors_address))
+    return f"{len(opened)} passages in {settings.index_dir}"
 
 
 def _smtp(settings: Settings) -> str:

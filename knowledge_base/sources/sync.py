@@ -29,6 +29,7 @@ from knowledge_base.snapshot import PassageFile, current_snapshot, read_manifest
 from knowledge_base.sources.config import AnySource
 from knowledge_base.sources.fetch import Fetched, Given, fetch
 from knowledge_base.tree import Skipped
+from knowledge_base.vectors import vector_store
 
 RECORDS = "sources.json"
 """In a snapshot: what it was made of."""
@@ -107,16 +108,23 @@ class _Before:
 
 
 def sync(
-    sources: Sequence[AnySource], index: Path, cache: Path, encoder: Encoder, given: Sequence[Given] = ()
+    sources: Sequence[AnySource],
+    index: Path,
+    cache: Path,
+    encoder: Encoder,
+    given: Sequence[Given] = (),
+    *,
+    vectors_url: str | None = None,
 ) -> SyncReport:
     """Read what changed and make a new snapshot current, or leave the current one when nothing did.
 
-    `cache` keeps clones and fetched pages.
+    `cache` keeps clones and fetched pages, PostgreSQL at `vectors_url` the vectors (else files do).
 
     Raises:
         SyncRunningError: another one is at work on this index.
         EmptySourceError: no source gave anything, now or before.
         IndexUnwritableError: the snapshot cannot be written.
+        VectorStoreError: PostgreSQL cannot be reached.
     """
     begun = time.monotonic()
     with _alone(index):
@@ -136,7 +144,7 @@ def sync(
         if changed:
             kept = {report.name for report in reports if report.record and report.outcome != "changed"}
             new = [passage for _, found in results for passage in found]
-            embedded = _write(index, [*before.passages(kept), *new], encoder, records)
+            embedded = _write(index, [*before.passages(kept), *new], encoder, records, vectors_url)
         report = SyncReport(
             sources=tuple(reports),
             new_snapshot=changed,
@@ -189,7 +197,9 @@ def _removed(record: Record) -> SourceReport:
     return SourceReport(name=record.name, outcome="removed", record=None)
 
 
-def _write(index: Path, passages: list[Passage], encoder: Encoder, records: list[Record]) -> int:
+def _write(
+    index: Path, passages: list[Passage], encoder: Encoder, records: list[Record], vectors_url: str | None
+) -> int:
     if not passages:
         raise EmptySourceError(index, 0)
     from knowledge_base.build import write_snapshot  # noqa: PLC0415  # half a second to import, when nothing changed
@@ -198,6 +208,7 @@ def _write(index: Path, passages: list[Passage], encoder: Encoder, records: list
         index,
         passages,
         encoder,
+        vector_store(vectors_url),
         documents=sum(record.documents for record in records),
         source=f"{len(records)} sources",
         files={RECORDS: json.dumps([asdict(record) for record in records], indent=1)},

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 from conftest import HashingEncoder
 from desk_fixture import ARTICLES, running_desk
 
-from agent.reuse import sync_with_answers
+from agent.reuse import rows_for, sync_with_answers
 from agent.store import reusable, tickets
 from knowledge_base.index import open_index
+from knowledge_base.rows.row import Row
 from knowledge_base.sources.config import articles_source
 
 QUESTION = "I am Ada Byron. My job is pending with the reason AssocGrpGRES, what does that mean?"
@@ -84,4 +87,36 @@ def test_an_answer_is_reused_after_a_person_said_so_and_dropped_with_its_passage
         assert dropped is not None
         assert dropped.dropped_because == reusable.GONE
         assert reusable.GONE in client.get(address).text
+    shutil.rmtree(tmp_path / "var", ignore_errors=True)
+
+
+def test_an_answer_from_rows_goes_when_a_row_changes(tmp_path: Path) -> None:
+    articles = tmp_path / "articles"
+    shutil.copytree(ARTICLES / "jobs", articles / "jobs")
+    with (
+        running_desk(tmp_path / "var", articles) as desk,
+        httpx.Client(base_url=desk.url, follow_redirects=True) as client,
+    ):
+        number = desk.ask("How many GPUs per node does LUMI-G have?", Subject="nodes")
+        draft = desk.draft_of(number)
+        assert {item["kind"] for item in draft.evidence if item["number"] == 1} == {"row"}
+        client.get(desk.sign_in_link())
+        form = {"csrf_token": field(client.get(f"/tickets/{number}").text, "csrf_token"), "binding": draft.binding}
+        client.post(f"/tickets/{number}/drafts/{draft.id}/approve", data=form, headers={"Origin": desk.url})
+        marked = {**form, "question": "GPUs of a LUMI-G node?", "answer": "Eight, as Slurm counts them."}
+        client.post(f"/tickets/{number}/drafts/{draft.id}/reuse", data=marked, headers={"Origin": desk.url})
+
+        def synced(rows: Callable[[str], Sequence[Row]]) -> set[str]:
+            sources = [articles_source(articles)]
+            index = desk.settings.index_dir
+            sync_with_answers(desk.database, sources, index, tmp_path / "cache", HashingEncoder(), rows_for=rows)
+            return {passage.source for passage in map(open_index(index).passages.at, range(len(open_index(index))))}
+
+        assert synced(rows_for) == {"", "answers"}
+        assert synced(rows_for) == {"", "answers"}, "nothing changed"
+        assert synced(lambda words: [replace(row, text=f"{row.text} Changed.") for row in rows_for(words)]) == {""}
+        with desk.database.read() as session:
+            dropped = reusable.of_draft(session, draft.id or 0)
+        assert dropped is not None
+        assert dropped.dropped_because == reusable.OTHER_ROWS
     shutil.rmtree(tmp_path / "var", ignore_errors=True)
