@@ -152,13 +152,14 @@ def unix_lines(text: str) -> str:
 
 def _attachment(raw: memoryview, part: Part, contents: Contents) -> Attachment:
     content, complaint = decode_transfer(raw[part.start : part.end], part.headers.first("content-transfer-encoding"))
-    name = declared_name(part) or located_name(part) or _name_of_mail(part, content)
+    name = declared_name(part) or located_name(part)
     if complaint:
         contents.defects.append(f"attachment {contents.leaves}: {complaint}")
     content_id = _content_id(part) or None
     is_attached = part.disposition.value == "attachment"
     return Attachment(
-        filename=name or made_up_name(part.content_type, contents.leaves),
+        filename=name or _name_of_mail(part, content) or made_up_name(part.content_type, contents.leaves),
+        named=bool(name),
         content_type=part.content_type,
         content=content,
         sha256=hashlib.sha256(content).hexdigest(),

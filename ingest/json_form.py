@@ -9,7 +9,10 @@ JsonValue = str | int | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 
 def message_as_dict(file: str, message: InboundMessage) -> dict[str, JsonValue]:
-    """Keys in the documented order; `from` and `date` are None when the mail has none that can be read."""
+    """Keys in the documented order; `from` and `date` are None when the mail has none that can be read.
+
+    Of an attachment, `filename` is what the mail says, empty when it says none; `shown_as` is then made up.
+    """
     return {
         "file": file,
         "message_id": message.message_id,
@@ -39,13 +42,14 @@ def _address(address: Address) -> JsonValue:
 
 def _attachment(attachment: Attachment) -> JsonValue:
     return {
-        "filename": attachment.filename,
+        "filename": attachment.filename if attachment.named else "",
         "content_type": attachment.content_type,
         "size": attachment.size,
         "sha256": attachment.sha256,
         "inline": attachment.inline,
         "detected_type": detect_type(attachment.content, attachment.filename),
         "content_id": attachment.content_id,
+        "shown_as": attachment.filename,
     }
 
 

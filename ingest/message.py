@@ -28,6 +28,8 @@ class Attachment:
     sha256: str
     """Lower-case hex digest of `content`."""
     inline: bool
+    named: bool = True
+    """False when `filename` was made up."""
     content_id: str | None = None
     """Content-ID without angle brackets, for parts that the HTML refers to."""
 

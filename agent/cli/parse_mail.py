@@ -18,7 +18,10 @@ def parse_mail(
     files: Annotated[list[Path], typer.Argument(help="Raw mails (.eml), one mail a file.", show_default=False)],
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
 ) -> None:
-    """Show how raw mails are read. Exit code 1 when a file could not be read."""
+    """Show how raw mails are read. Exit code 1 when a file could not be read.
+
+    In JSON a part that has no name in the mail has an empty `filename`; `shown_as` is the name that the desk gives it.
+    """
     failed = False
     for file in files:
         try:

@@ -54,5 +54,17 @@ def test_the_human_form_names_the_attachments(tmp_path: Path) -> None:
     assert "Attached: run.log" in result.stdout and "Subject:  log" in result.stdout
 
 
+def test_a_part_without_a_name_has_none_and_is_shown_under_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.eml"
+    file.write_bytes(
+        b"From: a@b.eu\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nhello\n"
+        b"--x\nContent-Type: application/pdf\n\n%PDF\n--x\nContent-Type: message/rfc822\n\nSubject: old\n\nx\n"
+        b"--x\nContent-Type: text/plain; name=run.log\n\nx\n--x--\n"
+    )
+    attachments = json.loads(run(str(file), "--jsonl").stdout)["attachments"]
+    assert [item["filename"] for item in attachments] == ["", "", "run.log"]
+    assert [item["shown_as"] for item in attachments] == ["part-2.pdf", "old.eml", "run.log"]
+
+
 def test_no_file_is_a_usage_error() -> None:
     assert run().exit_code == 2
