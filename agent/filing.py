@@ -151,6 +151,7 @@ def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Ad
         bounce=message.bounce,
         kind=kind,
         protection=message.protection,
+        has_html=message.has_html,
         defects=list(message.defects),
         attachments=[
             {

@@ -125,19 +125,44 @@ def _content_id(part: Part) -> str:
     return next(iter(message_ids(header)), "") or (header or "").strip("<> ")
 
 
-def _text(raw: memoryview, part: Part, contents: Contents) -> str:
+def has_html(root: Part) -> bool:
+    return any(_is_html(part) and _is_body_text(part) for part in _leaves(root))
+
+
+def html_of(raw: bytes, root: Part) -> str:
+    """What the mail shows as HTML, as it was sent; empty when it has none. Never to be shown without cleaning."""
+    view, contents = memoryview(raw), Contents()
+    parts = [part for part in _leaves(root) if _is_html(part) and _is_body_text(part)]
+    return "\n".join(_decoded(view, part, contents)[:MAX_HTML_CHARACTERS] for part in parts)
+
+
+def _leaves(part: Part) -> Iterator[Part]:
+    if not part.is_multipart:
+        yield part
+    for child in part.children:
+        yield from _leaves(child)
+
+
+def _is_html(part: Part) -> bool:
+    return part.content_type in {"text/html", "application/xhtml+xml"}
+
+
+def _decoded(raw: memoryview, part: Part, contents: Contents) -> str:
     data, complaint = decode_transfer(raw[part.start : part.end], part.headers.first("content-transfer-encoding"))
     _note(contents, complaint)
-    is_html = part.content_type in {"text/html", "application/xhtml+xml"}
-    declared = part.type_header.parameters.get("charset") or (declared_html_charset(data) if is_html else None)
+    declared = part.type_header.parameters.get("charset") or (declared_html_charset(data) if _is_html(part) else None)
     text, complaint = decode_text(data, declared)
     del data  # a log of 25 MB in the text is held once less
     _note(contents, complaint)
     if "\0" in text:
         contents.defects.append("NUL characters in the text were left out")
         text = text.replace("\0", "")
-    text = unix_lines(text)
-    if is_html:
+    return unix_lines(text)
+
+
+def _text(raw: memoryview, part: Part, contents: Contents) -> str:
+    text = _decoded(raw, part, contents)
+    if _is_html(part):
         if len(text) > MAX_HTML_CHARACTERS:
             contents.defects.append(f"HTML longer than {MAX_HTML_CHARACTERS} characters was cut")
         return html_to_text(text, contents.pictures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ingest.addresses import read_addresses
 from ingest.automatic import delivery_report, is_bounce, kind_of
-from ingest.bodies import read_contents
+from ingest.bodies import has_html, html_of, read_contents
 from ingest.headers import Headers, message_ids, own_message_id, read_date
 from ingest.message import Address, InboundMessage
 from ingest.protection import protection_of
@@ -50,7 +50,14 @@ def parse_mail(raw: bytes, *, envelope_from: str | None = None) -> InboundMessag
         kind=kind,
         report=delivery_report(lines, root) if bounce else None,
         protection=protection_of(root, text),
+        has_html=has_html(root),
     )
+
+
+def mail_html(raw: bytes) -> str:
+    """The HTML that a mail program would show, uncleaned; empty for a mail without. Never raises."""
+    lines = _newline_ended(raw)
+    return html_of(lines, read_structure(lines)[0])
 
 
 def _newline_ended(raw: bytes) -> bytes:

@@ -84,3 +84,5 @@ class InboundMessage:
     """Only for a delivery report."""
     protection: str = ""
     """`S/MIME signed`, `S/MIME encrypted`, `PGP signed`, `PGP encrypted`; empty for a plain mail."""
+    has_html: bool = False
+    """A mail program would show it as HTML, see `ingest.mail.mail_html`."""

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from agent import approval, handling, withdrawal
+from agent.desk.mails import download
 from agent.desk.pages import LEVELS, TYPES, page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
-from agent.store import drafts, inbound, placings, tickets
-from agent.store.tables import Decision, Draft, Outbound
-from ingest.attached_text import files_of
-from ingest.mail import parse_mail
+from agent.store import drafts, placings, tickets
+from agent.store.tables import Decision, Draft
 
 router = APIRouter()
 
@@ -155,35 +153,7 @@ def draft_attachment(desk: DeskState, who: Who, number: str, draft_id: int, posi
         files = drafts.attachments_of(session, draft)
     if not 0 <= position < len(files):
         raise NotFoundError(f"this draft has no attachment {position}")
-    return _download(files[position].content, files[position].filename)
-
-
-@router.get("/mails/{stored_mail_id}.eml")
-def original(desk: DeskState, who: Who, stored_mail_id: int) -> Response:  # noqa: ARG001  # signed in
-    with desk.database.read() as session:
-        raw = inbound.raw_of(session, stored_mail_id)
-    return _download(raw, f"mail-{stored_mail_id}.eml")
-
-
-@router.get("/mails/{stored_mail_id}/attachments/{position}")
-def attachment(desk: DeskState, who: Who, stored_mail_id: int, position: int) -> Response:  # noqa: ARG001
-    with desk.database.read() as session:
-        raw = inbound.raw_of(session, stored_mail_id)
-    return _part(raw, position)
-
-
-@router.get("/outbox/{outbound_id}/attachments/{position}")
-def sent_attachment(desk: DeskState, who: Who, outbound_id: int, position: int) -> Response:  # noqa: ARG001
-    with desk.database.read() as session:
-        mail = tickets.by_id(session, Outbound, outbound_id)
-    return _part(mail.content, position)
-
-
-def _part(raw: bytes, position: int) -> Response:
-    parts = files_of(parse_mail(raw).attachments)
-    if not 0 <= position < len(parts):
-        raise NotFoundError(f"this mail has no attachment {position}")
-    return _download(parts[position].content, parts[position].filename)
+    return download(files[position].content, files[position].filename)
 
 
 def _see_mentions(desk: Desk, who: SignedIn, number: str) -> None:
@@ -250,15 +220,3 @@ def _back(number: str, done: str) -> Response:
     response = RedirectResponse(address, status.HTTP_303_SEE_OTHER)
     say(response, done, path=address)
     return response
-
-
-def _download(content: bytes, filename: str) -> Response:
-    """Always a download of unknown type: nothing from a mail is opened inside the desk's origin."""
-    return Response(
-        content,
-        media_type="application/octet-stream",
-        headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}",
-            "Content-Security-Policy": "sandbox",
-        },
-    )

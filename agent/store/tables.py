@@ -256,6 +256,7 @@ class Message(SQLModel, table=True):
     trust_reason: str = ""
     protection: str = ""
     """`S/MIME signed`, `PGP encrypted` and the like; empty for a plain mail."""
+    has_html: bool = False
     masked: list[str] = Field(default_factory=list, sa_type=JSON)
     """Kinds of secrets that were masked in subject and texts."""
     defects: list[str] = Field(default_factory=list, sa_type=JSON)

@@ -110,6 +110,12 @@ def by_number(session: Session, number: str) -> Ticket:
     return ticket
 
 
+def of_stored_mail(session: Session, stored_mail_id: int) -> Ticket | None:
+    """None for a mail that is not filed yet."""
+    query = select(Ticket).join(Message, col(Message.ticket_id) == Ticket.id)
+    return session.exec(query.where(Message.stored_mail_id == stored_mail_id)).one_or_none()
+
+
 def by_id(session: Session, row: type[Row], key: int) -> Row:
     """Raises NotFoundError."""
     found = session.get(row, key)

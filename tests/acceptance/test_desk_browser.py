@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
@@ -17,6 +19,9 @@ pytest_plugins = ["browser_fixture"]
 pytestmark = pytest.mark.browser
 QUESTION = "My job on LUMI stays pending with AssocGrpGRES. Will it start by itself? Who in the project holds the GPUs?"
 HOSTILE = "<script>document.title='taken'</script> <img src=x onerror=\"document.title='taken'\">"
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 PHONE = {"width": 390, "height": 844}
 
 SignedIn = Callable[..., Page]
@@ -362,3 +367,34 @@ def test_tickets_of_one_incident_are_shown_together(desk: RunningDesk, signed_in
     expect(page.locator("#related summary")).to_contain_text("Same incident: 2 other tickets")
     page.locator("#related a").first.click()
     expect(page).to_have_url(f"{desk.url}/tickets/{numbers[0]}")
+
+
+def test_html_mail_is_shown_in_a_frame_that_cannot_act_and_attachments_open_as_text_and_picture(
+    desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
+) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Ada <ada@example.org>", "support@minerva.example", "Formatted"
+    mail["Message-ID"] = "<formatted@example.org>"
+    mail.set_content("It waits.")
+    mail.add_alternative(
+        f"<h1>It <b>waits</b></h1>{HOSTILE}<img src='cid:plot'><img src='https://evil.example/p.gif'>", subtype="html"
+    )
+    mail.add_attachment(b"export HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzABCDEFGH\necho <b>\n", "text", "x-sh",
+                        filename="job.sh")  # fmt: skip
+    mail.add_attachment(PIXEL, "image", "png", filename="plot.png", cid="<plot>")
+    number = desk.send_mail(mail)
+    page = signed_in()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.get_by_text("As the sender formatted it").click()
+    frame = page.frame_locator(".html iframe")
+    expect(frame.locator("h1")).to_have_text("It waits")
+    expect(frame.locator("img[src]")).to_have_count(1)
+    page.get_by_role("link", name="job.sh").click()
+    expect(page.locator("pre.shown")).to_have_text("export HF_TOKEN=[Hugging Face token removed]\necho <b>\n")
+    page.go_back()
+    page.get_by_role("link", name="plot.png").click()
+    expect(page.locator("img.shown")).to_have_js_property("naturalWidth", 1)
+    assert not [url for url in asked if not url.startswith(desk.url)]
+    assert not complaints
