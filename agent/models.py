@@ -6,13 +6,13 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from agent.benchmarks import structured_rows, wish_for_measurement
 from agent.checks.hosts import known_places
-from agent.draft import Compose, Draft, Evidence, Question
+from agent.draft import Compose, Draft, Evidence, Generation, Question
 from agent.drafting import embedded_composer
 from agent.errors import HelpdeskError
 from agent.llm.client import Client, Limits, preload
@@ -140,13 +140,19 @@ class Models:
 
         def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
             if not self.client.is_configured():
-                return embedded(question, evidence, answerable)
+                return self._without_model(embedded(question, evidence, answerable))
             try:
                 return with_model(question, evidence, answerable)
             finally:
                 self.live.forget(question.ticket)
 
         return compose
+
+    def _without_model(self, draft: Draft) -> Draft:
+        """With the reason, when a model is kept up and does not answer at present; one that sleeps is woken."""
+        self.client.wake()
+        state = self.client.state()
+        return draft if state == "none" else replace(draft, generation=Generation(trouble=state))
 
     def get(self) -> Loaded:
         """Waits for the models. Raises ModelsNotReadyError."""

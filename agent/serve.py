@@ -14,6 +14,7 @@ import uvicorn
 
 from agent.desk.app import desk_app
 from agent.errors import HelpdeskError, PortTakenError
+from agent.llm.keeping import KeeperProcess
 from agent.mail.arrivals import Arrivals
 from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
@@ -53,6 +54,7 @@ def serve(settings: Settings) -> None:
     workflows.start()
     intake.listener.wait_until_ready()
     models.start()
+    keeper = KeeperProcess() if settings.llm_keep else None
     places = Places(
         smtp=f"{settings.smtp_host}:{intake.smtp_port}",
         desk=desk_url,
@@ -68,6 +70,8 @@ def serve(settings: Settings) -> None:
         server.run(sockets=[desk_socket])
     finally:
         intake.stop()
+        if keeper is not None:
+            keeper.stop()
         models.stop()
         workflows.stop()
         database.close()

@@ -156,6 +156,10 @@ class Settings(BaseSettings):
     llm_tokens_per_day: int = Field(
         20_000_000, ge=0, description="Tokens a day, prompts and replies; after that drafts are made without a model."
     )
+    llm_keep: bool = Field(
+        False,
+        description="Keep up what `minerva llm up` wants from this service; else run `minerva llm keep` somewhere.",
+    )
     time_zone: str = Field("Europe/Brussels", description="Where the centre works; its working hours are of this zone.")
     working_hours: str = Field("09:00-17:00", description="From when to when, Monday to Friday, targets are counted.")
     holiday_country: str = Field(
@@ -265,6 +269,11 @@ class Settings(BaseSettings):
     def endpoints_dir(self) -> Path:
         """Endpoint records, see `agent.llm.records`."""
         return self.data_dir / "llm" / "endpoints"
+
+    @property
+    def llm_services_dir(self) -> Path:
+        """Model servers that are wanted, see `deploy.llm.service`."""
+        return self.data_dir / "llm" / "services"
 
     @property
     def bench_dir(self) -> Path:

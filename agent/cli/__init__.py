@@ -26,10 +26,11 @@ COMMANDS = {
     "kb": "kb:kb_app",
     "bench": "bench:bench_app",
     "eval": "evaluate:eval_app",
+    "llm": "deploy.llm.cli:llm_app",
     "status": "status:status",
     "user": "user:user_app",
 }
-"""Name to `module:function` or `module:app`, all below `agent.cli`."""
+"""Name to `module:function` or `module:app`, below `agent.cli` unless the module's whole name is given."""
 
 
 class CommandsOnDemand(TyperGroup):
@@ -42,7 +43,7 @@ class CommandsOnDemand(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module_name, _, name = COMMANDS[cmd_name].partition(":")
-        module = importlib.import_module(f"agent.cli.{module_name}")
+        module = importlib.import_module(module_name if "." in module_name else f"agent.cli.{module_name}")
         found = getattr(module, name)
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

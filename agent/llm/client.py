@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ class Client:
     def ask(self, chat: Chat, told: Told) -> Reply:
         """Raises LanguageModelError."""
         preload()
+        self._endpoints.note_use()
         deadline = self._clock() + self._limits.timeout_s
         self._spent.check()
         if not self._slots.acquire(timeout=self._limits.timeout_s):
@@ -68,6 +70,10 @@ class Client:
     def is_configured(self) -> bool:
         return bool(self._endpoints.for_purpose("draft"))
 
+    def wake(self) -> None:
+        """A draft is wanted and no server answers: one that sleeps is started for the next."""
+        self._endpoints.note_use()
+
     def state(self) -> str:
         """`ok`, `none` when there is no server, or what is wrong or awaited."""
         found = self._endpoints.for_purpose("draft")
@@ -77,9 +83,9 @@ class Client:
         waiting = self._endpoints.waiting()
         if not waiting:
             return "none"
-        first = min(waiting, key=lambda record: (record.starts_at is None, record.starts_at))
-        about = f", starts about {first.starts_at:%H:%M} UTC" if first.starts_at else ""
-        return f"{first.model} is {first.state}{about}"
+        first = waiting[0]
+        about = f", starts about {_when(first.starts_at, self._endpoints.now())}" if first.starts_at else ""
+        return f"{first.model} is {first.state}{about}{f': {first.note}' if first.state == 'failed' else ''}"
 
     def _ask_in_turn(self, chat: Chat, told: Told, deadline: float) -> Reply:
         problem = LanguageModelError("no model server is ready")
@@ -101,6 +107,11 @@ class Client:
                 break
             time.sleep(min(BACK_OFF_S * 2**attempt * (1 + random.random()), max(0.0, deadline - self._clock())))  # noqa: S311
         raise problem
+
+
+def _when(moment: datetime, now: datetime) -> str:
+    """With the day when it is not today's."""
+    return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{moment:%d %B, %H:%M} UTC"
 
 
 class _Spent:

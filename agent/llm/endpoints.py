@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,12 @@ log = structlog.get_logger()
 
 LEAST_LEFT = timedelta(seconds=30)
 """Of an endpoint's life, for a question to be sent there."""
+STALE = timedelta(minutes=15)
+"""Age of a record beyond which nobody is told that a server is on its way: whoever wrote it has stopped."""
+HAND_OVER_S = 0.05
+"""After which records are read again when they were caught between an old server and a new one."""
+USE = ".asked"
+"""File in the folder of the records; its time is that of the last question."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +57,9 @@ class Endpoints:
         for problem in found.problems:
             log.warning("endpoint_record_unusable", problem=problem)
         usable = [record for record in found.records if self._is_usable(record)]
+        if not usable and any(record.state == EndpointState.DRAINING for record in found.records):
+            time.sleep(HAND_OVER_S)
+            usable = [record for record in read_records(self.folder).records if self._is_usable(record)]
         usable.sort(key=lambda record: record.expires_at or datetime.max.replace(tzinfo=UTC), reverse=True)
         return [endpoint for record in usable if (endpoint := self._endpoint(record)) is not None]
 
@@ -65,9 +76,25 @@ class Endpoints:
         return Endpoint(name=record.name, url=record.url, model=record.model, key=key, expires_at=record.expires_at)
 
     def waiting(self) -> tuple[EndpointRecord, ...]:
-        """Records of servers that are on their way, for people: queued, or starting."""
-        states = {EndpointState.QUEUED, EndpointState.STARTING}
-        return tuple(record for record in read_records(self.folder).records if record.state in states)
+        """Records of servers that do not answer yet or any more, for people; those on their way first."""
+        order = [EndpointState.STARTING, EndpointState.QUEUED, EndpointState.ASLEEP, EndpointState.FAILED]
+        found = [record for record in read_records(self.folder).records if record.state in order]
+        fresh = [record for record in found if self.now() - record.updated_at < STALE]
+        return tuple(sorted(fresh, key=lambda record: order.index(record.state)))
+
+    def note_use(self) -> None:
+        """A reply is wanted: what sleeps is woken, what is idle is not put to sleep. Nothing without a folder."""
+        if self.folder.is_dir():
+            with suppress(OSError):  # a full or read-only disk keeps no question away
+                (self.folder / USE).touch()
+
+
+def last_use(folder: Path) -> datetime | None:
+    """When a reply was last wanted; None if never."""
+    try:
+        return datetime.fromtimestamp((folder / USE).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
 
 
 def endpoints_of(settings: Settings) -> Endpoints:

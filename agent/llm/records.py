@@ -35,6 +35,8 @@ class EndpointState(StrEnum):
     """Answers; the only state in which it is asked."""
     DRAINING = "draining"
     """Finishes what it has begun and is asked nothing new."""
+    ASLEEP = "asleep"
+    """No server runs because nobody asked; the next question wakes it."""
     FAILED = "failed"
     """`note` says why and what to do."""
 

@@ -66,6 +66,12 @@ class Site:
     """Shell lines before the server starts: modules, environment."""
     environment: str | None = None
     """Container image or environment that these lines bring up, for the record."""
+    container: str | None = None
+    """Apptainer image on the system in which model servers of the helpdesk run; without one, what `setup` brings up."""
+    gpu_memory_gb: float | None = None
+    """Of one GPU, where the system's profile has no single figure."""
+    llm_url: str = "http://{node}:{port}/v1"
+    """How the helpdesk reaches a model server that runs on a node: directly, or through a proxy."""
     datasets: tuple[tuple[str, str], ...] = ()
     """Files of the data sets on the system, by name."""
     models: tuple[tuple[str, str], ...] = ()
@@ -208,7 +214,7 @@ def _site_problems(point: Mapping[str, Any], sites: Mapping[str, Site]) -> list[
         known = ", ".join(sites) or "none yet"
         return [f"system: {point['system']!r} is not set up for runs; set up are {known} (see docs/benchmarks.md)"]
     problems = []
-    per_node = point["gpus_per_node"] or _gpus_per_node(site)
+    per_node = point["gpus_per_node"] or gpus_per_node(site)
     if per_node is None:
         problems.append(f"gpus_per_node: neither stated nor known for {site.system}")
     else:
@@ -219,7 +225,7 @@ def _site_problems(point: Mapping[str, Any], sites: Mapping[str, Site]) -> list[
             problems.append(f"nodes: tp x pp uses {needed} GPUs and leaves a whole node idle (rule D2)")
     if point["dataset"] != "random" and point["dataset"] not in dict(site.datasets):
         problems.append(f"dataset: {point['dataset']} has no file on {site.system} in sites.yaml")
-    return [*problems, *_profile_problems(point, site)]
+    return [*problems, *limit_problems(site, nodes=point["nodes"], walltime_min=point["walltime_min"])]
 
 
 @cache
@@ -227,27 +233,29 @@ def _profiles() -> Mapping[str, Mapping[str, Any]]:
     return {row["id"]: row for row in read_yaml("facts/systems.yaml")["systems"]}
 
 
-def _profile(system: str) -> Mapping[str, Any]:
+def profile(system: str) -> Mapping[str, Any]:
+    """The system's row of systems.yaml; empty for one that is not there."""
     return _profiles().get(system, {})
 
 
-def _gpus_per_node(site: Site) -> int | None:
-    found = site.gpus_per_node or (_profile(site.system).get("node") or {}).get("gpus_per_node")
+def gpus_per_node(site: Site) -> int | None:
+    """None where neither the site nor the system's profile says."""
+    found = site.gpus_per_node or (profile(site.system).get("node") or {}).get("gpus_per_node")
     return int(found) if found else None
 
 
-def _profile_problems(point: Mapping[str, Any], site: Site) -> list[str]:
+def limit_problems(site: Site, *, nodes: int, walltime_min: int) -> list[str]:
     """Against what systems.yaml has of the partition; what is not there is not checked."""
-    rows = [row for row in _profile(site.system).get("partitions") or [] if row.get("name") == site.partition]
+    rows = [row for row in profile(site.system).get("partitions") or [] if row.get("name") == site.partition]
     if not rows:
         return []
     problems = []
     times = [minutes for row in rows if (minutes := _minutes(row.get("max_walltime"))) is not None]
-    if times and point["walltime_min"] > max(times):
-        problems.append(f"walltime_min: {point['walltime_min']} is over {max(times):.0f} of {site.partition}")
-    nodes = [row["max_nodes"] for row in rows if isinstance(row.get("max_nodes"), int)]
-    if len(nodes) == len(rows) and point["nodes"] > max(nodes):
-        problems.append(f"nodes: {point['nodes']} is over {max(nodes)} of {site.partition}")
+    if times and walltime_min > max(times):
+        problems.append(f"walltime_min: {walltime_min} is over {max(times):.0f} of {site.partition}")
+    most = [row["max_nodes"] for row in rows if isinstance(row.get("max_nodes"), int)]
+    if len(most) == len(rows) and nodes > max(most):
+        problems.append(f"nodes: {nodes} is over {max(most)} of {site.partition}")
     return problems
 
 
@@ -261,7 +269,7 @@ def _minutes(walltime: object) -> float | None:
 
 def _plan(point: Mapping[str, Any], site: Site) -> Plan:
     needed = point["tp"] * point["pp"]
-    per_node = point["gpus_per_node"] or min(_gpus_per_node(site) or 1, -(-needed // point["nodes"]))
+    per_node = point["gpus_per_node"] or min(gpus_per_node(site) or 1, -(-needed // point["nodes"]))
     lengths = tuple((name, point[name]) for name in ("input_len", "output_len") if point[name] is not None)
     spec = BenchmarkSpec(
         kind="inference",
