@@ -17,6 +17,8 @@ from knowledge_base.questions import LabelledQuestion
 METRICS = ("hit@1", "hit@3", "hit@5", "hit@10", "MRR", "nDCG@10")
 RRF_K = 60
 RESAMPLES = 2000
+BINS = 5
+"""Of the reliability curve."""
 
 Vector = NDArray[np.float32]
 RankFiles = Callable[[str, Vector], Sequence[str]]
@@ -40,6 +42,16 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Reliability:
+    """Of the questions whose estimate lies between `low` and the next fifth."""
+
+    low: float
+    questions: int
+    estimated: float
+    answered: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Abstention:
     """`answerable` of the search, apart for the questions that have an answer and those that have none."""
 
@@ -47,8 +59,27 @@ class Abstention:
     unanswerable: NDArray[np.float64]
 
     def flagged(self, below: float) -> tuple[float, float]:
-        """Share of the unanswerable and of the answerable questions with an estimate below the given one."""
-        return float((self.unanswerable < below).mean()), float((self.answerable < below).mean())
+        """Share of the unanswerable and of the answerable questions with an estimate below the given one; nan for
+        none of a kind."""
+        return _share(self.unanswerable < below), _share(self.answerable < below)
+
+    def reliability(self) -> list[Reliability]:
+        """Estimate against outcome by fifths of the estimate. Both kinds weigh the same in all, as the estimate has
+        it, however many questions of each there are."""
+        estimates = np.concatenate([self.answerable, self.unanswerable])
+        answered = np.repeat([1.0, 0.0], [len(self.answerable), len(self.unanswerable)])
+        weights = np.where(answered == 1, 1 / max(len(self.answerable), 1), 1 / max(len(self.unanswerable), 1))
+        fifths = np.minimum((estimates * BINS).astype(int), BINS - 1)
+        return [
+            Reliability(
+                low=number / BINS,
+                questions=int(inside.sum()),
+                estimated=float(np.average(estimates[inside], weights=weights[inside])),
+                answered=float(np.average(answered[inside], weights=weights[inside])),
+            )
+            for number in range(BINS)
+            if (inside := fifths == number).any()
+        ]
 
 
 def measure(index: Index, questions: Sequence[LabelledQuestion], encoder: Encoder) -> list[Measured]:
@@ -63,6 +94,10 @@ def measure(index: Index, questions: Sequence[LabelledQuestion], encoder: Encode
         ]
         measured.append(Measured(ranking=name, values=np.asarray(rows)))
     return measured
+
+
+def _share(flags: NDArray[np.bool_]) -> float:
+    return float(flags.mean()) if len(flags) else float("nan")
 
 
 def measure_abstention(index: Index, questions: Sequence[LabelledQuestion], encoder: Encoder) -> Abstention:

@@ -13,7 +13,8 @@ import typer
 from agent.settings import load_settings
 from agent.triage_model import triage_model_folder
 from knowledge_base.encoder import SentenceEncoder
-from knowledge_base.evaluation import METRICS, measure, measure_abstention
+from knowledge_base.evaluation_report import folders_of, measure_source
+from knowledge_base.evaluation_report import report as report_retrieval
 from knowledge_base.index import Index, build_index, open_index
 from knowledge_base.questions import read_questions
 from knowledge_base.vectors import vector_store
@@ -47,28 +48,26 @@ def eval_triage(
 @eval_app.command("retrieval")
 def eval_retrieval(
     questions: Annotated[Path, typer.Argument(help="JSON lines with id, question, corpus and gold_paths.")],
-    source: Annotated[Path | None, typer.Option("--source", help="Folder with the documents.")] = None,
-    index: Annotated[Path | None, typer.Option("--index", help="An index of them, instead of --source.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Folder with the documents, or with one folder for each corpus.")
+    ] = None,
+    index: Annotated[Path | None, typer.Option("--index", help="The same with indexes of them.")] = None,
     corpus: Annotated[str | None, typer.Option("--corpus", help="Take only the questions of this corpus.")] = None,
 ) -> None:
     """Measure the search on labelled questions, beside BM25 alone, vectors alone, and both by reciprocal ranks."""
-    if (source is None) == (index is None):
+    place = source or index
+    if place is None or (source and index):
         raise typer.BadParameter("give either --source or --index")
     chosen = [question for question in read_questions(questions) if corpus in (None, question.corpus)]
-    answered = sum(bool(question.gold_paths) for question in chosen)
-    if not answered:
+    if not any(question.gold_paths for question in chosen):
         raise typer.BadParameter(f"{questions} has no question with an answer of that corpus")
-    encoder = _encoder()
-    with _opened(source, index, encoder) as opened:
-        typer.echo(f"{answered} questions with an answer, {len(chosen) - answered} without; [95 % bootstrap interval]")
-        typer.echo(f"{'':6}" + "".join(f"{name:>20}" for name in METRICS))
-        for measured in measure(opened, chosen, encoder):
-            low, high = measured.interval()
-            cells = zip(measured.mean(), low, high, strict=True)
-            typer.echo(f"{measured.ranking:6}" + "".join(f"  {m:.3f} [{a:.3f} {b:.3f}]" for m, a, b in cells))
-        if answered < len(chosen):
-            unanswerable, answerable = measure_abstention(opened, chosen, encoder).flagged(below=0.5)
-            typer.echo(f"flagged as not answered: {unanswerable:.3f} of those without, {answerable:.3f} of those with")
+    folders = folders_of(place, (question.corpus for question in chosen))
+    encoder, parts = _encoder(), []
+    for folder in sorted(set(folders.values())):
+        mine = [question for question in chosen if folders[question.corpus] == folder]
+        with _opened(folder, encoder, is_index=source is None) as opened:
+            parts.append(measure_source(", ".join(sorted({item.corpus for item in mine})), opened, mine, encoder))
+    typer.echo("\n".join(report_retrieval(parts)))
 
 
 @eval_app.command("injection")
@@ -80,13 +79,13 @@ def eval_injection() -> None:
 
 
 @contextmanager
-def _opened(source: Path | None, index: Path | None, encoder: SentenceEncoder) -> Iterator[Index]:
-    if index is not None:
-        yield open_index(index, vector_store(load_settings().vectors_address))
-    elif source is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            build_index(source, Path(folder), encoder)
-            yield open_index(Path(folder))
+def _opened(folder: Path, encoder: SentenceEncoder, *, is_index: bool) -> Iterator[Index]:
+    if is_index:
+        yield open_index(folder, vector_store(load_settings().vectors_address))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        build_index(folder, Path(scratch), encoder)
+        yield open_index(Path(scratch))
 
 
 def _encoder() -> SentenceEncoder:

@@ -81,6 +81,35 @@ def test_a_missing_index_says_what_to_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_search_is_measured_for_each_corpus_and_for_all(tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    asked = [
+        ("1", "how do apples ripen", "owner/fruit", ["a.md"]),
+        ("2", "when does a boat sink", "boats", ["b.md"]),
+        ("3", "what do zebras eat", "boats", []),
+    ]
+    questions.write_text(
+        "".join(
+            json.dumps({"id": id_, "question": question, "corpus": corpus, "gold_paths": paths}) + "\n"
+            for id_, question, corpus, paths in asked
+        )
+    )
+    for corpus, name, text in (("fruit", "a", "Apples ripen in autumn."), ("boats", "b", "A boat with a hole sinks.")):
+        (tmp_path / "trees" / corpus).mkdir(parents=True)
+        (tmp_path / "trees" / corpus / f"{name}.md").write_text(f"# {name}\n\n{text}\n")
+    done = minerva("eval", "retrieval", str(questions), "--source", str(tmp_path / "trees"))
+    assert done.returncode == 0, done.stderr
+    heads = [line for line in done.stdout.splitlines() if "bootstrap" in line]
+    assert [head.split(",")[0] for head in heads] == [
+        "boats: 1 questions with an answer",
+        "owner/fruit: 1 questions with an answer",
+        "all: 2 questions with an answer",
+    ]
+    assert all(done.stdout.count(f"\n{ranking}") == 3 for ranking in ("bm25", "dense", "rrf", "ours"))
+    assert done.stdout.count("flagged as not answered: 1.000 of those without") == 2
+    assert "share answered" in done.stdout
+
+
 def test_bad_usage(tmp_path: Path) -> None:
     assert minerva("kb", "search", "--index", str(tmp_path)).returncode == 2
     assert minerva("eval", "retrieval", str(tmp_path / "no.jsonl"), "--index", str(tmp_path)).returncode == 1

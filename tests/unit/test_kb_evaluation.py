@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from knowledge_base.answerable import FEATURES, Calibration, calibration
 from knowledge_base.encoder import Encoder
 from knowledge_base.errors import QuestionsError
-from knowledge_base.evaluation import METRICS, Abstention, measure, measure_abstention, scores_of
+from knowledge_base.evaluation import METRICS, Abstention, Measured, measure, measure_abstention, scores_of
+from knowledge_base.evaluation_report import SourceMeasured, folders_of, measure_source, report, together
 from knowledge_base.index import build_index, open_index
 from knowledge_base.questions import LabelledQuestion, read_questions
 
@@ -50,6 +53,75 @@ def test_shares_flagged() -> None:
     assert abstention.flagged(below=0.5) == (0.75, 0.5)
 
 
+def test_reliability_weighs_both_kinds_alike() -> None:
+    curve = Abstention(answerable=np.array([0.9, 1.0, 0.1]), unanswerable=np.array([0.15])).reliability()
+    assert [(row.low, row.questions) for row in curve] == [(0.0, 2), (0.8, 2)]
+    assert curve[0].answered == pytest.approx(0.25)  # one third of the answerable against all of the unanswerable
+    assert curve[0].estimated == pytest.approx(0.1 * 0.25 + 0.15 * 0.75)
+    assert curve[1].answered == 1.0
+
+
+@given(st.lists(st.floats(0, 1), max_size=8), st.lists(st.floats(0, 1), max_size=8))
+def test_reliability_counts_every_question_once(answerable: list[float], unanswerable: list[float]) -> None:
+    curve = Abstention(answerable=np.array(answerable), unanswerable=np.array(unanswerable)).reliability()
+    assert sum(row.questions for row in curve) == len(answerable) + len(unanswerable)
+    assert all(row.low - 1e-9 <= row.estimated <= row.low + 0.2 + 1e-9 for row in curve)
+
+
+def test_flagged_shares_of_an_empty_kind_are_no_number() -> None:
+    unanswerable, answerable = Abstention(answerable=np.array([0.2]), unanswerable=np.array([])).flagged(0.5)
+    assert np.isnan(unanswerable)
+    assert answerable == 1.0
+
+
+def test_each_corpus_has_its_own_folder_when_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "guide").mkdir()
+    (tmp_path / "owner" / "docs").mkdir(parents=True)
+    found = folders_of(tmp_path, ["owner/docs", "someone/guide", "elsewhere"])
+    assert found == {
+        "elsewhere": tmp_path,
+        "owner/docs": tmp_path / "owner/docs",
+        "someone/guide": tmp_path / "guide",
+    }
+
+
+def _part(source: str, hits: list[float], unanswerable: list[float]) -> SourceMeasured:
+    values = np.tile(np.array(hits)[:, None], (1, len(METRICS)))
+    return SourceMeasured(
+        source=source,
+        rankings=[Measured(ranking=name, values=values) for name in ("bm25", "ours")] if hits else [],
+        abstention=Abstention(answerable=np.full(len(hits), 0.9), unanswerable=np.array(unanswerable)),
+    )
+
+
+def test_all_sources_together_weigh_each_question_alike() -> None:
+    whole = together([_part("a", [1.0, 1.0, 1.0], []), _part("b", [0.0], [0.1]), _part("c", [], [0.7])])
+    assert [item.ranking for item in whole.rankings] == ["bm25", "ours"]
+    assert whole.rankings[1].mean().tolist() == [0.75] * len(METRICS)
+    assert whole.abstention.flagged(0.5) == (0.5, 0.0)
+
+
+def test_the_report_has_a_table_for_each_source_and_one_for_all() -> None:
+    lines = list(report([_part("a", [1.0], [0.1]), _part("b", [0.0], [])]))
+    assert [line.split(":")[0] for line in lines if "bootstrap" in line] == ["a", "b", "all"]
+    assert "flagged as not answered: 1.000 of those without, 0.000 of those with" in lines
+    assert sum(line.startswith("ours") for line in lines) == 3
+    assert lines[-3].startswith("answerable")
+    single = list(report([_part("a", [1.0], [])]))
+    assert sum("bootstrap" in line for line in single) == 1
+    assert not any("flagged" in line for line in single)
+
+
+def test_a_source_without_an_answerable_question_is_reported(tmp_path: Path, hashing_encoder: Encoder) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.md").write_text("# Apples\n\nApples grow on trees in autumn.\n")
+    build_index(tmp_path / "source", tmp_path / "index", hashing_encoder)
+    questions = [LabelledQuestion(id="2", question="what do zebras eat", corpus="c", gold_paths=frozenset())]
+    part = measure_source("c", open_index(tmp_path / "index"), questions, hashing_encoder)
+    assert part.rankings == []
+    assert len(part.abstention.unanswerable) == 1
+
+
 def test_the_calibration_that_ships() -> None:
     shipped = calibration()
     assert len(shipped.coefficients) == len(FEATURES)
@@ -65,6 +137,17 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
     file.write_text(f"\n{line}\n")
     with pytest.raises(QuestionsError, match="line 2"):
         read_questions(file)
+
+
+def test_the_foreign_splits_share_no_corpus_with_any_other() -> None:
+    splits = ("dev", "test", "foreign_dev", "foreign_test")
+    parts = {split: read_questions(EVALS / f"retrieval_{split}.jsonl") for split in splits}
+    ids = [question.id for part in parts.values() for question in part]
+    assert len(set(ids)) == len(ids)
+    corpora = {split: {question.corpus for question in part} for split, part in parts.items()}
+    assert not corpora["foreign_test"] & (corpora["foreign_dev"] | corpora["dev"] | corpora["test"])
+    assert not corpora["foreign_dev"] & (corpora["dev"] | corpora["test"])
+    assert all(any(not question.gold_paths for question in part) for part in parts.values())
 
 
 def test_the_splits_share_no_file_and_name_articles_that_exist() -> None:
