@@ -56,6 +56,13 @@ def systems() -> tuple[System, ...]:
     return tuple(_system(row, aliases) for row in read_yaml("facts/systems.yaml")["systems"])
 
 
+@cache
+def language_names() -> dict[str, str]:
+    """Language as the facts call it by each of its names, lower case, in five languages."""
+    others = read_yaml("glossary.yaml").get("languages", {})
+    return {name.lower(): language for language, names in others.items() for name in [language, *names]}
+
+
 def _system(row: dict[str, Any], aliases: dict[str, list[str]]) -> System:
     base = row["name"].split("(")[0].strip().lower()
     names = dict.fromkeys([row["id"], base, *aliases.get(row["id"], [])])

@@ -83,10 +83,47 @@ class AccessMode:
 class DataSetRow:
     id: str
     name: str
+    hub_name: str | None
+    """On the Hugging Face Hub."""
+    uses: tuple[str, ...]
+    """Such as `pre-train`, `instruct`, `preference`, `translation`, `benchmark`."""
+    modality: str
+    size: str | None
+    caveats: tuple[str, ...]
     licence: str | None
     commercial_use: str | None
     languages: str | None
     url: str | None
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextSize:
+    """Uncompressed text of one language in two collections, in GiB; None where there is no report."""
+
+    language: str
+    fineweb2_gib: float | None
+    hplt2_gib: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    title: str
+    when: str
+    organisers: tuple[str, ...]
+    topics: tuple[str, ...]
+    material: str
+    url: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LearningRate:
+    stage: str
+    """`pretraining`, `sft`, `dpo` or `lora`."""
+    model: str
+    rate: str
+    batch: str | None
     status: str
 
 
@@ -152,6 +189,11 @@ def data_sets() -> tuple[DataSetRow, ...]:
         DataSetRow(
             id=row["id"],
             name=row["name"],
+            hub_name=row.get("hf_id"),
+            uses=tuple(row["use"]),
+            modality=row["modality"],
+            size=_size(row.get("size") or {}),
+            caveats=tuple(row.get("caveats") or ()),
             licence=row.get("licence"),
             commercial_use=row.get("commercial_use"),
             languages=_words(row.get("languages")),
@@ -160,6 +202,57 @@ def data_sets() -> tuple[DataSetRow, ...]:
         )
         for row in read_yaml("facts/datasets.yaml")["datasets"]
     )
+
+
+@cache
+def text_sizes() -> tuple[TextSize, ...]:
+    return tuple(
+        TextSize(language=row["language"], fineweb2_gib=row["fineweb2_text_gib"], hplt2_gib=row["hplt2_text_gib"])
+        for row in read_yaml("facts/datasets.yaml")["per_language_sizes"]
+    )
+
+
+@cache
+def trainings() -> tuple[Training, ...]:
+    return tuple(
+        Training(
+            title=row["title"],
+            when=str(row["date"]),
+            organisers=tuple(row["organisers"]),
+            topics=tuple(row["topics"]),
+            material=row["material"],
+            url=row["url"],
+            status=row["status"],
+        )
+        for row in read_yaml("facts/services.yaml")["events"]
+    )
+
+
+@cache
+def learning_rates() -> tuple[LearningRate, ...]:
+    section = read_yaml("facts/training_recipes.yaml")["learning_rate_and_batch"]
+    return tuple(
+        LearningRate(
+            stage=stage,
+            model=row["model"],
+            rate=f"{row['lr']:g}" if isinstance(row["lr"], float) else str(row["lr"]),
+            batch=_batch(row),
+            status=section["status"],
+        )
+        for stage in ("pretraining", "sft", "dpo", "lora")
+        for row in section[stage]
+    )
+
+
+def _batch(row: dict[str, Any]) -> str | None:
+    if row.get("batch_tokens_m") is not None:
+        return f"{row['batch_tokens_m']} million tokens"
+    return None if row.get("batch") is None else str(row["batch"])
+
+
+def memory_rule(rule_id: str) -> dict[str, Any]:
+    """`rule` and `status` of one of the memory rules of the models."""
+    return next(rule for rule in read_yaml("facts/models.yaml")["memory_rules"] if rule["id"] == rule_id)
 
 
 @cache
@@ -213,6 +306,23 @@ def _nodes(node: dict[str, Any], kinds: list[dict[str, Any]]) -> tuple[NodeType,
     unit = f"; {node['gpu_unit']}" if node.get("gpu_unit") else ""
     accelerator = f"{node.get('accelerator_model') or 'model unknown'}{unit}"
     return (NodeType(id="node", gpus=node.get("gpus_per_node"), accelerator=accelerator),)
+
+
+_SCALES = {"k": "thousand", "m": "million", "b": "billion", "t": "T"}
+
+
+def _size(size: dict[str, Any]) -> str | None:
+    """`18.5 T tokens; grows with new crawls`."""
+    figures = [_figure(key, value) for key, value in size.items() if isinstance(value, int | float)]
+    return "; ".join([*figures, *([str(size["note"])] if size.get("note") else [])]) or None
+
+
+def _figure(key: str, value: float) -> str:
+    """`tokens_t: 18.5` as `18.5 T tokens`, `disk_tb: 8` as `8 TB (disk)`."""
+    what, _, unit = key.rpartition("_")
+    if unit in _SCALES and what:
+        return f"{value:g} {_SCALES[unit]} {what}"
+    return f"{value:g} {unit.upper()} ({what})" if unit in {"tb", "gb", "mb"} else f"{value:,} {key.replace('_', ' ')}"
 
 
 def _words(value: object) -> str | None:

@@ -1,13 +1,13 @@
-"""What a structured question asks for; deterministic, and None for everything else."""
+"""Finds the structured question in a text; deterministic, and None for everything else."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 from knowledge_base.rows import words
+from knowledge_base.rows.asked import Asked, Intent
+from knowledge_base.rows.catalogue_question import asked_of_catalogue
 from knowledge_base.scope import systems_named
 
 MAX_SENTENCE = 220
@@ -17,35 +17,17 @@ SHORT_TEXT = 160
 _SENTENCE = re.compile(r"[^.!?\n]*(?:\.(?=\S)[^.!?\n]*)*[.!?\n]?")
 
 
-class Intent(StrEnum):
-    GPUS_PER_NODE = "gpus_per_node"
-    MAX_WALLTIME = "max_walltime"
-    MODELS_FIT = "models_fit"
-    THROUGHPUT = "throughput"
-    ACCESS_AMOUNT = "access_amount"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    intent: Intent
-    sentence: str
-    """Lower case."""
-    systems: frozenset[str] = field(default_factory=frozenset)
-    memory_gb: int | None = None
-    hours: int | None = None
-    unit: str = ""
-    """`node` or `gpu`, of the hours."""
-
-
 def asked_of(text: str, partitions: Sequence[str] = ()) -> Asked | None:
     """The first structured question in the text. `partitions` are names that stand for a system on their own."""
     everywhere = systems_named(text)
     for sentence in _questions(text):
         lowered = sentence.lower().replace("’", "'")
-        if words.TROUBLE.search(lowered) or words.HOW_TO.search(lowered):
+        if words.HOW_TO.search(lowered):
             continue
         systems = systems_named(sentence) or everywhere
-        found = _asked(lowered, systems, any(_names(lowered, name) for name in partitions))
+        found = asked_of_catalogue(lowered, systems)
+        if not found and not words.TROUBLE.search(lowered):
+            found = _asked(lowered, systems, any(_names(lowered, name) for name in partitions))
         if found:
             return found
     return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 
-def _any(*words: str) -> re.Pattern[str]:
+def any_of(*words: str) -> re.Pattern[str]:
+    """Any of these, as whole words."""
     return re.compile(r"(?<!\w)(?:" + "|".join(words) + r")(?!\w)")
 
 
-HOW_MANY = _any(
+HOW_MANY = any_of(
     r"how many",
     r"(?:what(?:'s| is) the )?number of",
     r"combien d[e']?",
@@ -21,7 +22,7 @@ HOW_MANY = _any(
     r"cu[aá]nt[ao]s",
     r"n[uú]mero de",
 )
-GPU = _any(
+GPU = any_of(
     r"gpus?",
     r"gcds?",
     r"accelerators?",
@@ -38,7 +39,7 @@ GPU = _any(
     r"gh200s?",
     r"mi\d{3}[ax]?s?",
 )
-PER_NODE = _any(
+PER_NODE = any_of(
     r"(?:per|a|each|every|one|single|in a|of a)(?: \S+){0,3}? nodes?",
     r"(?:par|chaque|un) n(?:œ|oe)uds?",
     r"(?:pro|je|jeder|ein|einem) knoten",
@@ -46,9 +47,9 @@ PER_NODE = _any(
     r"(?:por|cada|un) nodo",
     r"nodes? (?:has|have)",
 )
-ASKED_PER_NODE = _any(r"(?:gpus?|gcds?|accelerators?) (?:per|pro|par|por) (?:node|knoten|n(?:œ|oe)ud|nodo)")
+ASKED_PER_NODE = any_of(r"(?:gpus?|gcds?|accelerators?) (?:per|pro|par|por) (?:node|knoten|n(?:œ|oe)ud|nodo)")
 
-MOST = _any(
+MOST = any_of(
     r"max(?:imum|imal|imale|imaler|imales|imo|imos|ima|imums?)?\.?",
     r"long(?:est)?",
     r"m[aá]xim[oa]s?",
@@ -64,7 +65,7 @@ MOST = _any(
     r"limits?",
     r"allowed",
 )
-WALLTIME = _any(
+WALLTIME = any_of(
     r"wall ?-?(?:clock )?times?",
     r"time ?-?limits?",
     r"run ?-?times?",
@@ -83,7 +84,7 @@ WALLTIME = _any(
     r"l[ií]mite de tiempo",
     r"duraci[oó]n",
 )
-TROUBLE = _any(
+TROUBLE = any_of(
     r"why",
     r"killed",
     r"cancelled",
@@ -136,10 +137,10 @@ TROUBLE = _any(
 )
 HOW_TO = re.compile(
     r"(?:^|[,.;:]\s*|\band )\s*(?:¿\s*)?(?:how (?:do|can|should|to|would) (?!an? sme|we get|i get)|comment "
-    r"|wie (?!viele?|lange|schnell)|come |c[oó]mo )"
+    r"|wie (?!viele?|lange|schnell|gro[ßs])|come |c[oó]mo )"
 )
 
-MODELS = _any(
+MODELS = any_of(
     r"(?:language )?models?",
     r"llms?",
     r"mod[eè]les?",
@@ -147,7 +148,7 @@ MODELS = _any(
     r"modell[oi]",
     r"modelos?",
 )
-WHICH = _any(
+WHICH = any_of(
     r"which",
     r"what",
     r"list",
@@ -158,7 +159,7 @@ WHICH = _any(
     r"qu[eé]",
     r"cu[aá]les?",
 )
-FITS = _any(
+FITS = any_of(
     r"fits?",
     r"run on",
     r"serve",
@@ -178,7 +179,7 @@ FITS = _any(
 )
 MEMORY = re.compile(r"(?<![\w.])(\d{1,4})\s*(?:gb|gib|go|gig[ao]\w*)\b")
 
-THROUGHPUT = _any(
+THROUGHPUT = any_of(
     r"throughput",
     r"tok(?:ens?)?\s*(?:/|per|par|pro|por|al|a)\s*(?:s|sec(?:ond[aoes]?)?|seconde?|sekunde|secondo|segundo)",
     r"how fast",
@@ -195,7 +196,7 @@ HOURS = re.compile(
     r"(?:of |de |di |d')?(?:(node|gpu)[ -]?h(?:ours?|rs?)?\b|heures?[ -](?:de )?(n(?:œ|oe)uds?|gpu)"
     r"|(knoten|gpu)-?stunden|ore[ -](?:di )?(nodo|gpu)|horas?[ -](?:de )?(nodo|gpu))"
 )
-ACCESS = _any(
+ACCESS = any_of(
     r"access(?: modes?)?",
     r"modes?",
     r"calls?",

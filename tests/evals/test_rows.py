@@ -2,6 +2,8 @@
 
 `rows_dev.jsonl` was looked at while the words were chosen. `rows_test.jsonl` was written before the parser and looked at
 once: 76 of 77; the one miss spelled a model otherwise than the facts do, and its expectation was corrected.
+The same for `rows_more_*.jsonl` (data sets, recipes, trainings): 52 of 53 at the first look; "wie groß" was taken for a
+how-to question, which was mended. All have the author of the parser.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from knowledge_base.rows.question import asked_of
 from knowledge_base.rows.system_rows import telling_partitions
 
 HERE = Path(__file__).parent
+FILES = ("rows_dev.jsonl", "rows_test.jsonl", "rows_more_dev.jsonl", "rows_more_test.jsonl")
 
 
 def lines(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("row", [*lines("rows_dev.jsonl"), *lines("rows_test.jsonl")], ids=lambda row: row["id"])
+@pytest.mark.parametrize("row", [row for name in FILES for row in lines(name)], ids=lambda row: row["id"])
 def test_a_question_is_answered_from_rows_exactly_when_it_is_structured(row: dict[str, Any]) -> None:
     rows = rows_for(row["question"])
     if row["intent"] is None:

@@ -11,7 +11,16 @@ from agent.rows import answered_from_rows, evidence_of_row
 from knowledge_base.rows.answer import rows_for
 from knowledge_base.rows.question import asked_of
 from knowledge_base.rows.row import BenchmarkRow
-from knowledge_base.tables import access_modes, as_of, data_sets, model_rows, recipes, system_rows
+from knowledge_base.tables import (
+    access_modes,
+    as_of,
+    data_sets,
+    model_rows,
+    recipes,
+    system_rows,
+    text_sizes,
+    trainings,
+)
 
 
 def test_a_walltime_with_its_row_status_and_note() -> None:
@@ -87,6 +96,82 @@ def test_a_long_mail_is_no_structured_question() -> None:
     )
 
 
+def test_a_data_set_by_its_name_with_licence_size_and_caveats() -> None:
+    (row,) = rows_for("Under which licence is fineweb-2, and may we use it commercially?")
+    assert row.id == "datasets/fineweb2"
+    assert "ODC-By 1.0" in row.text
+    assert "commercial use: yes" in row.text
+    assert "8 TB (compressed)" in row.text
+    assert "(verified, as of 2026-11-23)" in row.text
+    assert row.url == "https://huggingface.co/datasets/HuggingFaceFW/fineweb-2"
+
+
+@pytest.mark.parametrize("name", ["HPLT v3", "HPLT 3.0", "hplt3", "hplt-v3", "HPLT/HPLT3.0"])
+def test_names_of_data_sets_as_people_write_them(name: str) -> None:
+    assert [row.id for row in rows_for(f"What is the licence of {name}?")] == ["datasets/hplt-v3"]
+
+
+def test_the_longer_name_wins() -> None:
+    assert [row.id for row in rows_for("Licence of FineWeb-Edu?")] == ["datasets/fineweb-edu"]
+    assert [row.id for row in rows_for("Licences of FineWeb and FineWeb2?")] == [
+        "datasets/fineweb",
+        "datasets/fineweb2",
+    ]
+
+
+def test_data_sets_by_use_and_licence_the_surest_first() -> None:
+    (row,) = rows_for("Which instruction data sets are under Apache-2.0?")
+    names = [part.split(" (")[0] for part in row.text.split(": ", 2)[2].split("; ")]
+    assert names[0] == "Aya Dataset"
+    assert "OpenAssistant OASST1" in names
+    assert "Dolly 15k" not in row.text, "CC-BY-SA"
+    (none,) = rows_for("Which speech data sets are under an MIT licence?")
+    assert not none.known
+
+
+def test_cc_by_is_neither_share_alike_nor_non_commercial() -> None:
+    (row,) = rows_for("Which benchmark data sets are CC-BY?")
+    assert "CC-BY-SA" not in row.text
+    assert "CC-BY-NC" not in row.text
+
+
+def test_a_size_that_nobody_reported_is_said_to_be_missing() -> None:
+    (row,) = rows_for("How much Spanish text is in FineWeb2?")
+    assert "FineWeb2 not reported, HPLT v2 1,843 GiB" in row.text
+
+
+def test_gpu_hours_are_those_of_the_table_of_the_facts() -> None:
+    (row,) = rows_for("How many GPU hours for a 7B model on 1T tokens?")
+    for hours in (
+        "83,100 hours on A100",
+        "31,000 hours on H100",
+        "31,000 hours on GH200",
+        "190,000 hours on MI250X GCD",
+    ):
+        assert hours in row.text
+    (lumi,) = rows_for("How many GPU hours for a 7B model on 140B tokens on LUMI-G?")
+    assert "26,700" in lumi.text
+    assert "H100" not in lumi.text
+
+
+def test_learning_rates_of_one_stage_or_all() -> None:
+    assert len(rows_for("Which learning rates did Tulu 3 use?")) == 4
+    (row,) = rows_for("Which learning rate did Tulu 3 70B use for DPO?")
+    assert "2e-07, batch 128 (status cited" in row.text
+    assert [row.id for row in rows_for("learning rate of Llama 2 7B?")] == [
+        "recipes/learning_rate_and_batch/pretraining/Llama 2 7B/13B"
+    ]
+    assert rows_for("learning rate of Llama 2 8B?") == ()
+
+
+def test_trainings_say_that_no_coming_one_is_on_record() -> None:
+    coming, *past = rows_for("When is the next workshop?")
+    assert "no date of a coming training" in coming.text
+    assert len(past) == len(trainings()) == 3
+    (one,) = rows_for("Where are the slides of the GCPR tutorial?")
+    assert one.url == "https://github.com/TuebingenAICenter/agent-tutorial"
+
+
 def evidence(number: int, text: str) -> Evidence:
     return Evidence(
         number=number,
@@ -125,6 +210,7 @@ def test_the_tables_hold_what_the_facts_hold() -> None:
     assert len(access_modes()) == 9
     assert len(data_sets()) == 55
     assert len(recipes()) > 60
+    assert len(text_sizes()) == 36
     lumi = next(system for system in system_rows() if system.id == "lumi-g")
     assert lumi.nodes[0].gpus == 8
     assert {partition.name for partition in lumi.partitions} == {"standard-g", "small-g", "dev-g", "bench"}
