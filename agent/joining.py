@@ -71,7 +71,7 @@ def _answered(session: Session, settings: Settings, stored: StoredMail, message:
     addresses = [*stored.envelope_to, *(address.address for address in (*message.to, *message.cc))]
     number = tagged_ticket(reply_key(settings.reply_key_path), ids=ids, addresses=addresses)
     if number is not None:
-        found = session.exec(select(Ticket).where(Ticket.number == number)).one_or_none()
+        found = tickets.followed(session, session.exec(select(Ticket).where(Ticket.number == number)).one_or_none())
         if found is not None:
             return found
     return tickets.of_known_ids(session, ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response, status
@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from sqlmodel import Session
 
 from agent import handling
-from agent.desk.pages import page, say
+from agent.desk.pages import not_done, say
 from agent.desk.session import Checked, DeskState, local_path
 from agent.errors import HandlingError
 from agent.store import tickets
@@ -40,14 +40,14 @@ def act(
     numbers = (number or [])[:MAX_TICKETS]
     batch = uuid.uuid4().hex
     if not numbers:
-        return _not_done(request, "Choose at least one ticket.", back)
+        return not_done(request, "Choose at least one ticket.", back)
     try:
         with desk.database.write() as session:
             for wanted in numbers:
                 ticket = tickets.by_number(session, wanted)
                 _act(session, ticket, name, (given or value).strip(), by=who.engineer, batch=batch)
     except HandlingError as error:
-        return _not_done(request, str(error), back)
+        return not_done(request, str(error), back)
     response = RedirectResponse(back, status.HTTP_303_SEE_OTHER)
     say(response, name, path=urlsplit(back).path, undo=batch)
     return response
@@ -66,9 +66,9 @@ def undo(
         with desk.database.write() as session:
             undone, kept = handling.undo(session, batch, by=who.engineer)
     except HandlingError as error:
-        return _not_done(request, str(error), back)
+        return not_done(request, str(error), back)
     if kept and not undone:
-        return _not_done(request, f"Not undone: {', '.join(kept)} has been changed since.", back)
+        return not_done(request, f"Not undone: {', '.join(kept)} has been changed since.", back)
     response = RedirectResponse(back, status.HTTP_303_SEE_OTHER)
     say(response, "undone in part" if kept else "undone", path=urlsplit(back).path)
     return response
@@ -82,7 +82,7 @@ def add_note(
         with desk.database.write() as session:
             handling.note(session, tickets.by_number(session, number), body, by=who.engineer)
     except HandlingError as error:
-        return _not_done(request, str(error), f"/tickets/{number}", typed=body)
+        return not_done(request, str(error), f"/tickets/{number}", typed=body)
     response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
     say(response, "noted", path=f"/tickets/{number}")
     return response
@@ -132,8 +132,3 @@ def until(choice: str, at: datetime) -> datetime:
     except ValueError as error:
         raise HandlingError("Say until when: a date such as 2027-01-31.") from error
     return day.replace(hour=6, tzinfo=at.tzinfo)
-
-
-def _not_done(request: Request, problem: str, back: str, *, typed: str = "") -> Response:
-    values: dict[str, Any] = {"title": "Nothing was done", "problem": problem, "back": back, "typed": typed}
-    return page(request, "problem.html", status_code=status.HTTP_409_CONFLICT, **values)

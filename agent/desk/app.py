@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from agent.desk import acts, articles, health, inbox, live_draft, mails, reuse, sign_in, ticket
+from agent.desk import acts, articles, groups, health, inbox, live_draft, mails, reuse, sign_in, ticket
 from agent.desk.pages import HERE, page
 from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
 from agent.desk.state import Desk, HasIntake, HasState
@@ -44,7 +44,7 @@ def desk_app(
         url=url,
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for module in (sign_in, inbox, ticket, mails, live_draft, acts, reuse, articles, health):
+    for module in (sign_in, inbox, ticket, groups, mails, live_draft, acts, reuse, articles, health):
         app.include_router(module.router)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(SignInNeededError, _ask_to_sign_in)

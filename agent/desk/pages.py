@@ -70,6 +70,10 @@ SAID = {
     "reopen": "Opened again.",
     "tag": "Tagged.",
     "untag": "The tag is off.",
+    "merge": "Merged: this ticket has all messages now.",
+    "split": "Split off into this ticket.",
+    "link": "Linked.",
+    "unlink": "No longer linked.",
     "noted": "The note is kept.",
     "undone": "Undone.",
     "undone in part": "Undone, except where somebody has changed the same thing since.",
@@ -154,6 +158,12 @@ def page(
     if kept:
         response.delete_cookie(SAID_COOKIE, path=request.url.path)
     return response
+
+
+def not_done(request: Request, problem: str, back: str, *, typed: str = "") -> Response:
+    """The page that says why nothing was done, and keeps what had been typed."""
+    values: dict[str, Any] = {"title": "Nothing was done", "problem": problem, "back": back, "typed": typed}
+    return page(request, "problem.html", status_code=409, **values)
 
 
 def say(response: Response, code: str, *, path: str, undo: str = "") -> None:

@@ -41,6 +41,7 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
     return {
         "ticket": ticket,
         "messages": [(message, _parts(message), _stored(session, message)) for message in messages],
+        "merged_into": session.get(Ticket, ticket.merged_into_id) if ticket.merged_into_id else None,
         "outbound": {mail.message_id: mail for mail in sent},
         "acknowledged": next((mail for mail in sent if mail.kind == "acknowledgement"), None),
         "is_sending": any(mail.state in _ON_THE_WAY for mail in sent),

@@ -34,6 +34,12 @@ def remove_message(session: Session, ticket: Ticket, message: Message) -> None:
     session.execute(delete(_words).where(mine, _words.c.words == _words_of(ticket, message)[:MAX_CHARS]))
 
 
+def move_message(session: Session, ticket: Ticket, to: Ticket, message: Message) -> None:
+    """Have it found with the ticket that it moves to. Texts of attachments stay with the old one."""
+    remove_message(session, ticket, message)
+    add_message(session, to, message)
+
+
 def _words_of(ticket: Ticket, message: Message) -> str:
     about = (ticket.number, message.subject, message.sender_name, message.sender_address, message.text)
     return "\n".join(part for part in about if part)

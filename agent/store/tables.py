@@ -195,6 +195,8 @@ class Ticket(SQLModel, table=True):
     urgency: str | None = None
     route: str | None = None
     reasons: list[str] = Field(default_factory=list, sa_type=JSON)
+    merged_into_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    """Where its messages are now, and later ones go."""
     undelivered: bool = False
     """An answer came back; until the requester writes again."""
     assignee_id: int | None = Field(default=None, foreign_key="engineer.id")

@@ -64,7 +64,13 @@ def named_in(session: Session, subject: str, sender_address: str) -> Ticket | No
     if named is None:
         return None
     ticket = session.exec(select(Ticket).where(Ticket.number == named[1])).one_or_none()
+    ticket = followed(session, ticket)
     return ticket if ticket is not None and _takes_part(session, ticket, sender_address) else None
+
+
+def followed(session: Session, ticket: Ticket | None) -> Ticket | None:
+    """The ticket that this one was merged into, else itself."""
+    return ticket if ticket is None or ticket.merged_into_id is None else session.get(Ticket, ticket.merged_into_id)
 
 
 def _takes_part(session: Session, ticket: Ticket, address: str) -> bool:
@@ -108,6 +114,20 @@ def by_number(session: Session, number: str) -> Ticket:
     if ticket is None:
         raise NotFoundError(f"there is no ticket {number}")
     return ticket
+
+
+def by_digits(session: Session, text: str) -> Ticket:
+    """By the number as a person writes it: `MIN-2026-000012`, `12` of the newest year that has it.
+
+    Raises NotFoundError.
+    """
+    wanted = text.strip().upper()
+    is_short = wanted.isdecimal() and len(wanted) < 12
+    meant = col(Ticket.number).endswith(f"-{int(wanted):06d}") if is_short else col(Ticket.number) == wanted
+    found = session.exec(select(Ticket).where(meant).order_by(col(Ticket.id).desc())).first()
+    if found is None:
+        raise NotFoundError(f"there is no ticket {text.strip() or 'without a number'}")
+    return found
 
 
 def of_stored_mail(session: Session, stored_mail_id: int) -> Ticket | None:

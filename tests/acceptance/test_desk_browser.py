@@ -398,3 +398,35 @@ def test_html_mail_is_shown_in_a_frame_that_cannot_act_and_attachments_open_as_t
     expect(page.locator("img.shown")).to_have_js_property("naturalWidth", 1)
     assert not [url for url in asked if not url.startswith(desk.url)]
     assert not complaints
+
+
+def test_a_ticket_is_merged_split_and_linked(desk: RunningDesk, signed_in: SignedIn, complaints: list[str]) -> None:
+    one, two, three = (desk.ask(f"{QUESTION} Part {n}", Subject=f"Part {n}") for n in range(3))
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{one}")
+    page.keyboard.press("m")
+    page.keyboard.type(two.rpartition("-")[2])
+    page.get_by_role("button", name="Merge this one into it").click()
+    expect(page.locator("h1")).to_have_text("Part 1")
+    expect(page.locator(".message.in")).to_have_count(2)
+    expect(page.get_by_role("button", name="Approve and send")).to_be_visible()
+    page.goto(f"{desk.url}/tickets/{one}")
+    expect(page.locator("p.notice", has_text="Merged into")).to_contain_text(two)
+
+    page.goto(f"{desk.url}/tickets/{two}")
+    page.get_by_role("button", name="Give it a ticket of its own").click()
+    expect(page.locator(".notice.said")).to_have_text("Split off into this ticket.")
+    expect(page.locator(".message.in")).to_have_count(1)
+
+    page.keyboard.press("m")
+    page.keyboard.type("no such")
+    page.get_by_role("button", name="Link the two").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no ticket no such")
+    complaints.clear()  # Chromium notes the 409
+    page.go_back()
+    page.get_by_label("Number of the other ticket").fill(three)
+    page.get_by_role("button", name="Link the two").click()
+    expect(page.locator("#related")).to_contain_text("Part 2")
+    page.get_by_role("button", name="Take this ticket out of the group").click()
+    expect(page.locator("#related")).to_have_count(0)
+    assert not complaints
