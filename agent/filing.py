@@ -74,7 +74,8 @@ def _kind(settings: Settings, stored: StoredMail, message: InboundMessage, sende
 
 def _note(session: Session, ticket: Ticket, filed: Message, joined: Joined) -> None:
     if joined.claimed is not None:
-        detail = f"it answers {joined.claimed}, but the sender is not verified"
+        doubt = "is not verified" if filed.trust == "unverified" else "could not be checked"
+        detail = f"it answers {joined.claimed}, but the sender {doubt}"
         tickets.note_event(session, ticket, "minerva", "kept apart", detail)
     if filed.masked:
         tickets.note_event(session, ticket, "minerva", "masked secrets", ", ".join(filed.masked))

@@ -1,4 +1,5 @@
-"""Which ticket a mail belongs to. Proof that cannot be guessed comes first; an unverified sender joins nothing."""
+"""Which ticket a mail belongs to. Proof that cannot be guessed comes first; an unverified sender joins nothing, and
+one from outside who could not be checked only with such a proof."""
 
 from __future__ import annotations
 
@@ -37,17 +38,25 @@ def ticket_of(
     the subject if the sender takes part in that ticket.
 
     Delivery reports join by the mail that they are about: mail systems cannot be verified, and what they say is only
-    noted. An unknown sender (nothing could be checked) joins like a verified one.
+    noted. Where nothing could be checked, a mail of our own machines joins like a verified one; one from outside only
+    by a keyed tag, since everything else can be guessed or copied by who writes somebody else's name as From.
     """
     earlier = _same_id(session, message)
     ours = sender.address.casefold() == settings.support_address.casefold()
-    found = _of_earlier(session, earlier, sender, ours=ours) or _answered(session, settings, stored, message)
+    proved = _tagged(session, settings, stored, message)
+    found = _of_earlier(session, earlier, sender, ours=ours) or proved or tickets.of_known_ids(session, _ids(message))
     if found is None and not message.bounce:
         found = tickets.named_in(session, message.subject, sender.address)
     repeated = earlier is not None and not ours
-    if found is not None and trust.level == "unverified" and not message.bounce:
+    if found is not None and not message.bounce and not _may_join(trust, found, proved):
         return Joined(ticket=None, claimed=found.number, repeated_id=repeated)
     return Joined(ticket=found, repeated_id=repeated)
+
+
+def _may_join(trust: SenderTrust, found: Ticket, proved: Ticket | None) -> bool:
+    if trust.level == "unknown" and trust.outside:
+        return proved is not None and proved.id == found.id
+    return trust.level != "unverified"
 
 
 def _same_id(session: Session, message: InboundMessage) -> Message | None:
@@ -65,13 +74,16 @@ def _of_earlier(session: Session, earlier: Message | None, sender: Address, *, o
     return session.get(Ticket, earlier.ticket_id)
 
 
-def _answered(session: Session, settings: Settings, stored: StoredMail, message: InboundMessage) -> Ticket | None:
+def _ids(message: InboundMessage) -> list[str]:
+    """Of the mails that it answers or reports on, the nearest first."""
     reported = message.report.message_ids if message.report else ()
-    ids = [i for i in (message.in_reply_to, *reversed(message.references), *reported) if i]
+    return [i for i in (message.in_reply_to, *reversed(message.references), *reported) if i]
+
+
+def _tagged(session: Session, settings: Settings, stored: StoredMail, message: InboundMessage) -> Ticket | None:
+    """By a keyed tag in an id of ours or in a plus address."""
     addresses = [*stored.envelope_to, *(address.address for address in (*message.to, *message.cc))]
-    number = tagged_ticket(reply_key(settings.reply_key_path), ids=ids, addresses=addresses)
-    if number is not None:
-        found = tickets.followed(session, session.exec(select(Ticket).where(Ticket.number == number)).one_or_none())
-        if found is not None:
-            return found
-    return tickets.of_known_ids(session, ids)
+    number = tagged_ticket(reply_key(settings.reply_key_path), ids=_ids(message), addresses=addresses)
+    if number is None:
+        return None
+    return tickets.followed(session, session.exec(select(Ticket).where(Ticket.number == number)).one_or_none())

@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     )
     smtp_unlimited_clients: str = Field(
         "127.0.0.0/8, ::1",
-        description="Networks that this limit does not apply to, separated by commas: our own mail servers.",
+        description="Networks that this limit does not apply to, separated by commas: our own mail servers, whose "
+        "`Received` fields are believed.",
     )
     check_senders: bool = Field(
         True,
@@ -79,8 +80,8 @@ class Settings(BaseSettings):
     )
     trusted_authserv_ids: str = Field(
         "",
-        description="Names under which our own mail servers write `Authentication-Results`, separated by commas; then "
-        "mail without such a statement counts as unverified.",
+        description="Names under which mail servers that we trust write `Authentication-Results`, separated by commas; "
+        "then mail without such a statement counts as unverified.",
     )
     lmtp_port: int | None = Field(
         None,

@@ -5,16 +5,16 @@ Names are looked up through a function that is passed in; nothing here opens a c
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dkim
 import spf
 
 from ingest.headers import Headers, read_headers
+from ingest.mail_path import Network, Origin, is_foreign, origin_of
 
 Level = Literal["verified", "unknown", "unverified"]
 """`verified`: the domain of the From address vouches for the mail; `unverified`: it was asked and does not;
@@ -38,6 +38,8 @@ class SenderTrust:
     level: Level
     reason: str
     """One sentence for the engineer."""
+    outside: bool = False
+    """It came from beyond our own machines, where anybody can write any name."""
 
 
 NOT_CHECKED = SenderTrust(level="unknown", reason="The sender was not checked.")
@@ -52,31 +54,35 @@ def check_sender(
     envelope_from: str,
     trusted: Collection[str],
     lookup: Lookup | None,
+    own: Sequence[Network] = (),
+    from_mailbox: bool = False,
 ) -> SenderTrust:
     """Never raises.
 
-    `author` is the From address, `client` the address that the mail came from, `trusted` the names under which our
-    own mail servers write `Authentication-Results` (RFC 8601), `lookup` None when names may not be looked up.
+    `author` is the From address, `client` the address that the mail came from and `helo` what it calls itself,
+    `trusted` the names under which our own mail servers write `Authentication-Results` (RFC 8601), `own` the networks
+    of those servers besides private ones, `lookup` None when names may not be looked up. A mail fetched `from_mailbox`
+    came from outside by a way that only its provider knows.
     """
-    domain = author.rpartition("@")[2].lower().rstrip(".")
-    if not domain or not re.fullmatch(r"[a-z0-9._-]{1,253}", _ascii(domain)):
-        return SenderTrust(level="unverified", reason="The mail names no sender that could be checked.")
-    domain = _ascii(domain)
     headers, _, _ = read_headers(raw, 0, len(raw))
-    if trusted:
-        said = _by_trusted_server(headers, domain, trusted)
-        if said is not None:
-            return said
-        if not _is_public(client):
-            reason = "Our mail server says nothing about this mail (no Authentication-Results of a trusted name)."
-            return SenderTrust(level="unverified", reason=reason)
-    if lookup is None:
-        return NOT_CHECKED
-    case = _Case(raw, headers, domain, client, helo, envelope_from, frozenset(trusted), lookup)
-    try:
-        return _by_lookup(case)
-    except LookupTroubleError:
-        return SenderTrust(level="unknown", reason="The sender could not be checked: names could not be looked up.")
+    origin = Origin(client="", helo="", outside=True)
+    if not from_mailbox:
+        origin = origin_of(headers.every("received"), client, helo, own)
+    domain = _ascii(author.rpartition("@")[2].lower().rstrip("."))
+    said = _by_trusted_server(headers, domain, trusted)
+    if not re.fullmatch(r"[a-z0-9._-]{1,253}", domain):
+        trust = SenderTrust(level="unverified", reason="The mail names no sender that could be checked.")
+    elif said is not None:
+        trust = said
+    elif trusted and not is_foreign(client, own):
+        reason = "Our mail server says nothing about this mail (no Authentication-Results of a trusted name)."
+        trust = SenderTrust(level="unverified", reason=reason)
+    elif lookup is None:
+        trust = NOT_CHECKED
+    else:
+        case = _Case(raw, headers, domain, origin.client, origin.helo, envelope_from, frozenset(trusted), lookup)
+        trust = _by_lookup(case)
+    return replace(trust, outside=origin.outside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class _Case:
     domain: str
     """Of the From address."""
     client: str
+    """First machine beyond ours; empty when it is not known."""
     helo: str
     envelope_from: str
     trusted: frozenset[str]
@@ -117,10 +124,17 @@ def _by_results(results: str, domain: str, server: str) -> SenderTrust:
 
 
 def _by_lookup(case: _Case) -> SenderTrust:
+    try:
+        return _looked_up(case)
+    except LookupTroubleError:
+        return SenderTrust(level="unknown", reason="The sender could not be checked: names could not be looked up.")
+
+
+def _looked_up(case: _Case) -> SenderTrust:
     signatures = len(case.headers.every("dkim-signature"))
-    checks_path = _is_public(case.client)
+    checks_path = bool(case.client)
     if not signatures and not checks_path and not case.headers.every("arc-seal"):
-        reason = "It came through a mail server of ours, which says nothing about the sender."
+        reason = "It came from a machine of ours or through a mail server that says nothing about the sender."
         return SenderTrust(level="unknown", reason=reason)
     record = _DmarcRecord.of(case.domain, case.lookup)
     for signer in _signers(case.raw, min(signatures, MAX_SIGNATURES), case.lookup):
@@ -256,13 +270,6 @@ def _spf(client: str, helo: str, envelope_from: str, lookup: Lookup) -> tuple[st
     except (spf.PermError, spf.AmbiguityWarning, ValueError, TypeError, LookupError, AttributeError):
         return "permerror", domain
     return str(outcome), domain
-
-
-def _is_public(client: str) -> bool:
-    try:
-        return ipaddress.ip_address(client).is_global
-    except ValueError:
-        return False
 
 
 def _ascii(domain: str) -> str:

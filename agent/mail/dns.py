@@ -17,10 +17,11 @@ MAX_CACHED = 5_000
 
 
 class Resolver:
-    """Through the name servers of this machine; answers are kept as long as they say."""
+    """Through the name servers of this machine, or those of `resolver`; answers are kept as long as they say."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: dns.resolver.Resolver | None = None) -> None:
         self._lock = threading.Lock()
+        self._given = resolver
         self._resolver: dns.resolver.Resolver | None = None
         self._resting_until = 0.0
 
@@ -32,6 +33,8 @@ class Resolver:
             answer = self._made().resolve(name, kind, lifetime=TIMEOUT_S)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.exception.SyntaxError, dns.exception.FormError):
             return []
+        except dns.resolver.NoNameservers as error:  # this domain's servers are in trouble, not ours
+            raise LookupTroubleError from error
         except (dns.exception.DNSException, OSError) as error:
             self._resting_until = time.monotonic() + REST_S
             raise LookupTroubleError from error
@@ -45,6 +48,6 @@ class Resolver:
         """Reading the machine's settings fails on one without a network."""
         with self._lock:
             if self._resolver is None:
-                self._resolver = dns.resolver.Resolver()
+                self._resolver = self._given or dns.resolver.Resolver()
                 self._resolver.cache = dns.resolver.LRUCache(MAX_CACHED)
             return self._resolver

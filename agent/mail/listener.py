@@ -31,6 +31,7 @@ from agent.store.inbound import Incoming
 log = structlog.get_logger()
 
 MAX_RECIPIENTS = 100
+MAX_HELO_CHARS = 255
 COMMAND_TIMEOUT_S = 300
 FREED_WITHIN_S = 5.0
 
@@ -112,6 +113,7 @@ class Handler:
             peer=_client(session),
             envelope_from=null_or_address(envelope.mail_from or ""),
             envelope_to=envelope.rcpt_tos,
+            helo=(session.host_name or "")[:MAX_HELO_CHARS],
         )
         await asyncio.wrap_future(self._accept(mail))
         return "250 2.0.0 Accepted"

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.mail.dns import Resolver
+from agent.mail.rate_limit import networks
 from agent.settings import Settings
 from agent.store.tables import StoredMail
-from ingest.sender_checks import SenderTrust, check_sender
+from ingest.sender_checks import Lookup, SenderTrust, check_sender
 
 
-def sender_check(settings: Settings) -> Callable[[bytes, StoredMail, str], SenderTrust]:
-    """check(raw, stored, author)"""
-    lookup = Resolver().lookup if settings.check_senders else None
+def sender_check(settings: Settings, lookup: Lookup | None = None) -> Callable[[bytes, StoredMail, str], SenderTrust]:
+    """check(raw, stored, author); names are looked up by `lookup`, else where this machine looks them up."""
+    if lookup is None and settings.check_senders:
+        lookup = Resolver().lookup
+    own = networks(settings.smtp_unlimited_clients)
 
     def check(raw: bytes, stored: StoredMail, author: str) -> SenderTrust:
         return check_sender(
             raw,
             author=author,
             client=stored.peer,
-            helo="",
+            helo=stored.helo,
             envelope_from=stored.envelope_from,
             trusted=settings.trusted_servers,
             lookup=lookup,
+            own=own,
+            from_mailbox=stored.channel == "imap",
         )
 
     return check

@@ -57,6 +57,7 @@ class Incoming:
     peer: str
     envelope_from: str
     envelope_to: Sequence[str]
+    helo: str = ""
 
     def prepared(self) -> Prepared:
         """What is computed from the bytes, before the database is locked."""
@@ -97,6 +98,7 @@ def keep(connection: Connection, prepared: Prepared) -> Kept:
         "size": len(mail.raw),
         "channel": mail.channel,
         "peer": mail.peer,
+        "helo": mail.helo,
         "envelope_from": mail.envelope_from,
         "envelope_to": list(mail.envelope_to),
         "received_at": now(),

@@ -119,6 +119,8 @@ class StoredMail(SQLModel, table=True):
     size: int
     channel: str
     peer: str
+    helo: str = ""
+    """What the client called itself."""
     envelope_from: str
     envelope_to: list[str] = Field(sa_type=JSON)
     received_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

@@ -30,10 +30,11 @@ mydestination =
 local_recipient_maps =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
+mynetworks = {clients}
 relayhost =
 default_transport = {transport}:[127.0.0.1]:{port}
 smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_authorized_xclient_hosts = 127.0.0.1
 smtp_tls_security_level = {tls}
 smtp_tls_loglevel = 1
 notify_classes =
@@ -74,9 +75,13 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 
 
 class Postfix:
-    """`transport` is smtp or lmtp, `tls` a security level of Postfix."""
+    """`transport` is smtp or lmtp, `tls` a security level of Postfix; `clients_named` lets tests name a client by
+    XCLIENT, from anywhere.
+    """
 
-    def __init__(self, to_port: int, *, transport: str = "smtp", tls: str = "none") -> None:
+    def __init__(
+        self, to_port: int, *, transport: str = "smtp", tls: str = "none", clients_named: bool = False
+    ) -> None:
         if os.geteuid() != 0:
             pytest.skip("Postfix runs as root only")
         self._postfix = need("postfix", package="postfix")
@@ -89,7 +94,8 @@ class Postfix:
             (self.folder / name).mkdir(mode=0o755)
         owner = pwd.getpwnam("postfix")
         os.chown(self.folder / "data", owner.pw_uid, owner.pw_gid)
-        main = MAIN.format(folder=self.folder, port=to_port, transport=transport, tls=tls)
+        clients = "0.0.0.0/0" if clients_named else "127.0.0.0/8"
+        main = MAIN.format(folder=self.folder, port=to_port, transport=transport, tls=tls, clients=clients)
         (self._config / "main.cf").write_text(main)
         (self._config / "master.cf").write_text(MASTER.format(port=self.port))
 

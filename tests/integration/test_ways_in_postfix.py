@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dovecot_fixture import self_signed
@@ -28,7 +29,7 @@ def until(condition: Callable[[], object], why: Callable[[], str]) -> None:
 
 
 @contextmanager
-def postfix(to_port: int, **options: str) -> Iterator[Postfix]:
+def postfix(to_port: int, **options: Any) -> Iterator[Postfix]:
     server = Postfix(to_port, **options)
     try:
         server.start()
@@ -89,6 +90,7 @@ def test_postfix_relays_by_smtp(database: Database, tmp_path: Path, tls: str) ->
         until(lambda: server.waiting() == 0, lambda: server.log)
         assert ("TLS connection established" in server.log) == (tls == "encrypt")
     assert sorted(row.envelope_from for row in stored(database)) == ["", SENDER]
+    assert {row.helo for row in stored(database)} == {"relay.example.org"}
 
 
 def test_postfix_delivers_by_lmtp(database: Database, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,38 @@ def test_a_reply_joins_unless_its_sender_is_unverified(
     if not joins:
         assert reply.trust == "unverified" and "kept apart" in events(database, reply)
         assert ticket_of(database, reply).status == TicketStatus.NEW
+
+
+@pytest.mark.parametrize(
+    ("way", "joins"),
+    [
+        ("in reply to", True),
+        ("plus address", True),
+        ("their own id", False),
+        ("the same id", False),
+        ("subject", False),
+    ],
+)
+def test_from_outside_and_not_checked_only_a_keyed_tag_joins(
+    database: Database, settings: Settings, way: str, joins: bool
+) -> None:
+    """Who forges the requester's address knows her number, perhaps her Message-ID, but no tag of ours."""
+    first = receive(database, settings, mail("Job pending", "Message-ID: <1@example.org>"))
+    number = ticket_of(database, first).number
+    plus = reply_address(reply_key(settings.reply_key_path), number, settings.support_address)
+    headers = {
+        "in reply to": [f"In-Reply-To: <{outbound(database).message_id}>"],
+        "their own id": ["In-Reply-To: <1@example.org>"],
+        "the same id": ["Message-ID: <1@example.org>"],
+    }.get(way, [])
+    raw = mail(f"Re: [{number}]" if way == "subject" else "Re: hello", *headers, body="What is my password?")
+    trust = replace(UNKNOWN, outside=True)
+    reply = receive(database, settings, raw, trust, to=plus if way == "plus address" else "s@x.eu")
+    assert (reply.ticket_id == first.ticket_id) == joins
+    if not joins:
+        with database.read() as session:
+            said = select(Event.detail).where(Event.ticket_id == reply.ticket_id, Event.what == "kept apart")
+            assert session.exec(said).all() == [f"it answers {number}, but the sender could not be checked"]
 
 
 def test_a_forged_tag_opens_no_ticket_of_others(database: Database, settings: Settings) -> None:

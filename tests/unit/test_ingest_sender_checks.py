@@ -61,15 +61,18 @@ def check(
     author: str = "ada@uni.example.org",
     trusted: tuple[str, ...] = (),
     lookup=records,
+    from_mailbox: bool = False,
+    helo: str = "out.example.org",
 ) -> SenderTrust:  # type: ignore[no-untyped-def]
     return check_sender(
         raw,
         author=author,
         client=client,
-        helo="out.example.org",
+        helo=helo,
         envelope_from=envelope_from,
         trusted=trusted,
         lookup=lookup,
+        from_mailbox=from_mailbox,
     )
 
 
@@ -105,6 +108,32 @@ def test_what_comes_through_our_own_server_without_a_signature_is_unknown() -> N
     assert check(client="127.0.0.1").level == "unknown"
     assert check(client="10.1.2.3").level == "unknown"
     assert check(client="user@imap.example.org").level == "unknown"
+
+
+def relayed(client: str, raw: bytes = MAIL) -> bytes:
+    return f"Received: from mail.uni.example (unknown [{client}]) by mx.example.eu; Mon, 23 Nov 2026\r\n".encode() + raw
+
+
+def test_behind_our_server_it_is_the_client_of_our_server_that_spf_is_asked_about() -> None:
+    allowed, forged = check(relayed(PUBLIC_CLIENT)), check(relayed(STRANGER))
+    assert (allowed.level, forged.level) == ("verified", "unverified")
+    assert allowed.outside and forged.outside and not check().outside
+    assert check(relayed("10.1.2.3")).level == "unknown" and not check(relayed("10.1.2.3")).outside
+    brought = relayed(STRANGER, relayed(PUBLIC_CLIENT))
+    assert check(brought).level == "unverified"
+
+
+def test_a_mailbox_at_a_provider_is_outside_and_a_signature_counts_there() -> None:
+    assert check(signed(b"example.org"), client="me@imap.example.org", from_mailbox=True).level == "verified"
+    unsigned = check(relayed(PUBLIC_CLIENT), client="me@imap.example.org", from_mailbox=True)
+    assert (unsigned.level, unsigned.outside) == ("unknown", True)
+
+
+def test_a_null_sender_is_checked_by_the_name_of_the_client() -> None:
+    assert check(client=PUBLIC_CLIENT, envelope_from="", helo="uni.example.org").level == "verified"
+    assert check(client=PUBLIC_CLIENT, envelope_from="", helo="elsewhere.example.net").level == "unverified"
+    assert check(client=PUBLIC_CLIENT, envelope_from="", helo="[93.184.216.34]").level == "unverified"
+    assert check(client=PUBLIC_CLIENT, envelope_from="", helo="").level == "unverified"
 
 
 def test_without_names_nothing_is_known_and_nothing_is_claimed() -> None:
