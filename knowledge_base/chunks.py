@@ -17,7 +17,11 @@ MAX_CHARS = 900
 MIN_TAIL = 120
 """A shorter last piece joins the one before it, if that stays under MAX_CHARS * 1.15."""
 
+MAX_HEADER = 300
+"""Characters; a longer header of a table is not repeated."""
+
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
+_TABLE_HEADER = re.compile(r"\|.*\|\n\|(?:---\|)+\n")
 _MARKS = re.compile(r"^\s*(?:`{3,}|~{3,}).*$|^\|(?:---\|)+$", re.M)
 
 
@@ -29,11 +33,14 @@ class _Span:
 
 
 def passages_of(document: Document) -> Iterator[Passage]:
-    """The document's passages in order; each is a slice of `document.text`."""
+    """The document's passages in order; each is a slice of `document.text`, after the header of the table that it
+    goes on with."""
     seen: dict[str, int] = {}
     for section, spans in _sections(document):
         for start, end in _pack(document.text, spans):
-            yield _passage(document, section, start, end, seen)
+            inside = next((span for span in spans if span.start < start < span.end), None)
+            header = _header(document.text, inside) if inside else ""
+            yield _passage(document, section, (start, end), header, seen)
 
 
 def indexed_text(passage: Passage) -> str:
@@ -76,17 +83,24 @@ def _pack(text: str, spans: list[_Span]) -> Iterator[tuple[int, int]]:
     yield from packed
 
 
+def _header(text: str, span: _Span) -> str:
+    """The first row of a table and the rule below it, with their line ends; empty for anything else."""
+    found = _TABLE_HEADER.match(text, span.start, span.end) if span.kind is Kind.TABLE else None
+    return found.group() if found and len(found.group()) <= MAX_HEADER else ""
+
+
 def _cut(text: str, span: _Span) -> list[tuple[int, int]]:
     """The block itself, or its parts when it is too long."""
     if span.end - span.start <= MAX_CHARS:
         return [(span.start, span.end)]
+    most = MAX_CHARS - len(_header(text, span))
     pattern = _SENTENCE if span.kind is Kind.TEXT else re.compile(r"\n")
     cuts = [match.end() for match in pattern.finditer(text, span.start, span.end)]
     parts: list[tuple[int, int]] = []
     start = span.start
     for cut, following in zip([span.start, *cuts], [*cuts, span.end], strict=True):
-        while following - start > MAX_CHARS:
-            end = cut if cut > start else min(start + MAX_CHARS, following)
+        while following - start > most:
+            end = cut if cut > start else min(start + most, following)
             parts.append((start, end))
             start = end
     parts.append((start, span.end))
@@ -99,8 +113,9 @@ def _trimmed(text: str, part: tuple[int, int]) -> tuple[int, int]:
     return start + len(piece) - len(piece.lstrip("\n")), end - (len(piece) - len(piece.rstrip()))
 
 
-def _passage(document: Document, section: Section, start: int, end: int, seen: dict[str, int]) -> Passage:
-    text = document.text[start:end]
+def _passage(document: Document, section: Section, span: tuple[int, int], header: str, seen: dict[str, int]) -> Passage:
+    start, end = span
+    text = header + document.text[start:end]
     place = [document.source, document.path] if document.source else [document.path]
     key = "\x1f".join([*place, *section.heading, text])
     seen[key] = seen.get(key, 0) + 1

@@ -30,7 +30,7 @@ class Passage:
     """Hex digest of the document that this was cut from, or the commit where the source is a git repository."""
     start: int
     end: int
-    """Character span in the document, end exclusive."""
+    """Character span in the document, end exclusive; a table that was cut has its header before the span's text."""
     systems: tuple[str, ...] = ()
     """System ids of the facts (`lumi-g`, …) that the passage is about; empty means general."""
     url: str | None = None

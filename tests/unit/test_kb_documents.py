@@ -109,6 +109,33 @@ def test_long_tables_and_code_are_cut_between_lines() -> None:
     assert all(line.startswith("| row") and line.endswith(" |") for p in passages for line in p.text.split("\n"))
 
 
+def test_each_part_of_a_big_table_begins_with_its_header(tmp_path: Path) -> None:
+    rows = "".join(
+        f"| part-{number} | {number}:00:00 | at most {number} nodes of {'x' * 30} |\n" for number in range(60)
+    )
+    put(tmp_path, "p.md", f"# Limits\n\n| partition | walltime | nodes |\n|:--|--:|---|\n{rows}\nAfter the table.\n")
+    (found,) = read_tree(tmp_path).documents
+    passages = list(passages_of(found))
+    assert len(passages) > 3
+    for passage in passages:
+        assert passage.text.startswith("| partition | walltime | nodes |\n|---|---|---|\n| part-")
+        assert passage.text.endswith(found.text[passage.start : passage.end])
+        assert len(passage.text) <= MAX_CHARS * 1.15
+    assert passages[-1].text.endswith("After the table.")
+    told = "".join(passage.text for passage in passages)
+    assert [told.count(f"| part-{number} |") for number in range(60)] == [1] * 60
+
+
+def test_a_header_as_long_as_a_passage_is_not_repeated(tmp_path: Path) -> None:
+    names = " | ".join(f"a rather long name of column {number}" for number in range(12))
+    rows = "".join(f"| {' | '.join('value' for _ in range(12))} |\n" for _ in range(40))
+    put(tmp_path, "p.md", f"# Wide\n\n| {names} |\n|{'---|' * 12}\n{rows}")
+    first, *others = passages_of(read_tree(tmp_path).documents[0])
+    assert "column 11" in first.text
+    assert others
+    assert all(passage.text.startswith("| value") for passage in others)
+
+
 def test_a_code_block_that_fits_is_not_cut() -> None:
     code = "```\n" + "\n".join(f"line {number}" for number in range(60)) + "\n```"
     passages = list(passages_of(document(Block(Kind.TEXT, "word " * 150), Block(Kind.CODE, code))))
