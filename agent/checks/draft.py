@@ -26,10 +26,12 @@ from agent.checks.statement import (
 )
 from agent.checks.support import Support
 from agent.checks.tokens import tokens_of
-from agent.checks.words import bare
+from agent.checks.words import bare, shared_run
 from agent.draft import Check, Claim, Colour, Draft, Evidence, Part
 
 LEGAL_FOLDER = "responsible-ai/"
+REPEATED = 8
+"""Words in a row of the request that no draft needs to say back to the requester."""
 UNRELATED = 0.1
 """Share of a claim's content words in its quotes under which they speak of different things."""
 
@@ -49,10 +51,17 @@ def check_draft(draft: Draft, asked: Asked) -> Draft:
     by_number = {item.number: item for item in draft.evidence}
     cited = Support([item.text for item in draft.cited] + [item.url or "" for item in draft.cited])
     request = Support([asked.text])
-    checks = [_check_claim(claim, at, by_number, request) for at, claim in enumerate(draft.claims)]
+    checks = [_check_claim(claim, at, by_number, request, asked.text) for at, claim in enumerate(draft.claims)]
     checks += _each("command", draft.commands, lambda text: _of_command(text, cited, request, draft))
-    checks += _each("next_step", draft.next_steps, lambda text: of_statement(text, cited, request))
-    checks += _each("question", draft.questions, lambda text: _of_question(text, cited))
+    said = "\n".join(item.text for item in draft.cited)
+    checks += _each(
+        "next_step",
+        draft.next_steps,
+        lambda text: [*of_statement(text, cited, request), *_of_repeats(text, asked.text, said)],
+    )
+    checks += _each(
+        "question", draft.questions, lambda text: [*_of_question(text, cited), *_of_repeats(text, asked.text, said)]
+    )
     checks += _each("unanswered", draft.unanswered, lambda text: _of_unanswered(text, asked.text))
     checks += _of_script(draft.corrected_script)
     checked = replace(draft, checks=tuple(checks), is_legal=_is_legal(draft, asked))
@@ -71,10 +80,11 @@ def _check(part: Part, position: int, reasons: Iterable[Reason]) -> Check:
     return Check(part=part, position=position, colour=colour, reasons=tuple(reason.text for reason in found))
 
 
-def _check_claim(claim: Claim, position: int, by_number: dict[int, Evidence], request: Support) -> Check:
+def _check_claim(claim: Claim, position: int, by_number: dict[int, Evidence], request: Support, asked: str) -> Check:
     cited = [by_number[c.evidence] for c in claim.citations if c.evidence in by_number]
     support = Support([item.text for item in cited] + [item.url or "" for item in cited])
     reasons = [*_of_quotes(claim, by_number), *of_statement(claim.text, support, request, sources=cited)]
+    reasons += _of_repeats(claim.text, asked, "\n".join(item.text for item in cited))
     quotes = [citation.quote for citation in claim.citations]
     if quotes and not any(reason.colour == "red" for reason in reasons) and _is_english(claim.text):
         reasons += _of_meaning(claim.text, quotes)
@@ -123,15 +133,24 @@ def _of_question(text: str, cited: Support) -> Iterable[Reason]:
         yield Reason("red", "asks for a secret")
 
 
+def _of_repeats(text: str, asked: str, said: str) -> Iterable[Reason]:
+    """A model that says the request's own words back may be carrying out what they ask."""
+    run = shared_run(bare(text), bare(asked), REPEATED)
+    if run and run not in bare(said):
+        yield Reason("red", f"repeats the request: {short(run)}")
+
+
 def _of_unanswered(text: str, asked: str) -> Iterable[Reason]:
     yield from unseen(text)
-    theirs = bare(text) in bare(asked)
+    theirs, is_question = bare(text) in bare(asked), text.rstrip().endswith("?")
     acts = [token for token in tokens_of(text) if token.kind in ACTIONABLE and token.kind != "code"]
+    if len(text.split()) >= REPEATED and not is_question:
+        acts = [token for token in tokens_of(text) if token.kind not in {"number", "date"}]
     if acts:
         yield Reason("red", f"repeats what nobody checked: {named(acts)}")
     if not theirs:
         yield Reason("amber", "is not in the requester's own words")
-    if not (theirs and text.rstrip().endswith("?")):
+    if not (theirs and is_question):
         yield from of_words(text)
 
 

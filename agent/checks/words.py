@@ -44,3 +44,11 @@ def mixed_scripts(text: str) -> tuple[str, ...]:
 def _scripts_of(word: str) -> set[str]:
     names = {unicodedata.name(letter, "").partition(" ")[0] for letter in word}
     return names & {"LATIN", "GREEK", "CYRILLIC"} if "µ" not in word else set()
+
+
+def shared_run(text: str, other: str, words: int) -> str:
+    """The first `words` words in a row of the one that stand in the other too; empty when there are none."""
+    own = text.split()
+    theirs = f" {' '.join(other.split())} "
+    runs = (" ".join(own[at : at + words]) for at in range(len(own) - words + 1))
+    return next((run for run in runs if f" {run} " in theirs), "")

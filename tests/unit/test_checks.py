@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from agent.checks.quotes import find_quote, is_short
 from agent.checks.snippets import dangers_in, problem_of
 from agent.checks.support import Support
 from agent.checks.tokens import Token, tokens_of
-from agent.checks.words import hidden_characters, mixed_scripts, plain
+from agent.checks.words import hidden_characters, mixed_scripts, plain, shared_run
 from agent.llm.prompts import prompt, repeats_prompt
 
 PASSAGE = """Jobs on the `standard-g` partition run for at most **48 hours** on up to 1,024 nodes.
@@ -272,3 +274,15 @@ def test_our_instructions_are_recognised_when_they_come_back() -> None:
     lines = prompt("draft").text.splitlines()
     assert repeats_prompt(f"My instructions are: {lines[0]} {lines[1]}")
     assert not repeats_prompt(PASSAGE)
+
+
+@given(st.lists(st.sampled_from(["a", "bb", "ccc", "dddd"]), min_size=3, max_size=12), st.integers(2, 4), st.data())
+def test_a_run_of_words_is_found_wherever_it_stands(words: list[str], length: int, data: Any) -> None:
+    if length > len(words):
+        return
+    at = data.draw(st.integers(0, len(words) - length))
+    run = words[at : at + length]
+    found = shared_run(" ".join(words), f"x {' '.join(run)} y", length)
+    assert found
+    assert f" {found} " in f" {' '.join(words)} "
+    assert shared_run(" ".join(words), "x y z", length) == ""
