@@ -20,6 +20,8 @@ from agent.llm.drafting import Parts, Room, model_composer
 from agent.llm.endpoints import endpoints_of
 from agent.llm.live import Live
 from agent.llm.purposes import settle_placement
+from agent.llm.review import reviewed
+from agent.llm.rewriting import search_with_rewrites
 from agent.pipeline import Ports
 from agent.sentence_vectors import SentenceVectors
 from agent.settings import Settings
@@ -28,6 +30,7 @@ from ingest.mail import parse_mail
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.index import Index, open_index
+from knowledge_base.passage import SearchResult
 from knowledge_base.vectors import vector_store
 from triage.classifier import Classifier
 from triage.doctor.diagnosis import diagnose
@@ -75,6 +78,7 @@ class Models:
         self._sentence_file = settings.index_dir / SENTENCE_FILE
         self.live = Live()
         self.client = client_of(settings)
+        self._settings = settings
         self._room = Room(context=settings.llm_context_tokens, reply=settings.llm_reply_tokens)
         self._stopping = threading.Event()
         self._done = threading.Event()
@@ -120,7 +124,7 @@ class Models:
 
     def _settled(self, request: Request, levels: Sequence[str], types: Sequence[str]) -> tuple[str, str] | None:
         """An unsure placing by a language model, as long as one is served."""
-        if not self.client.is_configured():
+        if not (self._settings.llm_settle_placings and self.client.is_configured()):
             return None
         found = settle_placement(self.client.ask, f"{request.subject}\n{request.body}", levels, types)
         return (found.level, found.type) if found is not None else None
@@ -168,6 +172,23 @@ class Models:
                 self._index = open_index(self._index_dir, self._vectors)
             return self._index
 
+    def search(self, question: str, k: int) -> SearchResult:
+        """Also by a language model's queries, when that is set and one is served."""
+        encoder = self.get().encoder
+
+        def search(query: str, most: int) -> SearchResult:
+            return self.index().search(query, encoder, k=most)
+
+        if not (self._settings.llm_rewrite_queries and self.client.is_configured()):
+            return search(question, k)
+        return search_with_rewrites(self.client.ask, search, question, k)
+
+    def review(self, draft: Draft) -> Draft:
+        """With a language model's doubts, when that is set and one is served."""
+        if not (self._settings.llm_verify_claims and self.client.is_configured()):
+            return draft
+        return reviewed(self.client.ask, draft, self._settings.llm_small_timeout_s)
+
     def language_of(self, text: str) -> str:
         self._languages_ready.wait(WAIT_S)
         return self._languages.of(text) if self._languages is not None else DEFAULT
@@ -185,6 +206,8 @@ def client_of(settings: Settings) -> Client:
         concurrency=settings.llm_concurrency,
         timeout_s=settings.llm_timeout_s,
         tokens_per_day=settings.llm_tokens_per_day,
+        small_timeout_s=settings.llm_small_timeout_s,
+        small_tokens_per_day=settings.llm_small_tokens_per_day,
     )
     return Client(endpoints_of(settings), limits)
 
@@ -208,7 +231,8 @@ def ports_on(models: Models) -> Ports:
         language=models.language_of,
         place=place,
         diagnose=lambda text, attachments: diagnose(text, attachments=attachments),
-        search=lambda question, k: models.index().search(question, models.get().encoder, k=k),
+        search=models.search,
+        review=models.review,
         compose=compose,
         rows=lambda text: structured_rows(models.bench_dir, text),
         wish=lambda ticket, words, by: wish_for_measurement(models.bench_dir, ticket=ticket, words=words, by=by),

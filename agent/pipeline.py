@@ -75,6 +75,8 @@ class Ports:
     """Rows that answer a structured question; none for every other text."""
     wish: Callable[[str, str, str], bool] = lambda *_: False
     """(ticket number, words, requester): puts a measurement that only a person can start on the list, once a ticket."""
+    review: Callable[[Draft], Draft] = lambda draft: draft
+    """A second look at a checked draft, which may only raise doubts."""
     check: Check = not_checked
     """(raw mail, its envelope, From address) to how far the sender is verified."""
 
@@ -162,7 +164,7 @@ def answer(
     kept = (*draft.evidence, *_after(draft, [item for item in evidence if item.internal]))
     draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
     asked = Asked(text=f"{request.subject}\n{request.body}", language=placed.language, level=placed.level)
-    return Answered(triage=placed, diagnosis=diagnosis, draft=check_draft(draft, asked))
+    return Answered(triage=placed, diagnosis=diagnosis, draft=ports.review(check_draft(draft, asked)))
 
 
 def _ends(text: str) -> str:

@@ -155,7 +155,23 @@ class Settings(BaseSettings):
     )
     llm_reply_tokens: int = Field(1200, ge=64, le=8192, description="Most tokens of one reply.")
     llm_tokens_per_day: int = Field(
-        20_000_000, ge=0, description="Tokens a day, prompts and replies; after that drafts are made without a model."
+        20_000_000, ge=0, description="Tokens a day for drafts, prompts and replies; after that they are made without."
+    )
+    llm_small_timeout_s: float = Field(
+        15,
+        gt=0,
+        le=300,
+        description="Seconds for a small question: triage, a query, a verification, and all of a draft's.",
+    )
+    llm_small_tokens_per_day: int = Field(
+        5_000_000, ge=0, description="Tokens a day for each kind of small question; after that it is done without."
+    )
+    llm_settle_placings: bool = Field(
+        True, description="Ask the model about placings that the classifier is unsure of."
+    )
+    llm_rewrite_queries: bool = Field(False, description="Search also with queries that the model makes of a request.")
+    llm_verify_claims: bool = Field(
+        False, description="Have the model look at each claim beside its quotes; it can only add doubts."
     )
     llm_keep: bool = Field(
         False,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent.errors import LanguageModelError
-from agent.llm.chat import Chat, Reply, Told
+from agent.llm.chat import PURPOSES, Chat, Purpose, Reply, Told
 from agent.llm.endpoints import Endpoint, Endpoints
 from agent.llm.health import Breakers
 
@@ -35,10 +35,19 @@ _NOT_AGAIN = {400, 401, 403, 404, 413, 422}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
+    """Drafts have a time and a budget of their own, so that small questions (triage, query, verification) never
+    keep them waiting or use up their tokens."""
+
     concurrency: int
     timeout_s: float
-    """For one question, all tries together."""
+    """For one draft, all tries together."""
     tokens_per_day: int
+    """For drafts."""
+    small_timeout_s: float = 15.0
+    small_tokens_per_day: int = 5_000_000
+
+    def time_for(self, purpose: Purpose) -> float:
+        return self.timeout_s if purpose == "draft" else min(self.timeout_s, self.small_timeout_s)
 
 
 class Client:
@@ -50,21 +59,25 @@ class Client:
         self._clock = clock
         self._breakers = Breakers(clock)
         self._slots = threading.BoundedSemaphore(limits.concurrency)
-        self._spent = _Spent(limits.tokens_per_day)
+        self._spent = {
+            purpose: _Spent(limits.tokens_per_day if purpose == "draft" else limits.small_tokens_per_day)
+            for purpose in PURPOSES
+        }
 
     def ask(self, chat: Chat, told: Told) -> Reply:
         """Raises LanguageModelError."""
         preload()
         self._endpoints.note_use()
-        deadline = self._clock() + self._limits.timeout_s
-        self._spent.check()
-        if not self._slots.acquire(timeout=self._limits.timeout_s):
+        spent, within_s = self._spent[chat.purpose], self._limits.time_for(chat.purpose)
+        deadline = self._clock() + within_s
+        spent.check()
+        if not self._slots.acquire(timeout=within_s):
             raise LanguageModelError(f"all {self._limits.concurrency} places for questions to models were taken")
         try:
             reply = self._ask_in_turn(chat, told, deadline)
         finally:
             self._slots.release()
-        self._spent.add(reply.prompt_tokens + reply.completion_tokens)
+        spent.add(reply.prompt_tokens + reply.completion_tokens)
         return reply
 
     def is_configured(self) -> bool:
@@ -93,7 +106,7 @@ class Client:
             candidates = [e for e in self._endpoints.for_purpose(chat.purpose) if self._breakers.admits(e.name)]
             for endpoint in candidates:
                 if self._clock() >= deadline:
-                    raise LanguageModelError(f"no reply within {self._limits.timeout_s:g} s: {problem}")
+                    raise LanguageModelError(f"no reply within {self._limits.time_for(chat.purpose):g} s: {problem}")
                 try:
                     reply = _ask_one(endpoint, chat, told, deadline=deadline, clock=self._clock)
                 except LanguageModelError as error:
