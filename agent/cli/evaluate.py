@@ -1,4 +1,4 @@
-"""`minerva eval …`: how good triage and retrieval are on labelled files."""
+"""`minerva eval …`: how good triage, retrieval and drafts are on labelled files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from triage.dataset import load_labelled
 from triage.errors import TriageError
 from triage.evaluation import judge, report
 
-eval_app = typer.Typer(help="How good triage and retrieval are on labelled files.", no_args_is_help=True)
+eval_app = typer.Typer(help="How good triage, retrieval and drafts are on labelled files.", no_args_is_help=True)
 
 
 @eval_app.command("triage")
@@ -76,6 +76,23 @@ def eval_injection() -> None:
     from agent.evals.injection import report as injection_report  # noqa: PLC0415
 
     typer.echo(injection_report(), nl=False)
+
+
+@eval_app.command("drafts")
+def eval_drafts(
+    file: Annotated[
+        Path,
+        typer.Argument(help='Cases: {"id","language","question","facts","gold"} a line, see agent/evals/drafts.py.'),
+    ],
+) -> None:
+    """Have every case drafted over our index with and without a language model, and compare the drafts.
+
+    Without a model server a script stands in that quotes passages word for word: it shows the way, not a model's worth.
+    """
+    from agent.evals.configurations import configurations  # noqa: PLC0415  # seconds to import
+    from agent.evals.drafts import compare, read_cases  # noqa: PLC0415
+
+    typer.echo(compare(read_cases(file), configurations(load_settings())), nl=False)
 
 
 @contextmanager

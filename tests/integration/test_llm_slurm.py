@@ -347,7 +347,8 @@ def test_the_same_job_starts_a_real_vllm_which_answers_to_its_key_alone(world: W
         pytest.skip(f"no vLLM here: {error}")
     site = world.keeper.sites["hydra"]
     programs = world.folder.parent / "bin"
-    options = "--enforce-eager --dtype float32 --structured-outputs-config.backend xgrammar"
+    options = "--enforce-eager --dtype float32 --structured-outputs-config.backend xgrammar "
+    options += "--structured-outputs-config.disable_any_whitespace true"
     program(
         programs / "vllm",
         "shift; model=$1; shift\nunset PYTHONPATH VIRTUAL_ENV\nexport VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind\n"

@@ -1,0 +1,90 @@
+"""Drafts, queries, placings and verifications by one model server, as the settings say; over the real parts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from scripted_server import ScriptedServer, scripted_server
+
+from agent import pipeline
+from agent.draft import Draft
+from agent.evals.configurations import configurations
+from agent.evals.drafts import Case, compare
+from agent.models import Models, ports_on
+from agent.settings import Settings
+from triage.result import Request
+
+QUESTION = "My job on LUMI waits with the reason Priority. What does it mean, and when does it start?"
+
+SettingsWith = Callable[..., Settings]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server() as running:
+        yield running
+
+
+@pytest.fixture
+def settings_with(small_index: Path, tmp_path: Path) -> SettingsWith:
+    shutil.copytree(small_index, tmp_path / "index", symlinks=True)
+
+    def made(**values: object) -> Settings:
+        return Settings(data_dir=tmp_path, **values)  # type: ignore[arg-type]
+
+    return made
+
+
+def answered(settings: Settings) -> Draft:
+    models = Models(settings)
+    models.load()
+    return pipeline.answer(ports_on(models), Request(id="T-1", channel="slack", subject="", body=QUESTION)).draft
+
+
+def test_by_default_a_model_drafts_and_neither_rewrites_nor_verifies(
+    server: ScriptedServer, settings_with: SettingsWith
+) -> None:
+    server.asked.clear()
+    draft = answered(settings_with(llm_urls=server.url, llm_model="scripted"))
+    assert (draft.model, server.asked["draft"]) == ("scripted", 1)
+    assert draft.generation is not None
+    assert draft.generation.trouble == ""
+    assert draft.prompt_hash is not None
+    assert (server.asked["query"], server.asked["verification"]) == (0, 0)
+
+
+def test_when_it_is_set_it_rewrites_and_verifies_and_its_doubts_are_amber(
+    server: ScriptedServer, settings_with: SettingsWith
+) -> None:
+    server.asked.clear()
+    draft = answered(
+        settings_with(llm_urls=server.url, llm_model="scripted", llm_rewrite_queries=True, llm_verify_claims=True)
+    )
+    claims = [check for check in draft.checks if check.part == "claim"]
+    assert server.asked["query"] == 1
+    assert server.asked["verification"] == len([check for check in claims if check.colour != "red"]) > 0
+    assert {check.colour for check in claims} <= {"amber", "red"}
+    assert any("a language model finds it unsupported" in reason for check in claims for reason in check.reasons)
+    assert draft.outcome == "caveat"
+
+
+def test_a_model_that_is_not_there_is_said_on_the_draft(settings_with: SettingsWith) -> None:
+    draft = answered(settings_with(llm_urls="http://127.0.0.1:9/v1", llm_model="scripted", llm_timeout_s=5))
+    assert draft.model == "embedded"
+    assert draft.generation is not None
+    assert "cannot be reached" in draft.generation.trouble
+
+
+def test_the_evaluation_of_drafts_compares_both_ways(server: ScriptedServer, settings_with: SettingsWith) -> None:
+    cases = [
+        Case(id="a", language="en", question=QUESTION, facts=("higher priority",), gold=("why-is-my-job-pending.md",)),
+        Case(id="b", language="en", question="Which horse won the race in Ascot yesterday?", facts=(), gold=()),
+    ]
+    table = compare(cases, configurations(settings_with(llm_urls=server.url, llm_model="scripted")))
+    rows = {line[:34].strip(): line[34:].split() for line in table.splitlines()[2:]}
+    assert rows["facts covered"][0] == "1.000"
+    assert rows["drafted without the model"] == ["0.000", "(0/2)", "0.000", "(0/2)"]
+    assert "script, no model" in compare(cases[:1], configurations(settings_with()))
