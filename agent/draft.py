@@ -35,6 +35,8 @@ class Evidence:
     """Name of the source in the sources file; empty for our own articles and facts."""
     internal: bool = False
     """For engineers only: shown on the desk, never given to what writes a draft."""
+    systems: tuple[str, ...] = ()
+    """Ids of the systems that it is about; empty means general."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

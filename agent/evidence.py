@@ -23,6 +23,7 @@ def evidence_of_passage(hit: RetrievedPassage) -> Evidence:
         score=hit.score,
         source=passage.source,
         internal=passage.access is not Access.PUBLIC,
+        systems=passage.systems,
     )
 
 

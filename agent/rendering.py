@@ -139,9 +139,14 @@ def answer_body(draft: Draft, *, name: str, language: str) -> str:
 
 
 def source_line(item: Evidence) -> str:
-    """`[1] Title > Section <https://…>`."""
+    """`[1] Title > Section (system) <https://…>`."""
+    return f"[{item.number}] {_place(item)}" + (f" <{item.url}>" if item.url else "")
+
+
+def _place(item: Evidence) -> str:
+    """Where it stands, and which systems it is about: a reader of another system must see that."""
     place = " > ".join(dict.fromkeys((item.title, *item.heading)))
-    return f"[{item.number}] {place}" + (f" <{item.url}>" if item.url else "")
+    return f"{place} ({', '.join(item.systems)})" if item.systems else place
 
 
 def _intro(draft: Draft, words: Phrases) -> str:
@@ -213,7 +218,7 @@ def slack_text(draft: Draft, *, language: str) -> str:
 
 
 def _slack_source(item: Evidence) -> str:
-    name = " > ".join(dict.fromkeys((item.title, *item.heading))).replace("&", "&amp;").replace("<", "&lt;")
+    name = _place(item).replace("&", "&amp;").replace("<", "&lt;")
     name = name.replace(">", "&gt;").replace("|", "/")
     return f"[{item.number}] <{item.url}|{name}>" if item.url else f"[{item.number}] {name}"
 

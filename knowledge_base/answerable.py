@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from knowledge_base.fields import Fields
 from knowledge_base.ranking import Signals
 
-FEATURES = ("words", "headings", "unknown", "near")
+FEATURES = ("nearest", "nearest_file", "lead", "headings", "unknown", "length")
 MOST_TERMS = 12
 """A long mail says more than its question: no more than its rarest terms are expected in one passage."""
+FOLLOWING = 20
+"""How far down the ranking the first passage's lead is measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,20 +34,29 @@ class Calibration:
 
 
 def answerable_of(signals: Signals, terms: Sequence[str], fields: Fields) -> float:
-    """Probability, 0 to 1, if as many questions can be answered as not."""
-    return calibration().probability(features_of(signals, terms, fields))
+    """Probability, 0 to 1, when SHARE_ANSWERED of the questions (see calibrate.py) have an answer; 0 when nothing was
+    found at all."""
+    return calibration().probability(features_of(signals, terms, fields)) if len(signals.dense) else 0.0
 
 
 def features_of(signals: Signals, terms: Sequence[str], fields: Fields) -> NDArray[np.float64]:
-    """FEATURES of a question: how much of what it says the best passage and the best heading say, the share of its
-    terms that no source knows, and the mean cosine of the five nearest passages."""
-    counts = [fields.files_with(term) for term in dict.fromkeys(terms)]
-    weights = sorted((fields.rarity(count) for count in counts), reverse=True)[:MOST_TERMS]
-    expected = sum(weights) or 1.0
-    unknown = sum(count == 0 for count in counts) / len(counts) if counts else 1.0
-    near = float(np.sort(signals.dense)[::-1][:5].mean())
-    words, headings = (min(float(scores.max()) / expected, 1.0) for scores in (signals.body, signals.place))
-    return np.asarray([words, headings, unknown, near])
+    """FEATURES of a question: the cosines of the nearest passage and file, how far the best passage is ahead of a later
+    one, how much of what is asked the best heading says, the share of its terms that no source knows, and how many
+    terms it has."""
+    different = list(dict.fromkeys(terms))
+    counts = [fields.files_with(term) for term in different]
+    rarest = sorted((fields.rarity(count) for count in counts), reverse=True)[:MOST_TERMS]
+    ranked = np.sort(signals.fused())[::-1]
+    return np.asarray(
+        [
+            float(signals.dense.max()),
+            float(signals.file_dense.max()),
+            float(ranked[0] - ranked[min(FOLLOWING, len(ranked) - 1)]),
+            min(float(signals.place.max()) / (sum(rarest) or 1.0), 1.0),
+            sum(count == 0 for count in counts) / len(counts) if counts else 1.0,
+            min(len(different), MOST_TERMS) / MOST_TERMS,
+        ]
+    )
 
 
 @cache

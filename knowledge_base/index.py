@@ -28,8 +28,8 @@ __all__ = ["BuildReport", "Index", "build_index", "open_index"]
 
 CANDIDATES = 200
 """Taken from each of the dense and lexical rankings; all further work is on these."""
-OUT_OF_SCOPE = 100.0
-"""Taken off the score of a passage about another system, so that it comes after all others."""
+WIDER = 2
+"""Times as many candidates when the question names a system: passages about others are taken out of them."""
 ATTEMPTS = 5
 
 
@@ -92,13 +92,15 @@ class Index:
         return np.asarray(all_of(self._vectors) @ vector, dtype=np.float32)
 
     def rank(self, question: str, vector: NDArray[np.float32]) -> Ranked:
-        """All candidates in order; `vector` is the question's embedding."""
+        """All candidates in order, none of them about another system than the question names; `vector` is the
+        question's embedding."""
         terms = words_of(question)
         lexical = self._lexical(corrected(terms, self.fields.files_with))
-        rows = self._candidates(vector, lexical)
+        asked = systems_named(question)
+        rows = self._in_scope(self._candidates(vector, lexical, CANDIDATES * (WIDER if asked else 1)), asked)
         dense = self._vectors.at(rows) @ vector
         signals = signals_at(rows, self._file_of, lexical, dense, self._file_vectors @ vector)
-        scores = signals.fused() - self._out_of_scope(question, rows)
+        scores = signals.fused()
         order = np.argsort(-scores, kind="stable")
         return Ranked(rows=rows[order], scores=scores[order], signals=signals.at(order), terms=tuple(terms))
 
@@ -116,18 +118,17 @@ class Index:
         added = self.fields.scores(other_words(list(terms)), WEIGHTS.synonyms)
         return LexicalScores(asked.body + added.body, asked.place + added.place, asked.file + added.file)
 
-    def _candidates(self, vector: NDArray[np.float32], lexical: LexicalScores) -> Rows:
-        count = min(CANDIDATES, len(self))
+    def _candidates(self, vector: NDArray[np.float32], lexical: LexicalScores, count: int) -> Rows:
+        count = min(count, len(self))
         near = self._vectors.nearest(vector, count)
         worded = np.argpartition(-lexical.body, count - 1)[:count]
         return np.unique(np.concatenate([near, worded])).astype(np.int64)
 
-    def _out_of_scope(self, question: str, rows: Rows) -> Scores:
-        asked = systems_named(question)
+    def _in_scope(self, rows: Rows, asked: frozenset[str]) -> Rows:
         if not asked:
-            return np.zeros(len(rows), dtype=np.float32)
+            return rows
         others = [is_about_another(self.passages.at(int(row)).systems, asked) for row in rows]
-        return np.asarray(others, dtype=np.float32) * OUT_OF_SCOPE
+        return np.asarray(rows[~np.asarray(others, dtype=bool)], dtype=np.int64)
 
     def _result(self, question: str, vector: NDArray[np.float32], k: int, one_per_file: bool) -> SearchResult:
         ranked = self.rank(question, vector)

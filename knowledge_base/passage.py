@@ -56,3 +56,8 @@ class SearchResult:
     hits: tuple[RetrievedPassage, ...]
     answerable: float
     """Estimated probability, 0 to 1, that the sources answer the question."""
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Ids of the systems that the passages are about, the best passage's first."""
+        return tuple(dict.fromkeys(system for hit in self.hits for system in hit.passage.systems))

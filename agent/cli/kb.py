@@ -65,7 +65,8 @@ def search(
 ) -> None:
     """Find the passages that answer a question.
 
-    With --jsonl: input lines {"id", "question"}, output lines {"id", "answerable", "hits"}.
+    With --jsonl: input lines {"id", "question"}, output lines {"id", "answerable", "systems", "hits"}; `systems` are
+    the ones that the passages are about. A question that names a system gets no passage about another.
     """
     if jsonl == bool(question):
         raise typer.BadParameter("give either --jsonl with the questions on standard input, or one question")
@@ -132,6 +133,7 @@ def _row(question_id: object, result: SearchResult) -> dict[str, object]:
     return {
         "id": question_id,
         "answerable": round(result.answerable, 4),
+        "systems": result.systems,
         "hits": [_hit(hit) for hit in result.hits],
     }
 
@@ -142,15 +144,19 @@ def _hit(hit: RetrievedPassage) -> dict[str, object]:
         "rank": hit.rank,
         "path": passage.path,
         "heading": " > ".join(passage.heading),
+        "systems": passage.systems,
         "score": round(hit.score, 5),
         "text": passage.text,
     }
 
 
 def _print_hits(result: SearchResult) -> None:
-    typer.echo(f"answered by the sources with probability {result.answerable:.2f}\n")
+    typer.echo(f"answered by the sources with probability {result.answerable:.2f}")
+    typer.echo(f"about {', '.join(result.systems) or 'no system in particular'}\n")
     for hit in result.hits:
         place = " > ".join(hit.passage.heading) or hit.passage.title
+        if hit.passage.systems:
+            place += f"  ({', '.join(hit.passage.systems)})"
         typer.echo(f"{hit.rank:3}. {hit.passage.path}  {place}\n     {' '.join(hit.passage.text.split())[:160]}\n")
 
 

@@ -121,7 +121,7 @@ def content_of(row: Draft) -> drafted.Draft:
         claims=tuple(_claim(claim) for claim in row.claims),
         unanswered=tuple(row.unanswered),
         questions=tuple(row.questions),
-        evidence=tuple(drafted.Evidence(**{**item, "heading": tuple(item["heading"])}) for item in row.evidence),
+        evidence=tuple(_evidence(item) for item in row.evidence),
         answerable=row.answerable,
         model=row.model,
         prompt_hash=row.prompt_hash,
@@ -130,6 +130,10 @@ def content_of(row: Draft) -> drafted.Draft:
         checks=tuple(drafted.Check(**{**check, "reasons": tuple(check["reasons"])}) for check in row.checks),
         reasons=tuple(row.outcome_reasons),
     )
+
+
+def _evidence(item: dict[str, Any]) -> drafted.Evidence:
+    return drafted.Evidence(**{**item, "heading": tuple(item["heading"]), "systems": tuple(item.get("systems", ()))})
 
 
 def _claim(claim: dict[str, Any]) -> drafted.Claim:

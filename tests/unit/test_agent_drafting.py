@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.draft import Evidence, Question, renumbered
 from agent.drafting import embedded_composer
-from agent.rendering import answer_body
+from agent.rendering import answer_body, source_line
 from agent.sentence_vectors import SentenceVectors
 from agent.sentences import quotable, units_of
 
@@ -103,6 +104,13 @@ def test_the_mail_greets_cites_and_lists_its_sources(hashing_encoder) -> None:
     assert "[1]" in body
     assert "[1] Why is my job pending > AssocGrpGRES" in body
     assert max(map(len, body.splitlines())) <= 100
+
+
+def test_a_source_about_one_system_says_which(hashing_encoder) -> None:
+    about = replace(evidence(PENDING), systems=("lumi-g",), url="https://docs.example.eu/pending")
+    draft = embedded_composer(SentenceVectors(hashing_encoder))(question("What does AssocGrpGRES mean?"), [about], 0.9)
+    assert source_line(about) == ("[1] Why is my job pending > AssocGrpGRES (lumi-g) <https://docs.example.eu/pending>")
+    assert "AssocGrpGRES (lumi-g)" in answer_body(draft, name="Ada", language="en")
 
 
 def test_sentence_vectors_are_kept_from_one_start_to_the_next(hashing_encoder, tmp_path) -> None:

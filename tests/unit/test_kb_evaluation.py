@@ -142,7 +142,9 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
 def test_the_foreign_splits_share_no_corpus_with_any_other() -> None:
     splits = ("dev", "test", "foreign_dev", "foreign_test")
     parts = {split: read_questions(EVALS / f"retrieval_{split}.jsonl") for split in splits}
-    ids = [question.id for part in parts.values() for question in part]
+    languages = read_questions(EVALS / "retrieval_languages.jsonl")
+    assert all((ARTICLES / path).exists() for question in languages for path in question.gold_paths)
+    ids = [question.id for part in [*parts.values(), languages] for question in part]
     assert len(set(ids)) == len(ids)
     corpora = {split: {question.corpus for question in part} for split, part in parts.items()}
     assert not corpora["foreign_test"] & (corpora["foreign_dev"] | corpora["dev"] | corpora["test"])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from knowledge_base.catalogue import systems
 from knowledge_base.encoder import Encoder
 from knowledge_base.errors import (
     EmptySourceError,
@@ -22,6 +23,7 @@ from knowledge_base.errors import (
     SchemaMismatchError,
 )
 from knowledge_base.index import build_index, open_index
+from knowledge_base.scope import systems_named
 
 PAGES = {
     "queue.md": "# Queue\n\n## Pending\n\nA job waits with the reason AssocGrpGRES when the group uses its limit.\n",
@@ -85,11 +87,53 @@ def test_one_passage_of_each_file_at_most(tmp_path: Path, index: Path, hashing_e
     assert [hit.rank for hit in hits] == [1, 2]
 
 
-def test_a_named_system_puts_pages_of_others_last(source: Path, index: Path, hashing_encoder: Encoder) -> None:
+def test_a_named_system_gets_no_page_of_another(source: Path, index: Path, hashing_encoder: Encoder) -> None:
     build_index(source, index, hashing_encoder)
-    hits = open_index(index).search("partition with whole nodes on LUMI", hashing_encoder).hits
-    assert hits[0].passage.path == "lumi.md"
-    assert hits[-1].passage.path == "mn5.md"
+    found = open_index(index).search("partition with whole nodes on LUMI", hashing_encoder)
+    assert found.hits[0].passage.path == "lumi.md"
+    assert "mn5.md" not in {hit.passage.path for hit in found.hits}
+    assert found.systems == ("lumi-g",)
+
+
+def test_without_a_system_the_result_says_which_ones_it_is_about(
+    source: Path, index: Path, hashing_encoder: Encoder
+) -> None:
+    build_index(source, index, hashing_encoder)
+    found = open_index(index).search("partition with whole nodes", hashing_encoder)
+    assert set(found.systems) == {"lumi-g", "mn5-acc"}
+
+
+def test_two_systems_that_are_compared_are_both_found(source: Path, index: Path, hashing_encoder: Encoder) -> None:
+    build_index(source, index, hashing_encoder)
+    found = open_index(index).search("nodes of LUMI or MareNostrum 5", hashing_encoder)
+    assert {"lumi.md", "mn5.md"} <= {hit.passage.path for hit in found.hits}
+
+
+def test_nothing_about_a_system_is_not_answerable(tmp_path: Path, index: Path, hashing_encoder: Encoder) -> None:
+    (tmp_path / "lumi.md").write_text("# LUMI\n\nStandard-g has whole nodes.\n")
+    build_index(tmp_path, index, hashing_encoder)
+    found = open_index(index).search("whole nodes of standard-g on Leonardo", hashing_encoder)
+    assert (found.hits, found.answerable, found.systems) == ((), 0.0, ())
+
+
+def test_no_question_about_one_system_gets_another_s_passage(
+    tmp_path: Path, index: Path, hashing_encoder: Encoder
+) -> None:
+    """The same page for every system of the catalogue, so that only the scope tells them apart."""
+    for system in systems():
+        (tmp_path / f"{system.id}.md").write_text(
+            f"---\nsystems: [{system.id}]\n---\n# Queue\n\nThe time limit of the queue is {len(system.id)} hours.\n"
+        )
+    (tmp_path / "general.md").write_text("# Time limit\n\nA queue has a time limit.\n")
+    build_index(tmp_path, index, hashing_encoder)
+    opened = open_index(index)
+    for system in systems():
+        for name in system.aliases:
+            question = f"what is the time limit of the queue on {name}?"
+            found = opened.search(question, hashing_encoder, k=50)
+            assert found.hits, question
+            assert set(found.systems) <= systems_named(question), question
+            assert system.id in found.systems, question
 
 
 @pytest.mark.parametrize("question", ["", " ", "???", "the of and", "日本語", "x" * 20_000, "\0", "\ud800"])
