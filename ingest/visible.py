@@ -195,6 +195,8 @@ class _Marker:
             return True
         if above and self.kinds[start - 1] == "quote":
             return False
+        if above and phrases.CODE.match(above):
+            return True
         run = self.lines[start:end]
         if all(line.startswith((">>> ", ">>>\t")) or line.rstrip() == ">>>" for line in run):
             return True

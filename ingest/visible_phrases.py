@@ -181,6 +181,9 @@ CLOSING = re.compile(
         r"met (?:vriendelijke|hartelijke) groet(?:en)?",
         r"(?:(?:vriendelijke|hartelijke|veel) )?groet(?:en|jes)?",
         r"z (?:poważaniem|wyrazami szacunku)|pozdrawiam(?: serdecznie)?|pozdrowienia",
+        # an abbreviation and the name on one line
+        r"(?:mfg|vg|lg|mvg|gr\.|grtz|br|kr|rgds|pozdr\.?|slds\.?|cdt|abs\.?|cheers),? [^\W\d_][^\W\d_.'’-]{1,20}"
+        r"(?: [^\W\d_]{1,20}\.?)?",
         # and whatever else stands around the word: "i. A.", two languages, "from sunny Bonn"
         r"(?=[^\n]{2,60}$)(?:[\w.,/'’|-]+ ){0,5}(?:regards|greetings|salut[oi]|salutations|gr(?:ü|ue)(?:ß|ss)en?"
         r"|gruß|gruss|cordialement|cumprimentos|abra[cç]os?|abbraccio|abrazos?|saludos?|groet(?:en|jes)?"
@@ -190,14 +193,32 @@ CLOSING = re.compile(
     + r"[\s,.!]*$",
     _I,
 )
-WEAK_CLOSING = re.compile(r"\s*(?:many thanks|thanks(?: again| a lot| in advance)?|thank you(?: very much)?|"
-                          r"cheers|best|merci|danke|grazie|"
-                          r"gracias|obrigad[oa]|bedankt|dziękuję|dzięki|"
-                          r"cdlt|bien à (?:vous|toi)|att\.?|have a (?:nice|good|great|lovely) (?:day|evening|weekend)|"
-                          r"schönen (?:tag|abend|gruß)(?: noch)?|schönes wochenende|bis (?:bald|dann|morgen)|"
-                          r"bonne (?:journée|soirée|fin de journée)|bon week-end|buona (?:giornata|serata)|"
-                          r"buon lavoro|a presto|(?:que tenga )?(?:un )?buen día|(?:um )?bom trabalho|"
-                          r"fijne (?:dag|avond)|miłego dnia)[\s,.!]*$", _I)  # fmt: skip
+# Words that end a letter only with a name or an address below them.
+WEAK_CLOSING = re.compile(
+    r"\s*"
+    + _any_of(
+        r"(?:(?:many|with) )?thanks(?: again| a lot| so much| in advance| and best| (?:and|&) regards)?|thx",
+        r"thank you(?: very much| so much| in advance| for your help)?",
+        r"cheers|best|all best|yours|warmly|respectfully|take care",
+        r"have a (?:nice|good|great|lovely) (?:day|evening|weekend)",
+        r"merci(?: beaucoup| encore| bien)?(?: (?:d['’]|par )avance)?|cdlt|bien à (?:vous|toi)|[àa] bientôt|amitiés",
+        r"(?:bonne|belle) (?:journée|soirée|fin de journée|semaine)|bon (?:week-end|courage)",
+        r"(?:(?:vielen|besten|herzlichen) dank|danke(?: schön| dir| ihnen)?)"
+        r"(?: (?:im voraus|und (?:viele )?gr[uü](?:ß|ss)e?))?",
+        r"schönen (?:tag|abend|feierabend)(?: noch)?|schönes wochenende|bis (?:bald|dann|morgen)",
+        r"herzlichst|ciao|servus",
+        r"grazie(?: mille| ancora| infinite)?(?: (?:in anticipo|e (?:saluti|buona giornata|buon lavoro)))?",
+        r"buona (?:giornata|serata)|buon (?:lavoro|weekend)|a presto",
+        r"(?:muchas |mil )?gracias(?: (?:de antemano|por todo|y saludos))?",
+        r"(?:que tenga )?(?:un )?buen día|hasta (?:pronto|luego)",
+        r"(?:muito )?obrigad[oa](?: desde já| pela ajuda)?|att\.?|até breve|bom (?:trabalho|fim de semana)|bjs",
+        r"(?:alvast |heel erg )?bedankt(?: alvast)?|(?:hartelijk )?dank(?: (?:je|u) ?wel)?",
+        r"fijn(?:e dag|e avond| weekend)|tot snel",
+        r"(?:z góry )?dziękuję(?: (?:bardzo|z góry|i pozdrawiam))?|dzięki|miłego dnia|do usłyszenia",
+    )
+    + r"[\s,.!]*$",
+    _I,
+)
 CONTACT = re.compile(
     r"@|https?://|www\.|\+\d|\btel\b|phone|mobile|fax|\(\d|university|universit|institut|professor|ph\.?d\b| \| ", _I
 )
