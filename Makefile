@@ -37,6 +37,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench_desk.py
 	$(BIN)/python tests/bench_results.py
 	$(BIN)/python tests/bench_doctor.py
+	$(BIN)/python tests/bench_llm.py
 
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python tests/screenshots.py

@@ -38,6 +38,8 @@ class ScriptedServer:
     url: str
     asked: Counter[str] = field(default_factory=Counter)
     """Questions by purpose."""
+    spoke_at: list[float] = field(default_factory=list)
+    """When the first token of each reply left, by the monotonic clock."""
 
 
 @contextmanager
@@ -58,6 +60,7 @@ def scripted_server(scripts: Mapping[str, Script] = SCRIPTS, first_token_s: floa
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
+            running.spoke_at.append(time.monotonic())
             for at in range(0, len(text), PIECE_CHARS):
                 last = at + PIECE_CHARS >= len(text)
                 self.event(

@@ -16,7 +16,9 @@ import uvicorn
 from conftest import HashingEncoder
 
 from agent.desk.app import desk_app
+from agent.draft import Compose
 from agent.drafting import embedded_composer
+from agent.llm.live import Live
 from agent.mail.arrivals import Arrivals
 from agent.mail.sender import sender_for
 from agent.pipeline import Ports
@@ -58,6 +60,8 @@ class RunningDesk:
     workflows: Workflows
     released: threading.Event
     """Set it to let the drafts of requests with `[slow]` in the subject be written."""
+    live: Live
+    """What models are writing."""
 
     def send(self, text: str, *, sender: str = "Ada Byron <ada@example.org>", **headers: str) -> str:
         """Accept a mail as the listener does; the number of its ticket, once it is filed."""
@@ -136,7 +140,7 @@ def wait_for(found: Callable[[], Found | None]) -> Found:
     raise AssertionError("it did not happen in time")
 
 
-def light_ports(index_dir: Path, released: threading.Event) -> Ports:
+def light_ports(index_dir: Path, released: threading.Event, compose: Compose | None = None) -> Ports:
     encoder = HashingEncoder()
     index = open_index(index_dir)
 
@@ -159,7 +163,7 @@ def light_ports(index_dir: Path, released: threading.Event) -> Ports:
         place=place,
         diagnose=lambda text, attachments: diagnosis_of(text if "--gres" in text else ""),
         search=lambda question, k: index.search(question, encoder, k=k),
-        compose=embedded_composer(SentenceVectors(encoder)),
+        compose=compose or embedded_composer(SentenceVectors(encoder)),
     )
 
 
@@ -191,16 +195,19 @@ def diagnosis_of(text: str) -> Diagnosis:
 
 
 @contextmanager
-def running_desk(folder: Path, articles: Path = ARTICLES, *, undo_s: float = 0) -> Iterator[RunningDesk]:
+def running_desk(
+    folder: Path, articles: Path = ARTICLES, *, undo_s: float = 0, compose: Compose | None = None
+) -> Iterator[RunningDesk]:
     settings = Settings(data_dir=folder, support_address=SUPPORT, articles_dir=articles, undo_s=undo_s)
     build_index(articles, settings.index_dir, HashingEncoder())
     database = open_database(settings.database_path)
     released = threading.Event()
-    workflows = Workflows(
-        database, settings, light_ports(settings.index_dir, released), sender_for(settings), Arrivals()
-    )
+    ports, live = light_ports(settings.index_dir, released, compose), Live()
+    workflows = Workflows(database, settings, ports, sender_for(settings), Arrivals())
     workflows.start()
-    app = desk_app(database, settings, workflows, models=LightModels(), intake=LightIntake(), url="http://127.0.0.1")
+    app = desk_app(
+        database, settings, workflows, models=LightModels(), intake=LightIntake(), url="http://127.0.0.1", live=live
+    )
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -208,8 +215,9 @@ def running_desk(folder: Path, articles: Path = ARTICLES, *, undo_s: float = 0) 
         wait_for(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield RunningDesk(
-            url=f"http://127.0.0.1:{port}", settings=settings, database=database, workflows=workflows, released=released
-        )
+            url=f"http://127.0.0.1:{port}", settings=settings, database=database, workflows=workflows,
+            released=released, live=live,
+        )  # fmt: skip
     finally:
         released.set()
         server.should_exit = True
