@@ -16,9 +16,10 @@ INDEX := $(or $(MINERVA_DATA_DIR),var)/index/.built
 run: $(VENV)/.installed $(INDEX)
 	exec $(BIN)/minerva serve
 
-# Built again when an article changes; only what changed is embedded anew.
+# In step again when an article changes; only what changed is embedded anew. A source that fails keeps what was read
+# before and stops nothing, as long as there is an index.
 $(INDEX): $(VENV)/.installed $(shell find knowledge_base/articles)
-	$(BIN)/minerva kb build --source knowledge_base/articles --index $(@D)
+	$(BIN)/minerva kb sync || test -e $(@D)/current
 	$(BIN)/minerva kb prepare --index $(@D)
 	touch $@
 

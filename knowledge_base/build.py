@@ -101,7 +101,7 @@ def write_snapshot(
         VectorStoreError: `store` cannot be reached.
     """
     texts = [indexed_text(passage) for passage in passages]
-    hashes = np.stack([_hash_of(text) for text in texts])
+    hashes = np.stack([text_hash(text) for text in texts])
     vectors, embedded = _vectors(texts, hashes, encoder, _known_vectors(index, encoder.name, store))
     file_of = _file_numbers(passages)
     with building(index, store.drop) as folder:
@@ -126,7 +126,7 @@ def write_snapshot(
     return embedded
 
 
-def _hash_of(text: str) -> NDArray[np.uint8]:
+def text_hash(text: str) -> NDArray[np.uint8]:
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=HASH_BYTES).digest()
     return np.frombuffer(digest, dtype=np.uint8)
 

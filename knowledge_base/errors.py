@@ -105,6 +105,20 @@ class SyncRunningError(KnowledgeBaseError):
         super().__init__(f"another sync is at work on {index}: wait until it is done")
 
 
+class BulkError(KnowledgeBaseError):
+    """A folder of `minerva kb sync --bulk` cannot be used, or its job has not run to its end."""
+
+
+class BulkPlanned(Exception):  # noqa: N818  # not an error: the first of two steps is done
+    """The job is written and waits for its submission."""
+
+    def __init__(self, script: Path, texts: int, shards: int) -> None:
+        super().__init__(
+            f"{texts} passages to embed in {shards} shards: look at {script}, run `sbatch {script}`, and when the job "
+            "has ended the same command again"
+        )
+
+
 class VectorStoreError(KnowledgeBaseError):
     def __init__(self, problem: object) -> None:
         super().__init__(

@@ -44,6 +44,18 @@ def build(
     typer.echo(json.dumps(asdict(report)) if as_json else _readable(report, index))
 
 
+@kb_app.command("embed-shard")
+def embed_shard(
+    folder: Annotated[Path, typer.Argument(help="The folder of `minerva kb sync --bulk`.")],
+    number: Annotated[int, typer.Argument(min=0, help="Which shard, from 0.")],
+) -> None:
+    """Embed one shard of a bulk job; the job script calls this."""
+    from knowledge_base.bulk import embed_shard, read_plan  # noqa: PLC0415
+
+    count = embed_shard(folder, number, SentenceEncoder(read_plan(folder).encoder))
+    typer.echo(f"shard {number}: {count} passages")
+
+
 @kb_app.command()
 def prepare(index: IndexOption) -> None:
     """Encode the sentences of an index for drafting; else `minerva serve` does it in the background."""

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from agent.settings import Settings, load_settings
-from knowledge_base.encoder import SentenceEncoder
+from knowledge_base.encoder import Encoder, SentenceEncoder
+from knowledge_base.errors import BulkPlanned
 from knowledge_base.sources.config import AnySource, SourcesFile, articles_source, read_sources
 from knowledge_base.sources.sync import SourceReport, SyncReport
 from knowledge_base.sources.sync import sync as sync_sources
@@ -25,6 +26,14 @@ def sync(
     index: Annotated[
         Path | None, typer.Option("--index", help="Folder of the index; else that of the service.")
     ] = None,
+    bulk: Annotated[
+        Path | None,
+        typer.Option(
+            "--bulk",
+            help="Folder for embedding by a Slurm job array: the first call writes the job, the call after the job "
+            "takes its vectors.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Bring the index in step with all sources: folders, git repositories, documentation sites.
@@ -36,14 +45,18 @@ def sync(
     file = sources or settings.sources_file
     wanted = read_sources(file) if file else SourcesFile()
     ours: list[AnySource] = [articles_source(settings.articles_dir)] if wanted.articles else []
-    report = _synced(settings, [*ours, *wanted.source], index or settings.index_dir)
+    try:
+        report = _synced(settings, [*ours, *wanted.source], index or settings.index_dir, bulk)
+    except BulkPlanned as planned:
+        typer.echo(str(planned))
+        return
     typer.echo(json.dumps(asdict(report)) if as_json else "\n".join(_lines(report)))
     if report.failed:
         raise typer.Exit(1)
 
 
-def _synced(settings: Settings, sources: Sequence[AnySource], index: Path) -> SyncReport:
-    encoder = SentenceEncoder(settings.embedding_model)
+def _synced(settings: Settings, sources: Sequence[AnySource], index: Path, bulk: Path | None) -> SyncReport:
+    encoder = _encoder(settings.embedding_model, bulk)
     if not settings.database_path.is_file():
         return sync_sources(sources, index, settings.source_cache_dir, encoder, vectors_url=settings.vectors_address)
     from agent.benchmarks import structured_rows  # noqa: PLC0415
@@ -63,6 +76,14 @@ def _synced(settings: Settings, sources: Sequence[AnySource], index: Path) -> Sy
         )
     finally:
         database.close()
+
+
+def _encoder(model: str, bulk: Path | None) -> Encoder:
+    if bulk is None:
+        return SentenceEncoder(model)
+    from knowledge_base.bulk import Bulk  # noqa: PLC0415  # half a second to import
+
+    return Bulk(SentenceEncoder(model), bulk)
 
 
 def _lines(report: SyncReport) -> Iterator[str]:

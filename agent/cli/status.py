@@ -24,6 +24,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     checks: dict[str, Callable[[Settings], str]] = {
         "database": _database,
         "index": _index,
+        "sources": _sources,
         "smtp": _smtp,
         "desk": _desk,
         "outbox": _outbox,
@@ -66,6 +67,22 @@ def _index(settings: Settings) -> str:
 
     opened = open_index(settings.index_dir, vector_store(settings.vectors_address))
     return f"{len(opened)} passages in {settings.index_dir}"
+
+
+def _sources(settings: Settings) -> str:
+    """How the last sync went; a source that failed then is a fault, though the index keeps what was read before."""
+    from knowledge_base.sources.sync import last_sync  # noqa: PLC0415
+
+    report = last_sync(settings.index_dir)
+    if report is None:
+        return "never synced: the index was built from one folder, or not yet"
+    failed = [
+        f"{source['name'] or 'our articles'} ({source['problem']})" for source in report["sources"] if source["problem"]
+    ]
+    told = f"{len(report['sources'])} at the last sync, {report['finished_at']}"
+    if failed:
+        raise HelpdeskError(f"{told}; failed, and kept as read before: {', '.join(failed)}")
+    return told
 
 
 def _smtp(settings: Settings) -> str:

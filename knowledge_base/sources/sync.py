@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from knowledge_base.chunks import passages_of
 from knowledge_base.encoder import Encoder
@@ -154,7 +154,18 @@ def sync(
             seconds=time.monotonic() - begun,
             finished_at=_now(),
         )
-        (index / LAST_SYNC).write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
+        fresh = index / f".{LAST_SYNC}"
+        fresh.write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
+        fresh.replace(index / LAST_SYNC)
+    return report
+
+
+def last_sync(index: Path) -> dict[str, Any] | None:
+    """The report of the last sync, as `minerva kb sync --json` printed it; None when there was none."""
+    try:
+        report: dict[str, Any] = json.loads((index / LAST_SYNC).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
     return report
 
 

@@ -115,3 +115,26 @@ def test_bad_usage(tmp_path: Path) -> None:
     assert minerva("eval", "retrieval", str(tmp_path / "no.jsonl"), "--index", str(tmp_path)).returncode == 1
     assert minerva("kb", "build", "--index", str(tmp_path)).returncode == 2
     assert minerva("kb", "build", "--source", str(tmp_path / "no"), "--index", str(tmp_path)).returncode == 1
+
+
+def test_status_tells_how_the_last_sync_went(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINERVA_DATA_DIR", str(tmp_path / "var"))
+    (tmp_path / "wiki").mkdir()
+    (tmp_path / "wiki" / "page.md").write_text("# Page\n\nThe quota of a project is 50 TB.\n")
+    sources = tmp_path / "sources.toml"
+    sources.write_text('articles = false\n[[source]]\nname = "wiki"\nkind = "folder"\npath = "wiki"\n')
+
+    def told() -> tuple[bool, str]:
+        part = json.loads(minerva("status", "--json").stdout)["parts"]["sources"]
+        return part["ok"], part["detail"]
+
+    assert told() == (True, "never synced: the index was built from one folder, or not yet")
+    assert minerva("kb", "sync", "--sources", str(sources)).returncode == 0
+    assert told()[0]
+    assert told()[1].startswith("1 at the last sync, 20")
+    (tmp_path / "wiki").rename(tmp_path / "away")
+    failed = minerva("kb", "sync", "--sources", str(sources))
+    assert failed.returncode == 1
+    assert "wiki: failed, 1 documents" in failed.stdout
+    assert told()[0] is False
+    assert f"wiki (no folder {tmp_path}/wiki)" in told()[1]
