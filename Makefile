@@ -35,6 +35,7 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_index.py
 	$(BIN)/python tests/bench_desk.py
 	$(BIN)/python tests/bench_results.py
 	$(BIN)/python tests/bench_doctor.py

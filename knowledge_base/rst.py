@@ -155,10 +155,17 @@ def _directive(reader: _Reader, lines: list[str], at: int, found: re.Match[str])
     elif name == "list-table":
         _list_table(reader, body)
     elif name == "csv-table":
-        reader.page.add_table(list(csv.reader([options.get("header", ""), *filter(None, body)], skipinitialspace=True)))
+        _csv_table(reader, options, body)
     elif name not in _DROPPED:
         _labelled(reader, _label(name, argument), body)
     return end
+
+
+def _csv_table(reader: _Reader, options: dict[str, str], body: list[str]) -> None:
+    if "file" in options:
+        body = (included_text(options["file"], reader.root, reader.path) or "").split("\n")
+    rows = csv.reader([options.get("header", ""), *filter(None, body)], skipinitialspace=True)
+    reader.page.add_table([[reader.clean(cell) for cell in row] for row in rows if row])
 
 
 def _label(name: str, argument: str) -> str:

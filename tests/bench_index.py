@@ -247,11 +247,15 @@ def installed_mb(names: Sequence[str]) -> float:
     return total / 1e6
 
 
-def main() -> None:
+def parts() -> None:
     with tempfile.TemporaryDirectory() as name:
         for part in (searching, building, keeping_in_step):
             part(Path(name))
     loading()
+
+
+def main() -> None:
+    parts()
     growth(SIZES)
 
 
@@ -261,6 +265,8 @@ if __name__ == "__main__":
             grown(Path(folder), int(count))
         case ["searched", folder]:
             searched(Path(folder))
+        case ["parts"]:
+            parts()
         case ["growth", *sizes]:
             growth([int(size) for size in sizes] or SIZES)
         case _:

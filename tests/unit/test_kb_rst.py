@@ -61,6 +61,18 @@ def test_tables() -> None:
     assert blocks(read(simple)) == blocks(read(listed)) == [("table", "| name | value |\n|---|---|\n| x | 1 |")]
 
 
+def test_tables_of_comma_separated_values(tmp_path: Path) -> None:
+    (tmp_path / "limits.csv").write_text('"small-g", "3 days"\n"dev-g", "30 min"\n')
+    inline = '.. csv-table:: Limits\n   :header: "partition", "see"\n\n   "small-g", ":ref:`jobs <jobs>`"\n'
+    assert blocks(read(inline))[-1] == ("table", "| partition | see |\n|---|---|\n| small-g | jobs |")
+    filed = parse_rst(
+        ".. csv-table::\n   :header: partition, limit\n   :file: limits.csv\n", root=tmp_path, path="a.rst"
+    )
+    assert [block.text for block in filed.parts[0].blocks] == [
+        "| partition | limit |\n|---|---|\n| small-g | 3 days |\n| dev-g | 30 min |"
+    ]
+
+
 @pytest.mark.parametrize(
     ("markup", "plain"),
     [
