@@ -39,6 +39,10 @@ class NotFoundError(HelpdeskError):
     """No such ticket, draft, attachment or person."""
 
 
+class NotAllowedError(HelpdeskError):
+    """The role of the engineer does not allow it; the message says so."""
+
+
 class SendError(HelpdeskError):
     """A mail was not handed over.
 

@@ -23,6 +23,7 @@ from agent.models import Models, ports_on
 from agent.settings import Settings
 from agent.store import people
 from agent.store.database import Database, open_database
+from agent.store.tables import Role
 from agent.workflows import Workflows
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ def _first_link(database: Database, desk_url: str) -> str | None:
         if any(people.has_signed_in(session, engineer) for engineer in engineers):
             return None
         name, email = FIRST_ENGINEER
-        first = engineers[0] if engineers else people.add_engineer(session, name=name, email=email)
+        first = engineers[0] if engineers else people.add_engineer(session, name=name, email=email, role=Role.ADMIN)
         return f"{desk_url}/sign-in/{people.new_sign_in_link(session, first)}"
 
 

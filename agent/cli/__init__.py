@@ -29,6 +29,7 @@ COMMANDS = {
     "llm": "deploy.llm.cli:llm_app",
     "status": "status:status",
     "user": "user:user_app",
+    "audit": "audit:audit_app",
 }
 """Name to `module:function` or `module:app`, below `agent.cli` unless the module's whole name is given."""
 

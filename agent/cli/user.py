@@ -12,6 +12,7 @@ from sqlmodel import Session
 from agent.settings import Settings, load_settings
 from agent.store import people
 from agent.store.database import open_database
+from agent.store.tables import Role
 
 user_app = typer.Typer(help="The engineers who may sign in to the desk.", no_args_is_help=True)
 
@@ -19,11 +20,15 @@ Email = Annotated[str, typer.Argument(help="The engineer's e-mail address.")]
 
 
 @user_app.command("add")
-def add(email: Email, name: Annotated[str, typer.Option(help="As colleagues see it.")] = "") -> None:
+def add(
+    email: Email,
+    name: Annotated[str, typer.Option(help="As colleagues see it.")] = "",
+    role: Annotated[Role, typer.Option(help="What the engineer may do, see docs/operations.md.")] = Role.ENGINEER,
+) -> None:
     """Add an engineer and print a sign-in link that works once, for 24 hours."""
     settings = load_settings()
     with _writing(settings) as session:
-        engineer = people.add_engineer(session, name=name or email.partition("@")[0], email=email)
+        engineer = people.add_engineer(session, name=name or email.partition("@")[0], email=email, role=role)
         token = people.new_sign_in_link(session, engineer)
     print(_address(settings, token))
 
@@ -42,7 +47,8 @@ def list_users() -> None:
     """List all engineers."""
     with _writing(load_settings()) as session:
         for engineer in people.all_engineers(session):
-            print(f"{engineer.email}\t{engineer.name}\t{'disabled' if engineer.disabled_at else 'active'}")
+            state = "disabled" if engineer.disabled_at else "active"
+            print(f"{engineer.email}\t{engineer.name}\t{engineer.role}\t{state}")
 
 
 @user_app.command("disable")
@@ -51,6 +57,22 @@ def disable(email: Email) -> None:
     with _writing(load_settings()) as session:
         people.disable(session, people.by_email(session, email))
     print(f"{email} can no longer sign in")
+
+
+@user_app.command("role")
+def set_role(email: Email, role: Role) -> None:
+    """Say what an engineer may do: viewer, engineer, lead, partner or admin."""
+    with _writing(load_settings()) as session:
+        people.set_role(session, people.by_email(session, email), role)
+    print(f"{email} is {role} now")
+
+
+@user_app.command("forget-second-factor")
+def forget_second_factor(email: Email) -> None:
+    """For an engineer who has lost the device: sign-in works without a code again."""
+    with _writing(load_settings()) as session:
+        people.by_email(session, email).totp_secret = None
+    print(f"{email} signs in without a code now")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from sqlmodel import Session
 
 from agent import handling
+from agent.desk.access import check_ticket
 from agent.desk.pages import not_done, say
 from agent.desk.session import Checked, DeskState, local_path
 from agent.errors import HandlingError
@@ -36,6 +37,7 @@ def act(
 ) -> Response:
     """`act` may carry its value after a colon: `snooze:tomorrow`. All of the tickets, or none of them."""
     name, _, given = act.partition(":")
+    request.state.audit_detail = f"{act} {value} {' '.join(number or [])}"
     back = local_path(next)
     numbers = (number or [])[:MAX_TICKETS]
     batch = uuid.uuid4().hex
@@ -45,6 +47,7 @@ def act(
         with desk.database.write() as session:
             for wanted in numbers:
                 ticket = tickets.by_number(session, wanted)
+                check_ticket(who.engineer, ticket)
                 _act(session, ticket, name, (given or value).strip(), by=who.engineer, batch=batch)
     except HandlingError as error:
         return not_done(request, str(error), back)

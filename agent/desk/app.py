@@ -7,16 +7,18 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response, status
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from agent.desk import acts, articles, groups, health, inbox, live_draft, mails, reuse, sign_in, ticket
+from agent.desk import account, acts, articles, groups, health, inbox, live_draft, mails, people, reuse, sign_in, ticket
+from agent.desk.auditing import record
 from agent.desk.pages import HERE, page
 from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
 from agent.desk.state import Desk, HasIntake, HasState
-from agent.errors import NotFoundError
+from agent.errors import NotAllowedError, NotFoundError
 from agent.llm.live import Live
 from agent.settings import Settings
 from agent.store.database import Database
@@ -44,12 +46,26 @@ def desk_app(
         url=url,
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for module in (sign_in, inbox, ticket, groups, mails, live_draft, acts, reuse, articles, health):
+    for module in (
+        sign_in,
+        account,
+        people,
+        inbox,
+        ticket,
+        groups,
+        mails,
+        live_draft,
+        acts,
+        reuse,
+        articles,
+        health,
+    ):
         app.include_router(module.router)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(SignInNeededError, _ask_to_sign_in)
     app.add_exception_handler(FormTooOldError, _too_old)
     app.add_exception_handler(NotFoundError, _not_found)
+    app.add_exception_handler(NotAllowedError, _not_allowed)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(Exception, _broken)
@@ -58,6 +74,7 @@ def desk_app(
 
 async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
+    await run_in_threadpool(record, request, response.status_code)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if not request.url.path.startswith("/static/"):
@@ -92,6 +109,10 @@ async def _typed(request: Request) -> str:
 
 def _not_found(request: Request, error: Exception) -> Response:
     return _problem(request, 404, "Not found", f"Sorry, {error}.")
+
+
+def _not_allowed(request: Request, error: Exception) -> Response:
+    return _problem(request, 403, "Not for you", str(error))
 
 
 def _refused(request: Request, error: Exception) -> Response:

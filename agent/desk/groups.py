@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlmodel import Session
 
 from agent import merging
+from agent.desk.access import check_ticket
 from agent.desk.pages import not_done, say
 from agent.desk.session import Checked, DeskState
 from agent.errors import HandlingError, NotFoundError
@@ -60,6 +61,7 @@ def _act(session: Session, ticket: Ticket, act: str, other: str, *, by: Engineer
         merging.unlink(session, ticket, by=by)
         return ticket
     meant = tickets.by_digits(session, other)
+    check_ticket(by, meant)
     if act == "merge":
         merging.merge(session, ticket, meant, by=by)
         return meant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from fastapi.responses import PlainTextResponse
 from agent.desk.pages import page
 from agent.desk.session import DeskState, Who
 from agent.store import outbox, people, tickets, views
-from agent.store.tables import Outbound, now
+from agent.store.tables import Outbound, Role, now
 from agent.store.views import View, Wanted
 
 router = APIRouter()
@@ -43,6 +44,9 @@ def inbox(
         text=q,
     )
     me = people.key_of(who.engineer)
+    is_partner = who.engineer.role == Role.PARTNER
+    if is_partner:
+        wanted = replace(wanted, assignee_id=me)
     with desk.database.read() as session:
         found = views.find(session, wanted, me=me, limit=PAGE_SIZE + 1, offset=start)
         shown = found[:PAGE_SIZE]
@@ -50,8 +54,8 @@ def inbox(
             "tickets": shown,
             "words": tickets.first_words(session, shown),
             "tags": tickets.tags_by_ticket(session, shown),
-            "counts": views.counts(session, me=me),
-            "all_tags": views.tags(session),
+            "counts": {} if is_partner else views.counts(session, me=me),
+            "all_tags": [] if is_partner else views.tags(session),
             "engineers": {people.key_of(engineer): engineer for engineer in people.all_engineers(session)},
         }
     only_list = request.headers.get("hx-target") == "tickets"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Form, HTTPException, Request, Response, status
 
+from agent.desk import access
 from agent.desk.state import Desk, desk_of
 from agent.store import people
 from agent.store.tables import Engineer
@@ -43,13 +44,16 @@ class FormTooOldError(Exception):
 
 
 def signed_in(request: Request, desk: Annotated[Desk, Depends(desk_of)]) -> SignedIn:
-    """Raises SignInNeededError."""
+    """Raises SignInNeededError; NotAllowedError and NotFoundError for what is not for this engineer."""
     token = request.cookies.get(COOKIE, "")
     with desk.database.read() as session:
         found = people.session_of(session, token) if token else None
     if found is None:
         raise SignInNeededError
     kept, engineer = found
+    request.state.engineer = engineer
+    with desk.database.read() as session:
+        access.check(session, engineer, request.method, request.url.path, request.path_params)
     return SignedIn(engineer=engineer, csrf_token=kept.csrf_token, token=token)
 
 

@@ -1,4 +1,4 @@
-"""Signing in by a one-time link or a password, signing out, and the engineer's own account page."""
+"""Signing in by a one-time link or a password, with a second factor where there is one, and signing out."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response, status
 from fastapi.responses import RedirectResponse
+from sqlmodel import Session
 
-from agent.desk.pages import page, say
-from agent.desk.session import COOKIE, Checked, DeskState, Who, local_path, same_origin, set_cookie
+from agent import second_factor
+from agent.desk.pages import page
+from agent.desk.session import COOKIE, Checked, DeskState, local_path, same_origin, set_cookie
 from agent.desk.state import Desk
-from agent.errors import HelpdeskError
-from agent.store import people
+from agent.store import audit, people
 from agent.store.tables import Engineer
 
 router = APIRouter()
+
+USED = "This link has been used or is too old. Ask for a new one: minerva user link YOUR-ADDRESS"
 
 
 @router.get("/sign-in")
@@ -24,31 +27,48 @@ def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002  
 
 @router.get("/sign-in/{token}")
 def sign_in_by_link(request: Request, desk: DeskState, token: str) -> Response:
-    with desk.database.write() as session:
-        engineer = people.redeem_link(session, token)
-    if engineer is None:
-        problem = "This link has been used or is too old. Ask for a new one: minerva user link YOUR-ADDRESS"
-        return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, next="/", problem=problem, typed="")
-    return _signed_in(desk, engineer, "/")
+    with desk.database.read() as session:
+        owner = people.link_owner(session, token)
+    if owner is not None and owner.totp_secret is not None:
+        return page(request, "second_factor.html", token=token, problem=None)
+    return _by_link(request, desk, token, code="")
+
+
+@router.post("/sign-in/{token}")
+def sign_in_by_link_and_code(
+    request: Request, desk: DeskState, token: str, code: Annotated[str, Form(max_length=20)] = ""
+) -> Response:
+    same_origin(request)
+    with desk.database.read() as session:
+        owner = people.link_owner(session, token)
+    if owner is not None and not desk.attempts.allows(owner.email):
+        problem = "Too many tries. Wait a minute."
+        return page(request, "second_factor.html", status_code=429, token=token, problem=problem)
+    return _by_link(request, desk, token, code=code)
 
 
 @router.post("/sign-in")
 def sign_in_by_password(
     request: Request,
     desk: DeskState,
-    email: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
+    email: Annotated[str, Form(max_length=320)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    code: Annotated[str, Form(max_length=20)] = "",
     next: Annotated[str, Form()] = "/",  # noqa: A002
     typed: Annotated[str, Form()] = "",
 ) -> Response:
     same_origin(request)
-    with desk.database.read() as session:
+    values: dict[str, Any] = {"next": local_path(next), "typed": typed}
+    if not desk.attempts.allows(email):
+        problem = "Too many tries for this address. Wait a minute."
+        return page(request, "sign_in.html", status_code=429, problem=problem, **values)
+    with desk.database.write() as session:
         engineer = people.check_password(session, email, password)
-    if engineer is None:
-        problem = "Address and password do not match."
-        values: dict[str, Any] = {"next": local_path(next), "problem": problem, "typed": typed}
-        return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, **values)
-    return _signed_in(desk, engineer, local_path(next))
+        if engineer is not None and second_factor.passes(engineer, code):
+            return _signed_in(session, request, desk, engineer, local_path(next))
+        audit.append(session, actor=email, action="sign in, refused", subject="/sign-in")
+    problem = "Address, password and code do not match."
+    return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, problem=problem, **values)
 
 
 @router.post("/sign-out")
@@ -60,36 +80,24 @@ def sign_out(desk: DeskState, who: Checked) -> Response:
     return response
 
 
-@router.get("/account")
-def account(request: Request, who: Who) -> Response:
-    return page(request, "account.html", who=who, problem=None)
-
-
-@router.post("/account")
-def change_account(
-    request: Request,
-    desk: DeskState,
-    who: Checked,
-    name: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-) -> Response:
-    try:
-        with desk.database.write() as session:
-            engineer = people.by_email(session, who.engineer.email)
-            if name.strip():
-                people.rename(session, engineer, name)
-            if password:
-                people.set_password(session, engineer, password)
-    except HelpdeskError as error:
-        return page(request, "account.html", who=who, status_code=422, problem=str(error))
-    response = RedirectResponse("/account", status.HTTP_303_SEE_OTHER)
-    say(response, "saved", path="/account")
-    return response
-
-
-def _signed_in(desk: Desk, engineer: Engineer, target: str) -> Response:
+def _by_link(request: Request, desk: Desk, token: str, *, code: str) -> Response:
     with desk.database.write() as session:
-        token = people.start_session(session, engineer)
+        owner = people.link_owner(session, token)
+        if owner is None:
+            forbidden = status.HTTP_403_FORBIDDEN
+            return page(request, "sign_in.html", status_code=forbidden, next="/", problem=USED, typed="")
+        if not second_factor.passes(owner, code):
+            audit.append(session, actor=owner.email, action="sign in, refused", subject="/sign-in")
+            problem = "That is not the code of now. Each works once, for half a minute."
+            return page(request, "second_factor.html", status_code=403, token=token, problem=problem)
+        people.redeem_link(session, token)
+        return _signed_in(session, request, desk, owner, "/")
+
+
+def _signed_in(session: Session, request: Request, desk: Desk, engineer: Engineer, target: str) -> Response:
+    where = request.client.host if request.client else "?"
+    token = people.start_session(session, engineer, f"{request.headers.get('user-agent', '?')} from {where}")
+    audit.append(session, actor=engineer.email, action="sign in", subject="/sign-in", detail=where)
     response = RedirectResponse(target, status.HTTP_303_SEE_OTHER)
     set_cookie(response, token, secure=desk.secure)
     return response

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol, cast
 
 from fastapi import Request
 
 from agent.llm.live import Live
+from agent.mail.rate_limit import RateLimit
 from agent.settings import Settings
 from agent.store.database import Database
 from agent.workflows import Workflows
+
+ATTEMPTS_PER_MINUTE = 10
 
 
 class HasState(Protocol):
@@ -30,6 +35,19 @@ class HasIntake(Protocol):
         ...
 
 
+class Attempts:
+    """How often signing in was tried for an address within the last minute."""
+
+    def __init__(self) -> None:
+        self._limit = RateLimit(ATTEMPTS_PER_MINUTE)
+        self._lock = Lock()
+
+    def allows(self, email: str) -> bool:
+        """Counts this one."""
+        with self._lock:
+            return self._limit.allows_key(email.strip().casefold(), time.monotonic())
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
     database: Database
@@ -41,6 +59,7 @@ class Desk:
     """What models are writing."""
     url: str
     """As people reach it."""
+    attempts: Attempts = field(default_factory=Attempts)
 
     @property
     def secure(self) -> bool:

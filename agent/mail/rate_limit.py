@@ -23,8 +23,10 @@ class RateLimit:
 
     def allows(self, client: str, at_s: float) -> bool:
         """Counts this one when it is allowed; what was refused does not make the wait longer."""
-        if self._is_unlimited(client):
-            return True
+        return self._is_unlimited(client) or self.allows_key(client, at_s)
+
+    def allows_key(self, client: str, at_s: float) -> bool:
+        """The same for what is no network address."""
         seen = self._seen.setdefault(client, deque())
         while seen and seen[0] <= at_s - WINDOW_S:
             seen.popleft()

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col, delete, select
 
 from agent.errors import HelpdeskError, NotFoundError
-from agent.store.tables import DeskSession, Engineer, SignInLink, now
+from agent.store.tables import DeskSession, Engineer, Role, SignInLink, now
 
 LINK_LIFETIME = timedelta(hours=24)
 SESSION_LIFETIME = timedelta(hours=12)
@@ -23,14 +23,14 @@ _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
 
 
-def add_engineer(session: Session, *, name: str, email: str) -> Engineer:
+def add_engineer(session: Session, *, name: str, email: str, role: Role = Role.ENGINEER) -> Engineer:
     """Raises HelpdeskError when the address is taken."""
     address = email.strip().casefold()
     if session.exec(select(Engineer).where(Engineer.email == address)).first():
         raise HelpdeskError(
             f"there is already an engineer with the address {address}: use `minerva user link {address}`"
         )
-    engineer = Engineer(name=name.strip(), email=address)
+    engineer = Engineer(name=name.strip(), email=address, role=role)
     session.add(engineer)
     session.flush()
     return engineer
@@ -60,6 +60,14 @@ def new_sign_in_link(session: Session, engineer: Engineer) -> str:
     token = secrets.token_urlsafe(32)
     session.add(SignInLink(token_hash=_hash(token), engineer_id=key_of(engineer), expires_at=now() + LINK_LIFETIME))
     return token
+
+
+def link_owner(session: Session, token: str) -> Engineer | None:
+    """Whom the link would sign in; it is not used up."""
+    kept = session.get(SignInLink, _hash(token))
+    if kept is None or kept.used_at is not None or kept.expires_at <= now():
+        return None
+    return _active(session.get(Engineer, kept.engineer_id))
 
 
 def redeem_link(session: Session, token: str) -> Engineer | None:
@@ -96,7 +104,7 @@ def set_password(session: Session, engineer: Engineer, password: str) -> None:
     session.add(engineer)
 
 
-def start_session(session: Session, engineer: Engineer) -> str:
+def start_session(session: Session, engineer: Engineer, client: str = "") -> str:
     """The token for the cookie; only its hash is kept."""
     token = secrets.token_urlsafe(32)
     session.add(
@@ -104,6 +112,7 @@ def start_session(session: Session, engineer: Engineer) -> str:
             token_hash=_hash(token),
             engineer_id=key_of(engineer),
             csrf_token=secrets.token_urlsafe(32),
+            client=client[:200],
             expires_at=now() + SESSION_LIFETIME,
         )
     )
@@ -121,6 +130,36 @@ def session_of(session: Session, token: str) -> tuple[DeskSession, Engineer] | N
 
 def end_session(session: Session, token: str) -> None:
     session.execute(delete(DeskSession).where(col(DeskSession.token_hash) == _hash(token)))
+
+
+def sessions_of(session: Session, engineer: Engineer) -> list[DeskSession]:
+    """That have not ended, the newest first."""
+    query = select(DeskSession).where(DeskSession.engineer_id == engineer.id, col(DeskSession.expires_at) > now())
+    return list(session.exec(query.order_by(col(DeskSession.created_at).desc())))
+
+
+def end_session_of(session: Session, engineer: Engineer, key: str) -> None:
+    """`key` is the `token_hash`; a session of somebody else stays."""
+    mine = col(DeskSession.token_hash) == key, col(DeskSession.engineer_id) == engineer.id
+    session.execute(delete(DeskSession).where(*mine))
+
+
+def enable(session: Session, engineer: Engineer) -> None:
+    engineer.disabled_at = None
+    session.add(engineer)
+
+
+def set_role(session: Session, engineer: Engineer, role: Role) -> None:
+    """Raises HelpdeskError when nobody would be left to give roles."""
+    if engineer.role == Role.ADMIN and role != Role.ADMIN and not _other_admins(session, engineer):
+        raise HelpdeskError(f"{engineer.name} is the only admin: make somebody else one first")
+    engineer.role = role
+    session.add(engineer)
+
+
+def _other_admins(session: Session, engineer: Engineer) -> bool:
+    others = select(Engineer).where(Engineer.role == Role.ADMIN, Engineer.id != engineer.id)
+    return session.exec(others.where(col(Engineer.disabled_at).is_(None))).first() is not None
 
 
 def _active(engineer: Engineer | None) -> Engineer | None:

@@ -80,10 +80,25 @@ class MailState(StrEnum):
     HANDLED = "handled"
 
 
+class Role(StrEnum):
+    """What each may do stands in `agent.desk.access`."""
+
+    VIEWER = "viewer"
+    ENGINEER = "engineer"
+    LEAD = "lead"
+    PARTNER = "partner"
+    ADMIN = "admin"
+
+
 class Engineer(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     name: str
     email: str = Field(unique=True)
+    role: str = Role.ENGINEER
+    totp_secret: str | None = None
+    """Base32 (RFC 6238); None until a second factor is set up."""
+    totp_step: int = 0
+    """Of the last code that was taken: none works twice."""
     password_hash: str | None = None
     """argon2id; None until the engineer sets one."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
@@ -104,6 +119,8 @@ class DeskSession(SQLModel, table=True):
     token_hash: str = Field(primary_key=True)
     engineer_id: int = Field(foreign_key="engineer.id")
     csrf_token: str
+    client: str = ""
+    """Browser and address that it was started from, as an engineer recognises it."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
 
@@ -392,6 +409,23 @@ class Event(SQLModel, table=True):
     before: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     """What the ticket held before, by field; None for what cannot be undone."""
     after: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+
+
+class AuditEntry(SQLModel, table=True):
+    """One line of the audit log; the database refuses to change or delete it."""
+
+    __tablename__ = "audit_entry"
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    actor: str
+    """Address of the engineer, or what did it."""
+    action: str
+    """`view`, or what was done: `approve`, `sign in`."""
+    subject: str
+    """What it was about, as a path of the desk."""
+    detail: str = ""
+    digest: str
+    """SHA-256 over the digest before it and this line, see `agent.store.audit`."""
 
 
 class Mention(SQLModel, table=True):

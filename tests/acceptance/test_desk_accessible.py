@@ -9,6 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from desk_fixture import RunningDesk, running_desk
 from playwright.sync_api import Page
 
+from agent.store import people
+from agent.store.tables import Role
+
 pytest_plugins = ["browser_fixture"]
 pytestmark = pytest.mark.browser
 
@@ -37,6 +40,9 @@ def numbers(desk: RunningDesk) -> dict[str, str]:
 def test_no_page_violates_a_rule(
     desk: RunningDesk, numbers: dict[str, str], signed_in: Callable[..., Page], scheme: str, width: int
 ) -> None:
+    desk.sign_in_link()
+    with desk.database.write() as session:
+        people.set_role(session, people.by_email(session, "grace@minerva.example"), Role.ADMIN)
     page = signed_in(color_scheme=scheme, viewport={"width": width, "height": 900})
     waiting, answered = numbers["waiting"], numbers["answered"]
     draft = desk.draft_of(waiting)
@@ -45,7 +51,7 @@ def test_no_page_violates_a_rule(
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("#take-back")
     addresses = [
-        "/", "/?view=approval&level=L1", "/?view=mentions", "/outbox", "/articles", "/account", "/nowhere",
+        "/", "/?view=approval&level=L1", "/?view=mentions", "/outbox", "/articles", "/account", "/people", "/audit", "/nowhere",
         f"/tickets/{waiting}", f"/tickets/{waiting}/drafts/{draft.id}/evidence/1", f"/tickets/{answered}",
         f"/tickets/{numbers['failed']}",
     ]  # fmt: skip

@@ -1,0 +1,65 @@
+"""Who may do what on the desk: one table, read from the top; the first line that fits decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from agent.errors import NotAllowedError, NotFoundError
+from agent.store import tickets
+from agent.store.tables import Engineer, Outbound, Role, Ticket
+
+EVERYBODY = frozenset(Role)
+WORKERS = frozenset({Role.ENGINEER, Role.LEAD, Role.PARTNER, Role.ADMIN})
+STAFF = frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN})
+LEADS = frozenset({Role.LEAD, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    method: str
+    """`*` is any."""
+    path: str
+    """Beginning of the path."""
+    roles: frozenset[Role]
+
+
+TABLE = (
+    Rule("*", "/account", EVERYBODY),
+    Rule("*", "/sign-", EVERYBODY),
+    Rule("*", "/people", ADMINS),
+    Rule("*", "/audit", LEADS),
+    Rule("GET", "/outbox", STAFF | {Role.VIEWER}),
+    Rule("POST", "/", WORKERS),
+    Rule("GET", "/", EVERYBODY),
+)
+
+
+def check(session: Session, engineer: Engineer, method: str, path: str, parameters: dict[str, str]) -> None:
+    """Raises NotAllowedError for what the role does not allow, NotFoundError for a ticket that is not a partner's."""
+    rule = next(r for r in TABLE if r.method in {"*", method} and path.startswith(r.path))
+    if engineer.role not in rule.roles:
+        raise NotAllowedError(f"Your role, {engineer.role}, does not allow this. An admin can change it.")
+    key = next((name for name in _KEYS if name in parameters), None)
+    if key is not None and engineer.role == Role.PARTNER:
+        check_ticket(engineer, _KEYS[key](session, parameters[key]))
+
+
+def check_ticket(engineer: Engineer, ticket: Ticket | None) -> None:
+    """Raises NotFoundError for a ticket that is not a partner's own; others see all."""
+    if engineer.role == Role.PARTNER and (ticket is None or ticket.assignee_id != engineer.id):
+        raise NotFoundError("there is no such ticket among yours")
+
+
+def _by_mail(session: Session, key: str) -> Ticket | None:
+    return tickets.of_stored_mail(session, int(key)) if key.isdecimal() else None
+
+
+def _by_outbound(session: Session, key: str) -> Ticket | None:
+    mail = session.get(Outbound, int(key)) if key.isdecimal() else None
+    return session.get(Ticket, mail.ticket_id) if mail else None
+
+
+_KEYS = {"number": tickets.by_number, "stored_mail_id": _by_mail, "outbound_id": _by_outbound}
