@@ -66,6 +66,7 @@ def serve(settings: Settings) -> None:
     )
     print(_welcome(settings, places), flush=True)
     app = desk_app(database, settings, workflows, models=models, intake=intake, url=desk_url, live=models.live)
+    app.state.board.warm()
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     try:
         server.run(sockets=[desk_socket])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench_runner.collecting import Collected, collect
 from bench_runner.importers.source import shown
+from bench_runner.memory import no_cycles_sought
 from bench_runner.plausibility.audit import audit
 from bench_runner.plausibility.findings import Judged
 from bench_runner.result import BenchmarkResult
@@ -40,20 +39,8 @@ def import_paths(
     Raises:
         StoreError: an original cannot be kept; nothing of this import is stored then.
     """
-    with _no_cycles_sought():
+    with no_cycles_sought():
         return _import(store, paths, measured, declared or {})
-
-
-@contextmanager
-def _no_cycles_sought() -> Iterator[None]:
-    """Results hold none, and looking for them again and again among a growing number takes a third of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _import(store: Store, paths: Iterable[Path], measured: str | None, declared: Mapping[str, str | int]) -> Imported:

@@ -7,8 +7,10 @@ from typing import Any
 
 from bench_runner.importers.source import Source
 from bench_runner.metrics import metric
+from bench_runner.plausibility.findings import Finding
 from bench_runner.result import BenchmarkResult, Provenance
 from bench_runner.spec import BenchmarkSpec
+from bench_runner.store.results import Stored
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 SOURCE = Source(name="made-up", sha256="0" * 64, format="test")
@@ -41,3 +43,19 @@ def result(values: dict[str, float | None] | None = None, *, file: str = "a", **
     made["metrics"] = tuple(metric(name, value) for name, value in given.items())
     made["provenance"] = Provenance(source=file, sha256=file * 64, line=1, format="test")
     return BenchmarkResult(**{**made, **changes})
+
+
+_numbers = iter(range(10**9))
+
+
+def row(values: dict[str, float | None] | None = None, *, verdict: Any = "verified", **of_spec: Any) -> Stored:
+    number = next(_numbers)
+    return stored(result(values, spec=spec(**of_spec)), number, verdict)
+
+
+def stored(made: BenchmarkResult, number: int, verdict: Any = "verified") -> Stored:
+    findings = () if verdict == "verified" else (Finding(rule="D7", level="suspect", reason="no steady state"),)
+    return Stored(
+        id=f"{number:024x}", row=number, result=made, verdict=verdict, findings=findings, confirmed_by=(),
+        measured_on=None, imported_at="2026-11-28T00:00:00+00:00",
+    )  # fmt: skip

@@ -15,6 +15,8 @@ from playwright.sync_api import sync_playwright
 
 from agent import handling
 from agent.store import people, tickets
+from bench_runner.importing import import_paths
+from bench_runner.store.database import open_store
 
 REQUESTS = [
     ("Ada Byron <ada@example.org>", "Job pending on LUMI",
@@ -51,6 +53,7 @@ def _filled(desk: RunningDesk) -> str:
     numbers = [desk.ask(text, sender=sender, Subject=subject) for sender, subject, text in REQUESTS]
     desk.send("away", Subject="Out of office", Auto_Submitted="auto-replied")
     desk.sign_in_link()
+    _measured(desk)
     with desk.database.write() as session:
         grace = people.by_email(session, "grace@minerva.example")
         ticket = tickets.by_number(session, numbers[0])
@@ -60,6 +63,22 @@ def _filled(desk: RunningDesk) -> str:
     return numbers[0]
 
 
+def _measured(desk: RunningDesk) -> None:
+    """Made-up results of two systems."""
+    head = (
+        "Supercomputer,Framework,Model,Concurrency Level,Number of Nodes,GPUs per Node,Total Used GPUs,Tensor,TTFT (ms)"
+    )
+    lines = [
+        f"{system},vllm,Some-8B,{load},1,4,{gpus},{gpus},{20 + load / gpus},{speed * gpus**0.8 * load / (load + 90):.1f}\n"
+        for system, speed in (("Hydra", 4000), ("Lernaea", 5200))
+        for gpus in (1, 2, 4)
+        for load in (10, 50, 100, 250)
+    ]
+    table = desk.settings.data_dir / "table.csv"
+    table.write_text(f"{head},Output Throughput (tokens/s)\n" + "".join(lines), encoding="utf-8")
+    import_paths(open_store(desk.settings.bench_dir), [table])
+
+
 def _pages(desk: RunningDesk, number: str) -> dict[str, str]:
     return {
         "inbox": "/",
@@ -67,6 +86,7 @@ def _pages(desk: RunningDesk, number: str) -> dict[str, str]:
         "outbox": "/outbox",
         "articles": "/articles",
         "account": "/account",
+        "benchmarks": "/benchmarks",
     }
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +14,13 @@ from agent.cli.bench_store import bench_store
 from bench_runner.collecting import Collected, collect
 from bench_runner.dates import measured_on
 from bench_runner.importing import Imported, import_paths
+from bench_runner.memory import no_cycles_sought
 from bench_runner.plausibility.audit import audit as judge
 from bench_runner.report import VERDICTS, as_json, as_text, normalised, printable
 from bench_runner.store.schema import SPEC_COLUMNS, TEXT_COLUMNS
 
 bench_app = typer.Typer(help="Benchmarks: results, their checks and comparisons, and new runs.", no_args_is_help=True)
-for _name in ("results", "compare", "plot", "export", "publish"):
+for _name in ("results", "compare", "plot", "export", "publish", "serve"):
     bench_app.command(_name)(getattr(bench_results, _name))
 for _name in ("run", "approve", "reject", "status", "rerun", "cancel", "budget", "stop", "go", "watch"):
     bench_app.command(_name)(getattr(bench_runs, _name))
@@ -39,7 +37,7 @@ def audit(
 
     Exit code 1 when a file or a record could not be read; the verdicts do not change it.
     """
-    with _no_garbage_collection():
+    with no_cycles_sought():
         found = collect(paths)
         judged = judge(found.results)
     render = as_json if json else as_text
@@ -68,14 +66,14 @@ def import_results(
     """
     if measured and measured_on(measured) != measured:
         raise typer.BadParameter("must look like 2026-01 or 2026-01-31", param_hint="--measured")
-    with _no_garbage_collection():
-        if jsonl:
+    if jsonl:
+        with no_cycles_sought():
             found = collect(paths)
             sys.stdout.writelines(normalised(item) + "\n" for item in judge(found.results))
-        else:
-            imported = import_paths(bench_store(), paths, measured=measured or None, declared=_declared(declare or []))
-            found = imported.collected
-            sys.stdout.write(_summary(imported))
+    else:
+        imported = import_paths(bench_store(), paths, measured=measured or None, declared=_declared(declare or []))
+        found = imported.collected
+        sys.stdout.write(_summary(imported))
     _say_problems(found)
 
 
@@ -110,15 +108,3 @@ def _say_problems(found: Collected) -> None:
         print(f"minerva: {found.repeated} records were the same as others and counted once", file=sys.stderr)
     if found.problems:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Everything read is kept and holds no cycles: searching it for garbage takes a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.cli.bench_selection import selecting
 from agent.cli.bench_store import bench_store
 from bench_runner.comparison.compare import AXES, Compared, by_axis
 from bench_runner.comparison.compare import compare as compare_two
@@ -23,29 +24,15 @@ from bench_runner.plotting import PICTURES, picture, write_picture
 from bench_runner.report import normalised, printable
 from bench_runner.store.results import Stored, load
 
-System = Annotated[str | None, typer.Option("--system", help="Supercomputer, as people write it.")]
-Framework = Annotated[str | None, typer.Option("--framework", help="vllm, sglang, deepspeed …")]
-Model = Annotated[str | None, typer.Option("--model", help="Model; tuned variants of it count too.")]
-Dataset = Annotated[str | None, typer.Option("--dataset", help="Data set.")]
-Parallel = Annotated[str | None, typer.Option("--parallelism", help='Such as "TP4 PP1".')]
-Gpus = Annotated[int | None, typer.Option("--gpus", help="GPUs at work.")]
-Nodes = Annotated[int | None, typer.Option("--nodes", help="Nodes.")]
-Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Requests in flight.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Limits = Annotated[
     list[str] | None, typer.Option("--at-most", metavar="METRIC=VALUE", help="Only what stays within, ttft_mean=200.")
 ]
 
 
+@selecting
 def results(
-    system: System = None,
-    framework: Framework = None,
-    model: Model = None,
-    dataset: Dataset = None,
-    parallel: Parallel = None,
-    gpus: Gpus = None,
-    nodes: Nodes = None,
-    concurrency: Concurrency = None,
+    chosen: Selection,
     sort: Annotated[str, typer.Option("--best", metavar="METRIC", help="What to rank by.")] = "output_throughput",
     at_most: Limits = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many configurations.")] = 20,
@@ -53,16 +40,6 @@ def results(
     as_json: Json = False,
 ) -> None:
     """Configurations, best first, with interval, verdict, cost and run ids."""
-    chosen = Selection(
-        system=system,
-        framework=framework,
-        model=model,
-        dataset=dataset,
-        parallelism=parallel,
-        gpus=gpus,
-        nodes=nodes,
-        concurrency=concurrency,
-    )
     found, _ = _configurations(chosen)
     if scale:
         _print_scaling(found, as_json)
@@ -77,17 +54,11 @@ def results(
         sys.stdout.write(printable(_block(item, sort)))
 
 
+@selecting
 def compare(
+    chosen: Selection,
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN RUN]", help="Ids of two runs.")] = None,
     axis: Annotated[str, typer.Option("--by", help=f"Compare along one of: {', '.join(AXES)}.")] = "",
-    system: System = None,
-    framework: Framework = None,
-    model: Model = None,
-    dataset: Dataset = None,
-    parallel: Parallel = None,
-    gpus: Gpus = None,
-    nodes: Nodes = None,
-    concurrency: Concurrency = None,
     as_json: Json = False,
 ) -> None:
     """Two runs, or all that differ in one thing only: ratio, whether it is more than noise, and what else differs."""
@@ -101,16 +72,6 @@ def compare(
             raise NotFoundError("one of the two runs failed or is invalid: there is no figure to compare")
         pairs = [compare_two(first[0], second[0], known)]
     else:
-        chosen = Selection(
-            system=system,
-            framework=framework,
-            model=model,
-            dataset=dataset,
-            parallelism=parallel,
-            gpus=gpus,
-            nodes=nodes,
-            concurrency=concurrency,
-        )
         found, known = _configurations(chosen)
         pairs = by_axis(found, axis, known)
     if as_json:
@@ -121,49 +82,39 @@ def compare(
         sys.stdout.write(printable("\n".join(_pair(pair, axis) for pair in pairs)))
 
 
+@selecting
 def plot(
+    chosen: Selection,
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(PICTURES)}.")],
     out: Annotated[Path, typer.Argument(help="File to write: .png, .svg, .html (works offline) or .json (Vega-Lite).")],
-    system: System = None,
-    framework: Framework = None,
-    model: Model = None,
-    dataset: Dataset = None,
-    parallel: Parallel = None,
-    gpus: Gpus = None,
-    nodes: Nodes = None,
-    concurrency: Concurrency = None,
 ) -> None:
     """Draws stored results; suspect ones are marked, invalid and failed ones left out, intervals shown."""
     if name not in PICTURES:
         raise typer.BadParameter(f"there is no picture {name!r}; there are {', '.join(PICTURES)}", param_hint="NAME")
-    chosen = Selection(
-        system=system,
-        framework=framework,
-        model=model,
-        dataset=dataset,
-        parallelism=parallel,
-        gpus=gpus,
-        nodes=nodes,
-        concurrency=concurrency,
-    )
     found, _ = _configurations(chosen)
     write_picture(picture(name, found), out)
     print(f"{out} written.")
 
 
+@selecting
 def export(
-    out: Annotated[Path, typer.Argument(help="File: .csv (29 columns of minerva-benchmarks) or .jsonl (everything).")],
-    system: System = None,
-    framework: Framework = None,
-    model: Model = None,
-    dataset: Dataset = None,
+    chosen: Selection,
+    out: Annotated[
+        Path,
+        typer.Argument(help="File: .csv (29 columns of minerva-benchmarks), .jsonl (everything), .html (the page)."),
+    ],
 ) -> None:
-    """Writes stored results to a file."""
+    """Writes stored results to a file; a page works without server and network, with filters and pictures."""
+    from bench_runner.dashboard import data, page  # noqa: PLC0415
     from bench_runner.importers import minerva_export  # noqa: PLC0415
 
-    rows = select(_load(), Selection(system=system, framework=framework, model=model, dataset=dataset))
-    if out.suffix not in (".csv", ".jsonl"):
-        raise typer.BadParameter("must end in .csv or .jsonl", param_hint="OUT")
+    if out.suffix not in (".csv", ".jsonl", ".html"):
+        raise typer.BadParameter("must end in .csv, .jsonl or .html", param_hint="OUT")
+    rows = select(_load(), chosen)
+    if out.suffix == ".html":
+        page.write_whole(data.table(rows), out)
+        print(f"{len(rows)} results written to {out}.")
+        return
     try:
         with out.open("w", newline="", encoding="utf-8") as file:
             if out.suffix == ".csv":
@@ -176,17 +127,39 @@ def export(
     print(f"{len(rows)} results written to {out}.")
 
 
+@selecting
 def publish(
+    chosen: Selection,
     folder: Annotated[Path, typer.Argument(help="Folder to write, ready for a pull request.", metavar="DIR")],
-    system: System = None,
-    model: Model = None,
 ) -> None:
     """Writes data, verdicts, pictures and a data card for the public repository; never pushes anything."""
     from bench_runner.publish import publish as write_tree  # noqa: PLC0415
 
     rows = _load()
-    written = write_tree(select(rows, Selection(system=system, model=model)), floors(rows), folder)
+    written = write_tree(select(rows, chosen), floors(rows), folder)
     print(f"{len(written)} files in {folder}. Nothing was pushed: look at them, then make the pull request yourself.")
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to bind to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8090,
+) -> None:
+    """Shows the public page of results over HTTP, without the desk, until it is interrupted."""
+    import socket  # noqa: PLC0415
+    from functools import cache  # noqa: PLC0415
+
+    import uvicorn  # noqa: PLC0415
+
+    from bench_runner.dashboard.web import app  # noqa: PLC0415
+
+    store = cache(bench_store)
+    store()  # says at once when it cannot be opened
+    try:
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise NotFoundError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+    print(f"Benchmarks at http://{host}:{listening.getsockname()[1]}/, Ctrl-C stops it.", flush=True)
+    uvicorn.Server(uvicorn.Config(app(store), log_config=None, access_log=False, server_header=False)).run([listening])
 
 
 def _load() -> list[Stored]:

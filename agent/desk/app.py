@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,9 @@ from agent.llm.live import Live
 from agent.settings import Settings
 from agent.store.database import Database
 from agent.workflows import Workflows
+from bench_runner.dashboard.web import Board
+from bench_runner.dashboard.web import router as benchmarks
+from bench_runner.store.database import open_store
 
 
 def desk_app(
@@ -61,6 +65,8 @@ def desk_app(
         health,
     ):
         app.include_router(module.router)
+    app.state.board = Board(cache(lambda: open_store(settings.bench_dir)))
+    app.include_router(benchmarks(app.state.board, base="/benchmarks", home="/"))
     app.middleware("http")(_with_headers)
     app.add_exception_handler(SignInNeededError, _ask_to_sign_in)
     app.add_exception_handler(FormTooOldError, _too_old)

@@ -92,7 +92,7 @@ def _of(rows: tuple[Stored, ...], known: Mapping[str, Floor]) -> Configuration:
 
 
 def figure(name: str, values: Sequence[float], how: str, floor: Floor) -> Figure:
-    middle = median(values)
+    middle = median(values) if len(values) > 1 else values[0]
     low, high, coverage = middle * (1 - floor.share), middle * (1 + floor.share), None
     if len(values) > 1:
         low, high, coverage = median_interval(values)

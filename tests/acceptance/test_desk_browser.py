@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 from desk_fixture import RunningDesk, running_desk
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from agent.store import tickets
 from agent.store.tables import Draft, DraftState
+from bench_runner.importing import import_paths
+from bench_runner.store.database import open_store
 
 pytest_plugins = ["browser_fixture"]
 pytestmark = pytest.mark.browser
@@ -431,3 +433,25 @@ def test_a_ticket_is_merged_split_and_linked(desk: RunningDesk, signed_in: Signe
     page.get_by_role("button", name="Take this ticket out of the group").click()
     expect(page.locator("#related")).to_have_count(0)
     assert not complaints
+
+
+def test_the_desk_shows_the_page_to_anybody_under_its_own_policy(
+    desk: RunningDesk, browser: Browser, complaints: list[str]
+) -> None:
+    source = desk.settings.data_dir / "one.csv"
+    lines = [f"Hydra,vllm,Some-8B,{load},{90 * load}\n" for load in (10, 20, 40)]
+    head = "Supercomputer,Framework,Model,Concurrency Level,Output Throughput (tokens/s)\n"
+    source.write_text(head + "".join(lines), encoding="utf-8")
+    import_paths(open_store(desk.settings.bench_dir), [source])
+    page = browser.new_page()
+    page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{desk.url}/benchmarks")
+    page.wait_for_selector("#board[data-ready]")
+    expect(page.locator("#counts")).to_contain_text("3 of 3 configurations")
+    expect(page.locator("#throughput canvas")).to_be_visible()
+    expect(page.locator("#rows tbody tr").first.locator(".why")).to_contain_text("R0")
+    page.get_by_role("link", name="MINERVA helpdesk").click()
+    expect(page).to_have_url(f"{desk.url}/sign-in?next=/")
+    page.close()
+    assert complaints == []
