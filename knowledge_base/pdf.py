@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
+from pypdf.errors import DependencyError, PyPdfError
 
 from knowledge_base.blocks import Kind, Page, Part, kind_of
 from knowledge_base.errors import UnreadableError
@@ -37,6 +37,8 @@ _TROUBLE = (
     zlib.error,
 )
 """What pypdf raises on broken files: their structures are followed as they are found."""
+_LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl"})
+_LEADER = re.compile(r"(?:\. ?){5,}\s*\w*\s*$")
 _DIGITS = re.compile(r"\d+")
 _DATE = re.compile(r"D:(\d{4})(\d{2})(\d{2})")
 
@@ -54,6 +56,8 @@ def parse_pdf(raw: bytes) -> Page:
         page = _described(reader)
         texts = list(_texts(reader))
         headings = _outline(reader)
+    except DependencyError as error:  # AES, which pypdf reads only with another package
+        raise UnreadableError("encrypted PDF") from error
     except _TROUBLE as error:
         raise UnreadableError(f"broken PDF: {str(error)[:120] or type(error).__name__}") from error
     if not any(text.strip() for text in texts):
@@ -106,7 +110,9 @@ def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
 
 
 def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
+    """Without blank lines and without those of a table of contents."""
+    lines = text.translate(_LIGATURES).splitlines()
+    return [line.rstrip() for line in lines if line.strip() and not _LEADER.search(line)]
 
 
 def _fill(page: Page, pages: list[list[str]], headings: dict[int, list[tuple[int, str]]]) -> None:

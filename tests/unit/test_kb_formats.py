@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from knowledge_base.errors import UnreadableError
 from knowledge_base.html_page import parse_html
 from knowledge_base.notebook import notebook_markdown
 from knowledge_base.passage import Access
-from knowledge_base.pdf import parse_pdf
+from knowledge_base.pdf import _lines, parse_pdf
 from knowledge_base.tree import LIMITS
 
 MATERIAL = """<html><head><title>Queue - Site docs</title><link rel="canonical" href="https://docs.example.eu/queue/"></head>
@@ -110,10 +111,30 @@ def test_a_pdf_with_outline_running_head_and_cut_words() -> None:
     assert "Site handbook" not in text
 
 
+def test_ligatures_are_letters_and_tables_of_contents_no_text() -> None:
+    shown = _lines(
+        "The con\ufb01guration of the \ufb02ow\n\n3.1 Limits . . . . . . . . 12\nSee section 3.... and so on\n"
+    )
+    assert shown == ["The configuration of the flow", "See section 3.... and so on"]
+
+
+def encrypted_with_aes() -> bytes:
+    """AES-256 with an empty owner password (Adobe Supplement to ISO 32000, extension level 3)."""
+    user, salts = bytes(48), b"validateskeysalt"[:16]
+    owner = hashlib.sha256(salts[:8] + user).digest() + salts
+    crypt = (
+        f"/Encrypt << /Filter /Standard /V 5 /R 5 /Length 256 /P -1 /O <{owner.hex()}> /U <{user.hex()}> "
+        f"/OE <{bytes(32).hex()}> /UE <{bytes(32).hex()}> /Perms <{bytes(16).hex()}> /StmF /S /StrF /S "
+        "/CF << /S << /CFM /AESV3 /AuthEvent /DocOpen /Length 32 >> >> >>"
+    )
+    return pdf_of([["secret text"]]).replace(b"/Root ", f"/ID [<00> <00>] {crypt} /Root ".encode(), 1)
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
         (b"%PDF-1.7\nnothing more", "broken PDF"),
+        (encrypted_with_aes(), "encrypted PDF"),
         (pdf_of([["secret text"]], password="x"), "encrypted PDF"),
         (pdf_of([[], []]), "PDF without text"),
     ],
