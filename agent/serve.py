@@ -65,7 +65,16 @@ def serve(settings: Settings) -> None:
         sign_in=_first_link(database, desk_url),
     )
     print(_welcome(settings, places), flush=True)
-    app = desk_app(database, settings, workflows, models=models, intake=intake, url=desk_url, live=models.live)
+    app = desk_app(
+        database,
+        settings,
+        workflows,
+        models=models,
+        intake=intake,
+        url=desk_url,
+        live=models.live,
+        language_model=models.client.state,
+    )
     app.state.board.warm()
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     try:

@@ -38,6 +38,7 @@ def desk_app(
     intake: HasIntake,
     url: str,
     live: Live | None = None,
+    language_model: Callable[[], str] = lambda: "none",
 ) -> FastAPI:
     app = FastAPI(title="MINERVA helpdesk", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk = Desk(
@@ -47,6 +48,7 @@ def desk_app(
         models=models,
         intake=intake,
         live=live or Live(),
+        language_model=language_model,
         url=url,
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

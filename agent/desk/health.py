@@ -45,6 +45,8 @@ def metrics(request: Request, desk: DeskState) -> Response:
     by_state = Gauge("minerva_outbound_mails", "Mails of the outbox by state", ["state"], registry=registry)
     waiting = Gauge("minerva_mails_waiting", "Accepted mails that are not filed yet", registry=registry)
     ready = Gauge("minerva_models_ready", "1 when the models are loaded", registry=registry)
+    answers = Gauge("minerva_language_model_ready", "1 when a model server answers drafts", registry=registry)
+    answers.set(desk.language_model() == "ok")
     with desk.database.read() as session:
         for name, count in tickets.counts(session).items():
             by_status.labels(name).set(count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Protocol, cast
@@ -57,6 +58,8 @@ class Desk:
     intake: HasIntake
     live: Live
     """What models are writing."""
+    language_model: Callable[[], str]
+    """`ok`, `none` when none is wanted, or what it is waiting for."""
     url: str
     """As people reach it."""
     attempts: Attempts = field(default_factory=Attempts)

@@ -201,7 +201,7 @@ def _ticket(
     values["version"] += "" if models == "ready" else "-waiting"
     if seen and seen in {values["version"], values["delivery"]}:
         return Response(status_code=status.HTTP_204_NO_CONTENT)
-    values |= {**refusal, "models": models, "item": None, "number": number}
+    values |= {**refusal, "models": models, "language_model": desk.language_model(), "item": None, "number": number}
     return page(request, template, who=who, status_code=status_code, **values)
 
 

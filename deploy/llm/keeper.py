@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,7 @@ from deploy.llm.errors import ServiceError
 from deploy.llm.placement import place
 from deploy.llm.presets import preset
 from deploy.llm.queue import Row, our_jobs
-from deploy.llm.records import key_file, records_of
+from deploy.llm.records import key_file, records_of, targets_of
 from deploy.llm.script import ADDRESS, KEY, LOG, folder_of, job_name, job_script, number_in
 from deploy.llm.service import Service, locked, read_services, remove_service, write_service
 
@@ -63,6 +64,7 @@ class Keeper:
                 for service in wanted:
                     if service.system == system:
                         self._look_after(service, rows)
+            self._write_targets()
 
     def up(self, service: Service) -> None:
         """Want this service, or want it otherwise: its walltime is that of the next job."""
@@ -175,6 +177,14 @@ class Keeper:
             if record.name not in names and self._is_of(record.name, service.name):
                 remove_record(self.endpoints, record.name)
                 (self.endpoints / f"{record.name}.key").unlink(missing_ok=True)
+
+    def _write_targets(self) -> None:
+        """For Prometheus' file_sd, beside the folder of the services: where the servers' metrics are at this moment."""
+        records = [record for record in read_records(self.endpoints).records if record.state == EndpointState.READY]
+        path = self.services.parent / "targets.json"
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps([targets_of(record) for record in records], indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
 
     def _forget_key(self, service: Service, number: int) -> None:
         folder = folder_of(self._site(service.system), service.name, number)

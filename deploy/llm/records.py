@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from agent.llm.records import EndpointRecord, EndpointState
 from deploy.llm.decide import MOST_FAILURES, Seen
@@ -29,6 +30,13 @@ def records_of(
         note = f"{service.problem}; see `minerva llm logs {service.preset}`, then `minerva llm up` tries again"
         made.append(_of_service(service, EndpointState.FAILED, note, now))
     return made
+
+
+def targets_of(record: EndpointRecord) -> dict[str, object]:
+    """One entry of https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config"""
+    url = urlsplit(record.url.removesuffix("/v1"))
+    labels = {"model": record.model, "service": record.name, "__scheme__": url.scheme}
+    return {"targets": [url.netloc], "labels": labels | {"__metrics_path__": f"{url.path}/metrics"}}
 
 
 def _of_service(service: Service, state: EndpointState, note: str, now: datetime) -> EndpointRecord:

@@ -62,6 +62,8 @@ class RunningDesk:
     """Set it to let the drafts of requests with `[slow]` in the subject be written."""
     live: Live
     """What models are writing."""
+    language_model: list[str]
+    """What is said of the language model: the last one counts."""
 
     def send(self, text: str, *, sender: str = "Ada Byron <ada@example.org>", **headers: str) -> str:
         """Accept a mail as the listener does; the number of its ticket, once it is filed."""
@@ -203,11 +205,13 @@ def running_desk(
     database = open_database(settings.database_path)
     released = threading.Event()
     ports, live = light_ports(settings.index_dir, released, compose), Live()
+    language_model = ["none"]
     workflows = Workflows(database, settings, ports, sender_for(settings), Arrivals())
     workflows.start()
     app = desk_app(
-        database, settings, workflows, models=LightModels(), intake=LightIntake(), url="http://127.0.0.1", live=live
-    )
+        database, settings, workflows, models=LightModels(), intake=LightIntake(), url="http://127.0.0.1", live=live,
+        language_model=lambda: language_model[-1],
+    )  # fmt: skip
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -216,7 +220,7 @@ def running_desk(
         port = server.servers[0].sockets[0].getsockname()[1]
         yield RunningDesk(
             url=f"http://127.0.0.1:{port}", settings=settings, database=database, workflows=workflows,
-            released=released, live=live,
+            released=released, live=live, language_model=language_model,
         )  # fmt: skip
     finally:
         released.set()

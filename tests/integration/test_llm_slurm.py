@@ -263,10 +263,14 @@ def test_two_keepers_at_once_submit_once_and_one_that_died_in_between_is_followe
     for thread in threads:
         thread.join()
     (job,) = world.jobs("PENDING", "RUNNING")
+    assert json.loads((world.folder / "llm" / "targets.json").read_text()) == []
     write_service(world.keeper.services, service)  # as if sbatch was the last that the keeper ever did
     world.until(world.serves)
     assert world.jobs("PENDING", "RUNNING") == [job]
     assert world.service().jobs[0].job == job
+    (target,) = json.loads((world.folder / "llm" / "targets.json").read_text())
+    (address,) = target["targets"]
+    assert "vllm:num_requests_running" in httpx.get(f"http://{address}{target['labels']['__metrics_path__']}").text
 
 
 def test_a_clock_that_goes_wrong_by_an_hour_costs_nothing(world: World) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from unit.test_monitoring import NEW
 from vllm_fixture import KEY, NAME, NoVllmError, Vllm, build, running_vllm
 
 from agent.checks.draft import Asked, check_draft
@@ -95,7 +96,8 @@ def test_the_same_question_has_the_same_reply(client: Client) -> None:
 
 def test_health_and_metrics_are_served(vllm: Vllm) -> None:
     assert httpx.get(f"{vllm.base}/health", timeout=60).status_code == 200
-    assert "vllm:" in httpx.get(f"{vllm.base}/metrics", timeout=60).text
+    metrics = httpx.get(f"{vllm.base}/metrics", timeout=60).text
+    assert {name for name in NEW if f"vllm:{name}" not in metrics} == set(), "what the dashboard asks for"
     assert httpx.get(f"{vllm.url}/models", timeout=60).status_code == 401
 
 
