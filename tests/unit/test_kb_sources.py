@@ -141,6 +141,8 @@ class Site:
 
     pages: dict[str, tuple[int, str, bytes, str]] = field(default_factory=dict)
     """Status, type, body and ETag by path."""
+    dates: dict[str, str] = field(default_factory=dict)
+    """Last-Modified by path."""
     asked: list[tuple[str, int]] = field(default_factory=list)
     url: str = ""
 
@@ -163,13 +165,20 @@ def site() -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, kind, body, etag = served.pages.get(self.path, (404, "text/plain", b"", ""))
-            if etag and self.headers.get("If-None-Match") == etag:
+            date = served.dates.get(self.path)
+            known = (
+                etag and self.headers.get("If-None-Match") == etag,
+                date and self.headers.get("If-Modified-Since") == date,
+            )
+            if any(known):
                 status, body = 304, b""
             served.asked.append((self.path, status))
             self.send_response(status)
             self.send_header("Content-Type", kind)
             if etag:
                 self.send_header("ETag", etag)
+            if date:
+                self.send_header("Last-Modified", date)
             if status in {301, 302}:
                 self.send_header("Location", body.decode())
                 body = b""
