@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlmodel import Session
 
+from agent import second_approval
 from agent.attachment import Attachment, after_edit
 from agent.checks.body import problems_of_body, red_parts_in, without_red
 from agent.draft import binding_of
@@ -47,18 +48,17 @@ def approve(
 
     Raises:
         UnsupportedError: the edited body holds what no evidence carries, and nobody has vouched for it.
-        ApprovalError: the draft is settled already, or something that it was bound to has changed since.
+        ApprovalError: the draft is settled already, something that it was bound to has changed since, or a second
+            person has to approve it too (see `decide`).
         NotFoundError: there is no such draft.
     """
     draft = tickets.by_id(session, Draft, draft_id)
     ticket = tickets.by_id(session, Ticket, draft.ticket_id)
-    _check_still_bound(draft, ticket, binding)
-    text = _clean(body) if body is not None else draft.body
-    if not text.strip():
-        raise ApprovalError("An empty answer is not sent. Write the answer, or reject the draft.")
-    problems = problems_of_answer(session, settings, ticket, draft, text)
-    if problems and not vouched:
-        raise UnsupportedError("This is in no evidence of the draft. Change it, or confirm it below.", problems)
+    text, problems = _approvable(session, settings, draft, binding=binding, body=body, vouched=vouched)
+    if second_approval.is_needed(settings, ticket) and not second_approval.is_given(
+        session, draft, text, engineer=engineer
+    ):
+        raise ApprovalError("An answer of this kind leaves when two people have approved the same text.")
     if not drafts.settle(session, draft_id, DraftState.APPROVED):
         raise ApprovalError("Somebody else has just decided about this draft. Reload the ticket.")
     edited = text != draft.body
@@ -87,6 +87,42 @@ def approve(
         session, ticket, engineer.name, "approved after editing" if edited else "approved", "; ".join(problems)[:500]
     )
     return outbound
+
+
+def decide(
+    session: Session,
+    settings: Settings,
+    draft_id: int,
+    *,
+    engineer: Engineer,
+    binding: str,
+    body: str | None = None,
+    vouched: bool = False,
+) -> Outbound | None:
+    """Like `approve`; where two people have to, the first one's approval is kept, and nothing leaves: None."""
+    draft = tickets.by_id(session, Draft, draft_id)
+    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
+    if second_approval.is_needed(settings, ticket):
+        text, _ = _approvable(session, settings, draft, binding=binding, body=body, vouched=vouched)
+        if not second_approval.is_given(session, draft, text, engineer=engineer):
+            second_approval.endorse(session, ticket, draft, text, engineer=engineer)
+            return None
+    return approve(session, settings, draft_id, engineer=engineer, binding=binding, body=body, vouched=vouched)
+
+
+def _approvable(
+    session: Session, settings: Settings, draft: Draft, *, binding: str, body: str | None, vouched: bool
+) -> tuple[str, tuple[str, ...]]:
+    """The text that would be sent, and what the engineer vouches for. Raises as `approve` does."""
+    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
+    _check_still_bound(draft, ticket, binding)
+    text = _clean(body) if body is not None else draft.body
+    if not text.strip():
+        raise ApprovalError("An empty answer is not sent. Write the answer, or reject the draft.")
+    problems = problems_of_answer(session, settings, ticket, draft, text)
+    if problems and not vouched:
+        raise UnsupportedError("This is in no evidence of the draft. Change it, or confirm it below.", problems)
+    return text, problems
 
 
 def reject(session: Session, draft_id: int, *, engineer: Engineer, reason: str) -> Ticket:

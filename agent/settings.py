@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     undo_s: float = Field(
         10, ge=0, le=600, description="Seconds that an approved answer waits before it leaves, and can be taken back."
     )
+    second_approval: str = Field(
+        "L5", description="Levels and types whose answers two people approve, separated by commas; empty: none."
+    )
     relay_host: str | None = Field(
         None, description="SMTP relay for outgoing mail; without one, mails are written to the outbox folder."
     )
@@ -260,6 +263,10 @@ class Settings(BaseSettings):
         if "dkim_selector" in info.data and (info.data["dkim_selector"] is None) != (value is None):
             raise ValueError("MINERVA_DKIM_SELECTOR and MINERVA_DKIM_KEY are set together or not at all")
         return value
+
+    @property
+    def second_approval_for(self) -> frozenset[str]:
+        return frozenset(part.strip() for part in self.second_approval.split(",") if part.strip())
 
     @property
     def vectors_address(self) -> str | None:

@@ -58,6 +58,7 @@ class Helpdesk:
             "MINERVA_DESK_PORT": str(self.desk_port),
             "MINERVA_SUPPORT_ADDRESS": SUPPORT,
             "MINERVA_UNDO_S": "0",
+            "MINERVA_SECOND_APPROVAL": "",
             "PYTHONPATH": str(REPOSITORY),
             **{f"MINERVA_{name.upper()}": value for name, value in settings.items()},
         }

@@ -55,6 +55,7 @@ OUTCOMES = {
 }
 SAID = {
     "approved": "Approved: the answer is on its way.",
+    "endorsed": "Approved by you. A second person has to approve the same text before it leaves.",
     "edited": "Approved as edited: the answer is on its way.",
     "withdrawn": "Taken back: nothing was sent.",
     "rejected": "Rejected: nothing was sent. The reason is kept with the ticket.",

@@ -67,7 +67,7 @@ def approve(
     _draft_of(desk, number, draft_id)
     try:
         with desk.database.write() as session:
-            approval.approve(
+            sent = approval.decide(
                 session,
                 desk.settings,
                 draft_id,
@@ -80,6 +80,8 @@ def approve(
         return _refused(request, desk, who, number, problem=str(error), typed=body, unsupported=error.problems)
     except ApprovalError as error:
         return _refused(request, desk, who, number, problem=str(error), typed=body)
+    if sent is None:
+        return _back(number, "endorsed")
     desk.workflows.wake()
     return _back(number, "approved" if body is None else "edited")
 

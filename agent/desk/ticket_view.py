@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from sqlmodel import Session
 
+from agent import second_approval
 from agent.desk.checks_view import checks_view
 from agent.desk.markup import body_html, mail_html, passage_html
 from agent.desk.progress import latest_turn, progress_of
@@ -58,11 +59,13 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "group": placings.group_of(session, ticket),
         "support_address": settings.support_address,
         "sender_name": SENDER_NAME,
-        **_draft_view(session, ticket, messages, is_writing=progress.is_writing),
+        **_draft_view(session, settings, ticket, messages, is_writing=progress.is_writing),
     }
 
 
-def _draft_view(session: Session, ticket: Ticket, messages: Sequence[Message], *, is_writing: bool) -> dict[str, Any]:
+def _draft_view(
+    session: Session, settings: Settings, ticket: Ticket, messages: Sequence[Message], *, is_writing: bool
+) -> dict[str, Any]:
     draft = drafts.latest(session, ticket)
     if draft is None or (draft.revision != ticket.revision and draft.state == DraftState.SUPERSEDED):
         return {"draft": None, "is_current": False}
@@ -73,6 +76,8 @@ def _draft_view(session: Session, ticket: Ticket, messages: Sequence[Message], *
     return {
         "draft": draft,
         "is_current": is_current,
+        "needs_second": second_approval.is_needed(settings, ticket),
+        "endorsed": second_approval.endorsement_of(session, draft) if is_current else None,
         "decision": decision,
         "body": _body(ticket.number, draft, text),
         "cited": _titles(draft),

@@ -351,6 +351,15 @@ class Approval(SQLModel, table=True):
     at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
 
+class Endorsement(SQLModel, table=True):
+    """The first of two approvals; it holds for this text only."""
+
+    draft_id: int = Field(primary_key=True, foreign_key="draft.id")
+    engineer_id: int = Field(foreign_key="engineer.id")
+    body: str
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
 class ReusableAnswer(SQLModel, table=True):
     """An approved answer that a person has read again without names and marked as evidence for other requests."""
 

@@ -40,3 +40,24 @@ def test_an_approval_is_taken_back_by_key_and_the_edit_is_still_there(
     expect(page.locator("#leaving .notice")).to_have_count(0)
     assert not complaints
     assert not list(desk.settings.outbox_dir.glob("*answer*"))
+
+
+def test_an_answer_about_responsible_ai_needs_a_second_person(
+    desk: RunningDesk, signed_in: Callable[..., Page], complaints: list[str]
+) -> None:
+    number = desk.ask("My job on LUMI stays pending with AssocGrpGRES.", Subject="Is it legal?")
+    grace, barbara = signed_in(), signed_in("Barbara Liskov")
+    grace.goto(f"{desk.url}/tickets/{number}")
+    grace.keyboard.press("p")
+    grace.get_by_label("Level").select_option("L5")
+    grace.get_by_role("button", name="Correct").click()
+    grace.get_by_role("button", name="Approve, and ask a second person").click()
+    expect(grace.locator(".notice.said")).to_contain_text("A second person has to approve")
+    expect(grace.locator("#approve")).to_have_count(0)
+    expect(grace.locator("#status")).to_have_text("Awaiting approval")
+
+    barbara.goto(f"{desk.url}/tickets/{number}")
+    expect(barbara.locator(".actions .notice")).to_contain_text("Grace Hopper has approved this text")
+    barbara.get_by_role("button", name="Approve and send").click()
+    expect(barbara.locator(".letter h3")).to_have_text("Approved by Barbara Liskov")
+    assert not complaints
