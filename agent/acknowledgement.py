@@ -49,7 +49,7 @@ def acknowledge(session: Session, settings: Settings, ticket: Ticket, request: M
 def _too_many(session: Session, address: str) -> str:
     """Why this address gets none; empty when it gets one."""
     local, _, domain = address.rpartition("@")
-    if not local or domain == "invalid" or any(c.isspace() for c in address):
+    if not local or domain.endswith("invalid") or any(c.isspace() for c in address):
         return "the sender has no address that mail can go to"
     if outbox.acknowledgements_since(session, address, now() - WINDOW):
         return f"the sender had one within {WINDOW.seconds // 3600} hours"

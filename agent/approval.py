@@ -15,6 +15,7 @@ from agent.mail.outbound import SENDER_NAME, OutboundMessage, quoted, thread_of
 from agent.mail.reply_tags import new_tagged_id, reply_key
 from agent.settings import Settings
 from agent.store import drafts, fulltext, outbox, people, tickets
+from agent.store.chat import is_chat
 from agent.store.tables import (
     Approval,
     Decision,
@@ -190,29 +191,52 @@ def _queue_answer(
     text: str,
     files: tuple[Attachment, ...],
 ) -> Outbound:
+    """One row for each way that it leaves by: in the conversation that it belongs to, and by mail."""
+    chats = tuple(address for address in draft.recipients if is_chat(address))
+    mails = tuple(address for address in draft.recipients if not is_chat(address))
+    queued: list[tuple[Outbound, OutboundMessage]] = []
+    for way, recipients in (("chat", chats), ("mail", mails)):
+        if not recipients:
+            continue
+        mail = _answer(session, settings, ticket=ticket, draft=draft, text=text, files=files, recipients=recipients)
+        key = f"answer:{approval.id}" if not queued else f"answer:{approval.id}:{way}"
+        outbound = outbox.queue(session, ticket, mail, kind=OutboundKind.ANSWER, key=key)
+        outbound.approval_id = approval.id
+        outbound.next_attempt_at = now() + timedelta(seconds=settings.undo_s)
+        queued.append((outbound, mail))
+    sent = _sent_message(ticket, queued[0][1], text)
+    session.add(sent)
+    fulltext.add_message(session, ticket, sent)
+    return queued[0][0]
+
+
+def _answer(
+    session: Session,
+    settings: Settings,
+    *,
+    ticket: Ticket,
+    draft: Draft,
+    text: str,
+    files: tuple[Attachment, ...],
+    recipients: tuple[str, ...],
+) -> OutboundMessage:
+    """What is answered is quoted in a mail; in a conversation it stands above."""
     request = tickets.by_id(session, Message, draft.message_id)
     domain = settings.support_address.rpartition("@")[2]
     quote = quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text)
-    mail = OutboundMessage(
+    return OutboundMessage(
         message_id=new_tagged_id(reply_key(settings.reply_key_path), ticket.number, domain),
         sender_name=SENDER_NAME,
         sender_address=settings.support_address,
-        recipients=tuple(draft.recipients),
+        recipients=recipients,
         subject=draft.subject,
-        body=f"{text.rstrip()}\n\n{quote}\n",
+        body=f"{text.rstrip()}\n" if is_chat(recipients[0]) else f"{text.rstrip()}\n\n{quote}\n",
         date=now(),
         in_reply_to=request.message_id,
         references=thread_of(request.message_id, request.references),
         auto_submitted="no",
         attachments=files,
     )
-    outbound = outbox.queue(session, ticket, mail, kind=OutboundKind.ANSWER, key=f"answer:{approval.id}")
-    outbound.approval_id = approval.id
-    outbound.next_attempt_at = now() + timedelta(seconds=settings.undo_s)
-    sent = _sent_message(ticket, mail, text)
-    session.add(sent)
-    fulltext.add_message(session, ticket, sent)
-    return outbound
 
 
 def _sent_message(ticket: Ticket, mail: OutboundMessage, text: str) -> Message:

@@ -36,7 +36,9 @@ class Evidence:
     internal: bool = False
     """For engineers only: shown on the desk, never given to what writes a draft."""
     systems: tuple[str, ...] = ()
-    """Ids of the systems that it is about; empty means general."""
+    """Ids of the systems that it is about; empty for a general one."""
+    date: str | None = None
+    """When it was last changed or reviewed, ISO 8601 day."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -71,3 +71,18 @@ class LanguageModelError(HelpdeskError):
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+class ChatError(HelpdeskError):
+    """A chat service did not do what it was asked for.
+
+    `permanent`: another try would not help. `uncertain`: it may have been done all the same.
+    """
+
+    def __init__(
+        self, message: str, *, permanent: bool = False, uncertain: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.uncertain = uncertain
+        self.retry_after_s = retry_after_s

@@ -24,6 +24,7 @@ def evidence_of_passage(hit: RetrievedPassage) -> Evidence:
         source=passage.source,
         internal=passage.access is not Access.PUBLIC,
         systems=passage.systems,
+        date=passage.date,
     )
 
 

@@ -28,12 +28,14 @@ from agent.rows import ANSWERED as ROWS_ANSWER
 from agent.rows import answered_from_rows, evidence_of_row, gives_speed, is_benchmark
 from agent.settings import Settings
 from agent.store import drafts, inbound, placings, tickets
+from agent.store.chat import is_chat, recipients_of
 from agent.store.database import Database
+from agent.store.inbound import CHAT
 from agent.store.tables import Message, StoredMail, Ticket
 from ingest.attached_text import attached_texts
 from ingest.masking import mask_message, mask_secrets
 from ingest.message import InboundMessage
-from ingest.sender_checks import NOT_CHECKED, SenderTrust
+from ingest.sender_checks import NOT_CHECKED, SIGNED_IN, SenderTrust
 from knowledge_base.passage import SearchResult
 from knowledge_base.rows.answer import rows_for
 from knowledge_base.rows.row import Row
@@ -95,7 +97,8 @@ def file_request(database: Database, settings: Settings, ports: Ports, stored_ma
         raw = inbound.raw_of(session, stored_mail_id)
     message, masked = mask_message(ports.read(raw))
     language = ports.language(f"{message.subject}\n{message.visible_text}")
-    trust = ports.check(raw, stored, message.sender.address if message.sender else "")
+    author = message.sender.address if message.sender else ""
+    trust = SIGNED_IN if stored.channel.startswith(CHAT) else ports.check(raw, stored, author)
     with database.write() as session:
         filed = file_mail(session, settings, stored, message, language, trust=trust, masked=masked)
         wanted = None if filed.auto_generated else filed.id
@@ -118,7 +121,7 @@ def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: 
         texts = _attached_texts(session, ports, message)
     request = Request(
         id=ticket.number,
-        channel="email",
+        channel="chat" if is_chat(message.sender_address) else "email",
         subject=message.subject,
         body=message.visible_text,
         attachments=tuple(item["filename"] for item in message.attachments),
@@ -224,7 +227,7 @@ def _show(
         ticket,
         message,
         answered.draft,
-        recipients=[ticket.requester_address],
+        recipients=recipients_of(session, ticket, message),
         subject=subject_for(ticket.number, ticket.subject),
         body=with_notice(
             answer_body(answered.draft, name=ticket.requester_name, language=ticket.language), masked, ticket.language

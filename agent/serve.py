@@ -7,12 +7,15 @@ import os
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import structlog
 import uvicorn
 
+from agent.chat.delivery import by_way
+from agent.chat.runner import Chats
 from agent.desk.app import desk_app
+from agent.desk.slack_events import take_events
 from agent.errors import HelpdeskError, PortTakenError
 from agent.llm.keeping import KeeperProcess
 from agent.mail.arrivals import Arrivals
@@ -20,11 +23,15 @@ from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
 from agent.mail.senders import sender_check
 from agent.models import Models, ports_on
+from agent.pipeline import Ports
 from agent.settings import Settings
 from agent.store import people
 from agent.store.database import Database, open_database
 from agent.store.tables import Role
 from agent.workflows import Workflows
+
+if TYPE_CHECKING:
+    from slack_bolt import App
 
 log = structlog.get_logger()
 
@@ -51,8 +58,12 @@ def serve(settings: Settings) -> None:
     arrivals = Arrivals()
     intake = start_intake(database, settings, arrivals)
     ports = replace(ports_on(models), check=sender_check(settings))
-    workflows = Workflows(database, settings, ports, sender_for(settings), arrivals)
+    chats = Chats(database)
+    send = by_way(sender_for(settings), lambda: chats.by_name)
+    workflows = Workflows(database, settings, ports, send, arrivals, chats=chats)
+    slack = connect_chats(chats, database, settings, ports=ports, workflows=workflows, desk_url=desk_url)
     workflows.start()
+    chats.start()
     intake.listener.wait_until_ready()
     models.start()
     keeper = KeeperProcess() if settings.llm_keep else None
@@ -76,6 +87,8 @@ def serve(settings: Settings) -> None:
         language_model=models.client.state,
     )
     app.state.board.warm()
+    if slack is not None:
+        take_events(app, slack)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
     try:
         server.run(sockets=[desk_socket])
@@ -83,10 +96,22 @@ def serve(settings: Settings) -> None:
         intake.stop()
         if keeper is not None:
             keeper.stop()
+        chats.stop()
         models.stop()
         workflows.stop()
         database.close()
         lock.close()
+
+
+def connect_chats(
+    chats: Chats, database: Database, settings: Settings, *, ports: Ports, workflows: Workflows, desk_url: str
+) -> App | None:
+    """What is configured; its libraries are imported only then. The app of Slack when it sends over HTTP."""
+    if settings.slack_bot_token is None:
+        return None
+    from agent.slack.service import connect_slack  # noqa: PLC0415  # a tenth of a second that most starts can spare
+
+    return connect_slack(chats, database, settings, ports=ports, workflows=workflows, desk_url=desk_url)
 
 
 def _lock(folder: Path) -> IO[str]:

@@ -138,6 +138,25 @@ class Settings(BaseSettings):
     )
     metrics_public: bool = Field(False, description="Serve `/metrics` to other hosts than this one.")
 
+    slack_bot_token: SecretStr | None = Field(
+        None, description="Bot token (`xoxb-…`, or `_FILE`): with it the helpdesk works in Slack, see docs/slack.md."
+    )
+    slack_app_token: SecretStr | None = Field(
+        None, description="App-level token (`xapp-…`, or `_FILE`) for Socket Mode, which needs no open port."
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None,
+        description="Signing secret (or `_FILE`), for events over HTTP instead of Socket Mode: to `/slack/events` of "
+        "the desk.",
+    )
+    slack_api_url: str = Field("https://slack.com/api/", description="Where the Web API is; another for GovSlack.")
+    slack_engineers_channel: str | None = Field(
+        None, description="Id of the private channel where engineers get a card for each draft that waits."
+    )
+    chat_rules_file: Path | None = Field(
+        None, description="TOML file of the channel rules; without one we answer where we are mentioned."
+    )
+
     llm_urls: str | None = Field(
         None,
         description="Base addresses of OpenAI-compatible model servers, separated by commas, such as "
@@ -233,6 +252,14 @@ class Settings(BaseSettings):
     def _model_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("llm_urls") and not value:
             raise ValueError("MINERVA_LLM_URLS needs the name of the model that is served there")
+        return value
+
+    @field_validator("slack_signing_secret")
+    @classmethod
+    def _slack_is_whole(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        token, app_token = info.data.get("slack_bot_token"), info.data.get("slack_app_token")
+        if token is not None and app_token is None and value is None:
+            raise ValueError("MINERVA_SLACK_BOT_TOKEN needs MINERVA_SLACK_APP_TOKEN or MINERVA_SLACK_SIGNING_SECRET")
         return value
 
     @field_validator("smtp_tls_key")

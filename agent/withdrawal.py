@@ -33,9 +33,10 @@ def withdraw(session: Session, outbound_id: int, *, engineer: Engineer) -> Appro
     approval = tickets.by_id(session, Approval, mail.approval_id or 0)
     draft = tickets.by_id(session, Draft, approval.draft_id)
     ticket = tickets.by_id(session, Ticket, mail.ticket_id)
-    if not outbox.unqueue(session, outbound_id):
+    ways = session.exec(select(Outbound).where(Outbound.approval_id == approval.id)).all()
+    if not all(outbox.unqueue(session, way.id or 0) for way in ways):
         raise ApprovalError("Too late: the answer is on its way.")
-    message = session.exec(select(Message).where(Message.message_id == mail.message_id)).one()
+    message = session.exec(select(Message).where(col(Message.message_id).in_([way.message_id for way in ways]))).one()
     fulltext.remove_message(session, ticket, message)
     session.delete(message)
     session.delete(approval)

@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, error
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent import delivery, filing, pipeline, targets
+from agent.chat.runner import Chats
 from agent.errors import HelpdeskError
 from agent.mail.arrivals import Arrivals
 from agent.mail.sender import Send
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 WORKFLOW_VERSION = "1"
 """Raised only when workflows that were under way could not go on with the new code."""
 
-FILING, DRAFTING, DELIVERY = "filing", "drafting", "delivery"
+FILING, DRAFTING, DELIVERY, CHAT = "filing", "drafting", "delivery", "chat"
 POLL_S = 0.1
 SWEEP_S = 5.0
 AGAIN_AFTER_S = 60.0
@@ -45,7 +46,16 @@ _RETRIED: dict[str, Any] = {"retries_allowed": True, "interval_seconds": 0.5, "m
 class Workflows:
     """Starts work and sees that none is forgotten. One a process; `start` once, `stop` at the end."""
 
-    def __init__(self, database: Database, settings: Settings, ports: Ports, send: Send, arrivals: Arrivals) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        ports: Ports,
+        send: Send,
+        arrivals: Arrivals,
+        *,
+        chats: Chats | None = None,
+    ) -> None:
         """`arrivals` tells when mail has come in, and when so much comes that work waits a little."""
         self._database = database
         self._settings = settings
@@ -59,6 +69,8 @@ class Workflows:
         self._file_mail = self._filing(ports)
         self._draft_answer = self._drafting(ports)
         self._deliver = self._delivering(send)
+        self._chats = chats or Chats(database)
+        self._handle_chat = self._chatting(self._chats)
 
     def _filing(self, ports: Ports) -> Callable[[int], None]:
         database, settings = self._database, self._settings
@@ -119,12 +131,30 @@ class Workflows:
 
         return deliver
 
+    def _chatting(self, chats: Chats) -> Callable[[int], None]:
+        @DBOS.step(**_RETRIED)
+        def handle(event_id: int) -> list[int]:
+            return chats.handle(event_id)
+
+        @DBOS.workflow(name="handle_chat_event")
+        def handle_chat_event(event_id: int) -> None:
+            try:
+                wanted = handle(event_id)
+            except error.DBOSMaxStepRetriesExceeded:
+                log.exception("chat_event_failed", event_id=event_id)
+                chats.give_up(event_id)
+                return
+            for message_id in wanted:
+                self.draft(message_id, attempt=1)
+
+        return handle_chat_event
+
     def start(self) -> None:
         """Go on with what was under way, then look for what has not been started."""
         with self._database.write() as session:
             again, uncertain = outbox.recover(session)
         DBOS.launch()
-        for queue in (FILING, DRAFTING, DELIVERY):
+        for queue in (FILING, DRAFTING, DELIVERY, CHAT):
             DBOS.register_queue(queue, worker_concurrency=self._settings.workers, polling_interval_sec=POLL_S)
         with self._database.read() as session:
             undrafted = drafts.undrafted(session)
@@ -205,6 +235,7 @@ class Workflows:
             log.error("mails_overdue", mails_again=again, mails_uncertain=uncertain)
         works = [_Work(f"file-{mail.id}-{_stamp(mail.at)}", FILING, self._file_mail, mail.id) for mail in unfiled]
         works += [_Work(f"deliver-{mail.message_id}-{mail.attempts}", DELIVERY, self._deliver, mail.id) for mail in due]
+        works += [_Work(f"chat-{e.id}-{_stamp(e.at)}", CHAT, self._handle_chat, e.id) for e in self._chats.waiting()]
         names = {work.name for work in works}
         self._started = {name: started for name, started in self._started.items() if name in names}
         for work in works:

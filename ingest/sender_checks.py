@@ -43,6 +43,7 @@ class SenderTrust:
 
 
 NOT_CHECKED = SenderTrust(level="unknown", reason="The sender was not checked.")
+SIGNED_IN = SenderTrust(level="verified", reason="The sender is signed in at the chat service.")
 
 
 def check_sender(

@@ -10,6 +10,7 @@ import typer
 from sqlmodel import Session
 
 from agent.settings import Settings, load_settings
+from agent.store import chat as chat_accounts
 from agent.store import people
 from agent.store.database import open_database
 from agent.store.tables import Role
@@ -49,6 +50,18 @@ def list_users() -> None:
         for engineer in people.all_engineers(session):
             state = "disabled" if engineer.disabled_at else "active"
             print(f"{engineer.email}\t{engineer.name}\t{engineer.role}\t{state}")
+
+
+@user_app.command("chat")
+def chat(
+    email: Email,
+    account: Annotated[str, typer.Argument(help="In Slack: ids of team and user, such as T0123ABC/U0456DEF.")],
+    service: Annotated[str, typer.Option(help="The chat service.")] = "slack",
+) -> None:
+    """Let an engineer decide about drafts from an account in chat; accounts that are not mapped decide nothing."""
+    with _writing(load_settings()) as session:
+        chat_accounts.map_account(session, service, account, people.by_email(session, email))
+    print(f"{account} in {service} acts as {email}")
 
 
 @user_app.command("disable")

@@ -6,7 +6,8 @@ from alembic import context
 from sqlalchemy import Connection, create_engine
 from sqlmodel import SQLModel
 
-import agent.store.tables  # noqa: F401  # fills SQLModel.metadata
+import agent.store.chat_tables  # fills SQLModel.metadata
+import agent.store.tables  # noqa: F401
 
 
 def run(connection: Connection) -> None:

@@ -380,7 +380,7 @@ class Outbound(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     ticket_id: int = Field(foreign_key="ticket.id", index=True)
-    approval_id: int | None = Field(default=None, foreign_key="approval.id", unique=True)
+    approval_id: int | None = Field(default=None, foreign_key="approval.id", index=True)
     kind: str
     key: str = Field(unique=True)
     """Idempotency key: `acknowledgement:<mail>` or `answer:<approval>`."""

@@ -147,7 +147,8 @@ class SlackStandIn(Workspace):
         if f"<@{BOT_USER}>" in text and self.channels[channel].kind != "im":
             mention = {name: message[name] for name in ("user", "text", "ts", "team")}
             mention |= {"type": "app_mention", "channel": channel, "event_ts": message["ts"]}
-            self.event(mention | ({"thread_ts": thread} if thread else {}), scope="app_mention")
+            mention |= {name: message[name] for name in ("thread_ts", "bot_id") if name in message}
+            self.event(mention, scope="app_mention")
         return message["ts"]
 
     def edit(self, channel: str, ts: str, text: str) -> None:

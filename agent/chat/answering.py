@@ -1,0 +1,99 @@
+"""From a checked draft to what is said in a thread. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from agent.attachment import script_file
+from agent.chat.phrases import Phrases, phrases_for
+from agent.chat.values import Button, Reply, ReplyFile, Source
+from agent.draft import Claim, Draft, Evidence
+from agent.pipeline import Answered
+
+SHORT_CHARS = 1200
+"""A short answer; what goes beyond is folded."""
+ANSWER_BUTTONS: tuple[Button, ...] = ("helpful", "unhelpful", "person")
+
+
+def answer_reply(answered: Answered, *, told: Collection[str] = (), language: str = "", to: str = "") -> Reply | None:
+    """The answer without what the thread has been `told` already; None when nothing new is left.
+
+    `language` is that of our own words; by default the asker's.
+    """
+    draft, language = answered.draft, language or answered.triage.language
+    words = phrases_for(language)
+    claims = [claim for claim in draft.claims if claim_text(claim) not in told]
+    if not claims:
+        return None
+    cited = {citation.evidence for claim in claims for citation in claim.citations}
+    shown, folded = _short([claim_text(claim) for claim in claims])
+    files = _files(answered)
+    lines = [words.script] if files else []
+    lines += [f"{words.ask} {' '.join(draft.questions)}"] if draft.questions else []
+    return Reply(
+        paragraphs=(*shown, *lines),
+        folded=(*folded, *_further(draft)),
+        sources=tuple(source_of(item) for item in draft.cited if item.number in cited),
+        note=_note(draft, words),
+        buttons=(*(("more",) if folded or draft.commands or draft.next_steps else ()), *ANSWER_BUTTONS),
+        language=language,
+        files=files,
+        to=to,
+    )
+
+
+def said_before(replies: Iterable[Reply]) -> set[str]:
+    return {text for reply in replies for text in (*reply.paragraphs, *reply.folded)}
+
+
+def plain_reply(text: str, *, language: str, buttons: tuple[Button, ...] = (), to: str = "") -> Reply:
+    return Reply(paragraphs=(text,), buttons=buttons, language=language, to=to)
+
+
+def ask_reply(draft: Draft, *, language: str, to: str = "") -> Reply:
+    listed = "\n".join(f"- {question}" for question in draft.questions)
+    return plain_reply(f"{phrases_for(language).ask}\n{listed}", language=language, buttons=("person",), to=to)
+
+
+def claim_text(claim: Claim) -> str:
+    """The statement with the numbers of its sources; code and tables keep their lines."""
+    marks = " ".join(f"[{number}]" for number in dict.fromkeys(c.evidence for c in claim.citations))
+    prose, _, block = claim.text.partition("\n\n")
+    if prose.startswith(("```", "~~~", "|")):
+        return f"{claim.text.rstrip()}\n{marks}"
+    return f"{prose.strip()} {marks}" + (f"\n\n{block.rstrip()}" if block else "")
+
+
+def source_of(item: Evidence) -> Source:
+    title = " > ".join(dict.fromkeys((item.title, *item.heading)))
+    return Source(number=item.number, title=title, system=", ".join(item.systems).upper(), date=item.date, url=item.url)
+
+
+def _short(paragraphs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The first is always shown."""
+    size, shown = 0, 0
+    for text in paragraphs:
+        size += len(text)
+        if shown and size > SHORT_CHARS:
+            break
+        shown += 1
+    return list(paragraphs[:shown]), list(paragraphs[shown:])
+
+
+def _further(draft: Draft) -> list[str]:
+    commands = [command if "```" in command else f"```\n{command.rstrip()}\n```" for command in draft.commands]
+    return [*commands, *(["\n".join(f"- {step}" for step in draft.next_steps)] if draft.next_steps else [])]
+
+
+def _note(draft: Draft, words: Phrases) -> str:
+    unsure = draft.outcome == "caveat" or any(check.colour == "amber" for check in draft.checks)
+    missing = f"{words.missing} {' '.join(draft.unanswered)}" if draft.unanswered else ""
+    return " ".join(part for part in (words.unsure if unsure else "", missing) if part)
+
+
+def _files(answered: Answered) -> tuple[ReplyFile, ...]:
+    script = answered.draft.corrected_script
+    if not script:
+        return ()
+    file = script_file(script, [finding.where for finding in answered.diagnosis.findings])
+    return (ReplyFile(filename=file.filename, content=file.content.decode("utf-8", "replace")),)

@@ -1,0 +1,266 @@
+"""What happens to something that was said: answered, asked back, offered a person, filed with its ticket, or silence.
+
+Each step finds what it has already done, so an event may be worked on twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlmodel import Session
+
+from agent.chat import answering, posting
+from agent.chat.answering import answer_reply, ask_reply, plain_reply
+from agent.chat.phrases import phrases_for
+from agent.chat.policy import Verdict, verdict
+from agent.chat.rules import Rule
+from agent.chat.service import Chat
+from agent.chat.tickets import file_deletion, file_follow_up
+from agent.chat.values import Button, Heard, Reply, Spot, reply_of
+from agent.errors import ChatError
+from agent.pipeline import Answered, answer
+from agent.store import chat as store
+from agent.store.chat_tables import ChatFile, ChatMessage, ChatThread
+from agent.store.tables import now
+from ingest.attached_text import attached_texts
+from ingest.masking import mask_secrets
+from ingest.message import Attachment
+from triage.result import Request
+
+MAX_FILES = 5
+MAX_FILE_BYTES = 2_000_000
+MAX_SUBJECT_CHARS = 300
+
+
+def hear(chat: Chat, heard: Heard) -> bool:
+    """False when it was not meant for us."""
+    if heard.kind == "deleted":
+        return _deleted(chat, heard)
+    rule = chat.rules.of(heard.spot.place)
+    if not _concerns_us(chat, heard, rule):
+        return False
+    if rule.answer == "never" and not heard.direct:
+        chat.channel.whisper(heard.spot, heard.sender, _plain(rule, "never", "en"))
+        return True
+    message = _keep(chat, heard)
+    if message is None or message.decided >= message.revision:
+        return True
+    _warn(chat, heard, message)
+    thread = _thread(chat, heard)
+    if thread.ticket_id is not None:
+        file_follow_up(chat, thread, message)
+        return True
+    return _reply_to(chat, heard, rule, message)
+
+
+def _concerns_us(chat: Chat, heard: Heard, rule: Rule) -> bool:
+    """Mentioned, direct, in a thread that we are part of, or asked where we answer all questions."""
+    if heard.addressed:
+        return True
+    if rule.answer == "never" or not (heard.text.strip() or heard.files):
+        return False
+    with chat.database.read() as session:
+        thread = store.thread_of(session, chat.channel.name, heard.spot.place, heard.spot.thread)
+        known = thread is not None and store.message_of(session, thread, heard.id) is not None
+    if known or (thread is not None and not heard.to_others):
+        return True
+    open_to_all = rule.answer == "all" and not rule.is_quiet(now(), chat.settings.time_zone)
+    return open_to_all and heard.is_first and heard.kind == "said" and not heard.to_others
+
+
+def _keep(chat: Chat, heard: Heard) -> ChatMessage | None:
+    """The row of the message with its newest text, secrets masked; None when it is gone, or another event tells it."""
+    texts = _fetched(chat, heard)
+    masked = mask_secrets(heard.text)
+    kinds = sorted({*masked.kinds, *(kind for _, content in texts for kind in _kinds_in(content))})
+    name = chat.channel.name_of(heard.sender)
+    with chat.database.write() as session:
+        thread = _thread_row(session, chat, heard, name)
+        row = store.message_of(session, thread, heard.id)
+        if row is None:
+            row = ChatMessage(thread_id=thread.id or 0, external_id=heard.id, sender=heard.sender, text="")
+        elif row.deleted or heard.version < row.version:
+            return None
+        elif heard.version == row.version and not _brings_files(session, row, texts):
+            return row if row.event == heard.event else None
+        else:
+            row.revision += 1
+        row.text, row.masked, row.sender_name = masked.text, kinds, name
+        row.version, row.event = heard.version, heard.event
+        session.add(row)
+        session.flush()
+        if heard.files:
+            _keep_files(session, row, texts)
+    return row
+
+
+def _brings_files(session: Session, row: ChatMessage, files: Sequence[tuple[str, bytes]]) -> bool:
+    """Of two events about one message only one may tell of its files."""
+    return bool(files) and not store.files_of(session, row)
+
+
+def _thread_row(session: Session, chat: Chat, heard: Heard, name: str) -> ChatThread:
+    spot = heard.spot
+    row = store.thread_of(session, chat.channel.name, spot.place, spot.thread)
+    if row is None:
+        row = ChatThread(
+            channel=chat.channel.name,
+            place=spot.place,
+            thread=spot.thread,
+            direct=heard.direct,
+            asker=heard.sender,
+            asker_name=name,
+        )
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _fetched(chat: Chat, heard: Heard) -> list[tuple[str, bytes]]:
+    files = [file for file in heard.files[:MAX_FILES] if file.size <= MAX_FILE_BYTES]
+    return [(file.name, chat.channel.fetch(file)) for file in files]
+
+
+def _kinds_in(content: bytes) -> tuple[str, ...]:
+    return mask_secrets(content.decode("utf-8", "replace")).kinds
+
+
+def _keep_files(session: Session, row: ChatMessage, files: Sequence[tuple[str, bytes]]) -> None:
+    store.forget_files(session, row)
+    for position, (name, content) in enumerate(files):
+        session.add(ChatFile(chat_message_id=row.id or 0, position=position, filename=name, content=content))
+
+
+def _warn(chat: Chat, heard: Heard, message: ChatMessage) -> None:
+    """Somebody has shown a secret: said for that person's eyes only."""
+    if not message.masked or message.warned:
+        return
+    rule = chat.rules.of(heard.spot.place)
+    language = rule.language or chat.ports.language(message.text)
+    text = phrases_for(language).leaked.format(kinds=", ".join(message.masked))
+    chat.channel.whisper(heard.spot, heard.sender, plain_reply(text, language=language))
+    with chat.database.write() as session:
+        session.get_one(ChatMessage, message.id).warned = True
+
+
+def _reply_to(chat: Chat, heard: Heard, rule: Rule, message: ChatMessage) -> bool:
+    """False when it turned out to be nothing for us."""
+    if heard.addressed:
+        chat.channel.busy(heard.spot, phrases_for(rule.language or "en").looking)
+    answered = _answered(chat, heard, message)
+    by_asker = _is_by_asker(chat, heard)
+    decided = verdict(answered, chat.policy, mode=rule.answer, addressed=heard.addressed, by_asker=by_asker)
+    with chat.database.write() as session:
+        row = session.get_one(ChatMessage, message.id)
+        if row.deleted or row.revision != message.revision:
+            return True  # it has changed meanwhile: the later event answers it
+        thread = session.get_one(ChatThread, row.thread_id)
+        reply = _reply(session, thread, row, answered=answered, decided=decided, rule=rule)
+        key = f"answer:{row.id}"
+        standing = store.post_by_key(session, key)
+        if reply is None and standing is None:
+            return _leave(session, row)
+        thread.language = answered.triage.language
+        row.decided = row.revision
+        content = reply.as_json() if reply else None
+        store.want_post(session, key, channel=thread.channel, place=thread.place, thread=thread.thread, content=content)
+    posting.post_due(chat)
+    return True
+
+
+def _leave(session: Session, row: ChatMessage) -> bool:
+    """We say nothing: then we keep nothing either, unless it belongs to a conversation of ours."""
+    row.decided = row.revision
+    store.forget_message(session, row)
+    return False
+
+
+def _answered(chat: Chat, heard: Heard, message: ChatMessage) -> Answered:
+    """The first message of the thread stands as the subject of later ones: they lean on it."""
+    with chat.database.read() as session:
+        files = store.files_of(session, message)
+        thread = session.get_one(ChatThread, message.thread_id)
+        first = store.message_of(session, thread, thread.thread)
+    subject = "" if heard.is_first else first.text if first else _first_words(chat, heard.spot)
+    texts = [(item.filename, item.text) for item in attached_texts([_as_part(file) for file in files]) if item.text]
+    request = Request(
+        id="",
+        channel=chat.channel.name,
+        subject=subject[:MAX_SUBJECT_CHARS],
+        body=message.text,
+        attachments=tuple(file.filename for file in files),
+    )
+    return answer(chat.ports, request, attachments=texts)
+
+
+def _as_part(file: ChatFile) -> Attachment:
+    digest = hashlib.sha256(file.content).hexdigest()
+    return Attachment(filename=file.filename, content_type="", content=file.content, sha256=digest, inline=False)
+
+
+def _first_words(chat: Chat, spot: Spot) -> str:
+    """Of a thread that we were called into."""
+    try:
+        said = chat.channel.history(spot)
+    except ChatError:
+        return ""
+    return said[0].text if said else ""
+
+
+def _is_by_asker(chat: Chat, heard: Heard) -> bool:
+    thread = _thread(chat, heard)
+    return not heard.is_first and not heard.to_others and thread.asker == heard.sender
+
+
+def _thread(chat: Chat, heard: Heard) -> ChatThread:
+    with chat.database.read() as session:
+        thread = store.thread_of(session, chat.channel.name, heard.spot.place, heard.spot.thread)
+    assert thread is not None
+    return thread
+
+
+def _reply(
+    session: Session, thread: ChatThread, row: ChatMessage, *, answered: Answered, decided: Verdict, rule: Rule
+) -> Reply | None:
+    language = rule.language or answered.triage.language
+    if decided == "silent":
+        return None
+    if decided == "ask":
+        return ask_reply(answered.draft, language=language, to=row.sender)
+    if decided in {"offer", "help"}:
+        buttons: tuple[Button, ...] = ("person",) if decided == "offer" else ()
+        return replace(_plain(rule, decided, language), buttons=buttons, to=row.sender)
+    earlier = [post for post in store.posts_in(session, thread) if post.key != f"answer:{row.id}" and post.content]
+    told = answering.said_before(reply_of(post.content) for post in earlier if post.content)
+    reply = answer_reply(answered, told=told, language=language, to=row.sender)
+    return reply or replace(_plain(rule, "told", language), buttons=("person",), to=row.sender)
+
+
+def _plain(rule: Rule, phrase: str, language: str) -> Reply:
+    language = rule.language or language
+    return plain_reply(getattr(phrases_for(language), phrase), language=language)
+
+
+def _deleted(chat: Chat, heard: Heard) -> bool:
+    """Its text is forgotten and our answer to it taken back; a deletion that comes first leaves a mark."""
+    with chat.database.write() as session:
+        thread = store.thread_of(session, chat.channel.name, heard.spot.place, heard.spot.thread)
+        if thread is None:
+            return False
+        row = store.message_of(session, thread, heard.id) or ChatMessage(
+            thread_id=thread.id or 0, external_id=heard.id, sender=heard.sender, text=""
+        )
+        row.text, row.deleted, row.masked = "", True, []
+        session.add(row)
+        session.flush()
+        store.forget_files(session, row)
+        standing = store.post_by_key(session, f"answer:{row.id}")
+        if standing is not None:
+            store.want_post(
+                session, standing.key, channel=thread.channel, place=thread.place, thread=thread.thread, content=None
+            )
+        file_deletion(session, thread, row)
+    posting.post_due(chat)
+    return True

@@ -1,0 +1,159 @@
+"""Drafts that wait, as cards in the engineers' channel: the same decisions as on the desk, by the same rules."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlmodel import Session, col, select
+
+from agent import approval, handling
+from agent.chat.answering import plain_reply
+from agent.chat.service import Chat
+from agent.chat.values import Reply, Spot
+from agent.errors import ApprovalError, HandlingError
+from agent.slack import card_view
+from agent.store import chat as store
+from agent.store import drafts, tickets
+from agent.store.chat_tables import ChatPost
+from agent.store.tables import Draft, DraftState, Engineer, Ticket, now
+
+log = structlog.get_logger()
+
+PREFIX = "card_"
+APPROVE, EDIT, REJECT, ASSIGN = f"{PREFIX}approve", f"{PREFIX}edit", f"{PREFIX}reject", f"{PREFIX}assign"
+NEW_FOR = timedelta(days=7)
+"""Older drafts get no card any more: the first start must not flood the channel."""
+AT_ONCE = 20
+STRANGER = "Your account is not mapped to an engineer, so nothing was done. `minerva user chat` maps it."
+
+
+def keep_cards(chat: Chat, place: str, desk_url: str) -> None:
+    """A card for each draft that waits, and on each card what has become of its draft."""
+    with chat.database.read() as session:
+        wanted = {draft.id: draft for draft in _without_card(session) + _with_open_card(session)}
+    for draft in wanted.values():
+        with chat.database.write() as session:
+            content = _card(session, tickets.by_id(session, Draft, draft.id or 0), desk_url).as_json()
+            store.want_post(session, f"card:{draft.id}", channel="slack", place=place, thread="", content=content)
+
+
+def _without_card(session: Session) -> list[Draft]:
+    waiting = select(Draft).where(Draft.state == DraftState.WAITING, col(Draft.created_at) > now() - NEW_FOR)
+    return [
+        draft
+        for draft in session.exec(waiting.order_by(col(Draft.id).desc()).limit(AT_ONCE))
+        if store.post_by_key(session, f"card:{draft.id}") is None
+    ]
+
+
+def _with_open_card(session: Session) -> list[Draft]:
+    is_open = col(ChatPost.content)["extra"]["open"].as_boolean().is_(True)
+    posts = session.exec(select(ChatPost.key).where(col(ChatPost.key).startswith("card:"), is_open))
+    return [tickets.by_id(session, Draft, int(key.partition(":")[2])) for key in posts]
+
+
+def _card(session: Session, draft: Draft, desk_url: str) -> Reply:
+    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
+    assignee = session.get(Engineer, ticket.assignee_id) if ticket.assignee_id else None
+    decision = tickets.decision_on(session, draft.id)
+    view = card_view.CardView(
+        ticket=ticket,
+        draft=draft,
+        content=drafts.content_of(draft),
+        files=tuple(file.filename for file in drafts.attachments_of(session, draft)),
+        assignee=assignee.name if assignee else "",
+        decided_by=decision[1] if decision else "",
+        desk_url=desk_url,
+    )
+    extra = {"blocks": card_view.card_blocks(view), "open": draft.state == DraftState.WAITING}
+    return Reply(paragraphs=(f"{ticket.number}: {draft.state}",), extra=extra)
+
+
+def form_for(chat: Chat, name: str, value: str, sender: str) -> dict[str, Any] | None:
+    """For editing and rejecting; None for other buttons, and for strangers, who are told so by `clicked`."""
+    if name not in {EDIT, REJECT}:
+        return None
+    draft_id, _, binding = value.partition(":")
+    with chat.database.read() as session:
+        if store.engineer_of(session, "slack", sender) is None:
+            return None
+        draft = tickets.by_id(session, Draft, int(draft_id))
+    where = {"draft": draft_id, "binding": binding}
+    return card_view.edit_form(where, draft.body) if name == EDIT else card_view.reject_form(where)
+
+
+def clicked(chat: Chat, action: Mapping[str, Any], sender: str, body: Mapping[str, Any]) -> bool:
+    draft_id, _, binding = action.get("value", "").partition(":")
+    name = action["action_id"]
+    with chat.database.read() as session:
+        engineer = store.engineer_of(session, "slack", sender)
+    problem = STRANGER if engineer is None else ""
+    if engineer is not None and name == APPROVE:
+        problem = _decide(chat, lambda session: _approve(chat, session, int(draft_id), engineer, binding))
+    elif engineer is not None and name == ASSIGN:
+        problem = _decide(chat, lambda session: _assign(session, int(draft_id), engineer))
+    _say(chat, body["channel"]["id"], sender, problem)
+    return True
+
+
+def submitted(chat: Chat, form: str, where: Mapping[str, str], values: Mapping[str, str], sender: str) -> bool:
+    if form not in {EDIT, REJECT}:
+        return False
+    with chat.database.read() as session:
+        engineer = store.engineer_of(session, "slack", sender)
+        post = store.post_by_key(session, f"card:{where['draft']}")
+    draft_id = int(where["draft"])
+    if engineer is None:
+        problem = STRANGER
+    elif form == REJECT:
+        problem = _decide(
+            chat, lambda s: approval.reject(s, draft_id, engineer=engineer, reason=values.get("reason", ""))
+        )
+    else:
+        vouched = bool(values.get("vouched"))
+        problem = _decide(
+            chat,
+            lambda s: _approve(chat, s, draft_id, engineer, where["binding"], body=values.get("body"), vouched=vouched),
+        )
+    _say(chat, post.place if post else "", sender, problem)
+    return True
+
+
+def _approve(
+    chat: Chat,
+    session: Session,
+    draft_id: int,
+    engineer: Engineer,
+    binding: str,
+    *,
+    body: str | None = None,
+    vouched: bool = False,
+) -> None:
+    approval.approve(session, chat.settings, draft_id, engineer=engineer, binding=binding, body=body, vouched=vouched)
+
+
+def _assign(session: Session, draft_id: int, engineer: Engineer) -> None:
+    draft = tickets.by_id(session, Draft, draft_id)
+    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
+    handling.assign(session, ticket, engineer, by=engineer, batch=uuid.uuid4().hex)
+
+
+def _decide(chat: Chat, decision: Any) -> str:
+    """Why it was not taken; empty when it was."""
+    try:
+        with chat.database.write() as session:
+            decision(session)
+    except (ApprovalError, HandlingError) as error:
+        problems = getattr(error, "problems", ())
+        return f"{error} {'; '.join(problems)}".strip()
+    chat.wake()
+    return ""
+
+
+def _say(chat: Chat, place: str, sender: str, problem: str) -> None:
+    if problem and place:
+        chat.channel.whisper(Spot(place=place, thread=""), sender, plain_reply(problem, language="en"))

@@ -1,0 +1,221 @@
+"""The Web API behind `agent.chat.values.Channel`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from http.client import HTTPException
+from typing import Any
+
+import httpx
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from agent.chat.values import Heard, Reply, ReplyFile, Said, SharedFile, Spot
+from agent.errors import ChatError
+from agent.slack import reading
+from agent.slack.blocks import fallback_text, footer_blocks, message_blocks
+from agent.slack.markup import markdown_of, safe_markdown
+from agent.store.tables import now
+
+log = structlog.get_logger()
+
+TIMEOUT_S = 20
+MAX_STREAM_CHARS = 11_000
+"""Of the 12,000 that a stream may hold."""
+POSTED = "minerva_post"
+"""Type of the metadata that our messages carry: their key."""
+_LASTING = {
+    "account_inactive", "cant_update_message", "channel_not_found", "invalid_auth", "invalid_blocks", "is_archived",
+    "message_not_found", "missing_scope", "msg_too_long", "no_text", "not_in_channel", "restricted_action",
+    "thread_not_found", "token_revoked", "user_not_in_channel",
+}  # fmt: skip
+
+
+class SlackChannel:
+    name = "slack"
+
+    def __init__(self, client: WebClient, *, me: str, streams: bool = True) -> None:
+        """`me` is our own user id."""
+        self.client = client
+        self.me = me
+        self._streams = streams
+        self.name_of = lru_cache(maxsize=2000)(self._name_of)
+
+    def heard(self, kind: str, body: Mapping[str, Any]) -> Heard | None:
+        return reading.heard(body, me=self.me) if kind == "event" else None
+
+    def _name_of(self, sender: str) -> str:
+        user = sender.rpartition("/")[2]
+        try:
+            profile = self.client.users_info(user=user)["user"].get("profile", {})
+        except (SlackClientError, OSError):
+            return user
+        return str(profile.get("display_name") or profile.get("real_name") or user)
+
+    def fetch(self, file: SharedFile) -> bytes:
+        """Slack answers with a page for signing in when the token may not read files."""
+        headers = {"Authorization": f"Bearer {self.client.token}"}
+        try:
+            answer = httpx.get(file.address, headers=headers, timeout=TIMEOUT_S)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise ChatError(f"cannot fetch a file from Slack: {error}") from error
+        if answer.headers.get("content-type", "").startswith("text/html") and not file.name.endswith((".html", ".htm")):
+            raise ChatError("Slack gives no files: the scope files:read is missing", permanent=True)
+        return answer.content
+
+    def history(self, spot: Spot) -> Sequence[Said]:
+        """The first 200 messages."""
+        found = call(self.client.conversations_replies, channel=spot.place, ts=spot.thread, limit=200)
+        return [
+            Said(
+                id=message["ts"],
+                sender=message.get("user", ""),
+                name=self.name_of(message.get("user", "")),
+                text=markdown_of(message.get("text", ""), me=self.me),
+                ours=message.get("user") == self.me,
+            )
+            for message in found["messages"]
+        ]
+
+    def put(self, spot: Spot, key: str, reply: Reply, standing: str | None) -> str:
+        if standing is not None:
+            self._change(spot, key, reply, standing)
+            return standing
+        if reply.sources and spot.thread and self._streams:
+            streamed = self._stream(spot, key, reply)
+            if streamed:
+                return streamed
+        return str(call(self.client.chat_postMessage, **self._message(spot, key, reply), **_in(spot))["ts"])
+
+    def _message(self, spot: Spot, key: str, reply: Reply) -> dict[str, Any]:
+        return {
+            "channel": spot.place,
+            "text": fallback_text(reply) or "-",
+            "blocks": reply.extra.get("blocks") or message_blocks(reply, key, now().date()),
+            "metadata": _metadata(key),
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+
+    def _change(self, spot: Spot, key: str, reply: Reply, standing: str) -> None:
+        message = self._message(spot, key, reply)
+        del message["unfurl_links"], message["unfurl_media"]
+        try:
+            self.client.chat_update(ts=standing, **message)
+        except SlackApiError as error:
+            if error.response["error"] != "streaming_state_conflict":
+                raise trouble(error) from error
+            call(self.client.chat_stopStream, channel=spot.place, ts=standing)  # left open by a restart
+            call(self.client.chat_update, ts=standing, **message)
+        except (OSError, HTTPException, SlackClientError) as error:
+            raise trouble(error) from error
+
+    def _stream(self, spot: Spot, key: str, reply: Reply) -> str | None:
+        """The id; None where Slack does not let us stream (no such feature, or too many streams this minute)."""
+        first, *rest = _within(reply.shown, MAX_STREAM_CHARS)
+        team, _, user = reply.to.rpartition("/")
+        try:
+            started = self.client.chat_startStream(
+                channel=spot.place,
+                thread_ts=spot.thread,
+                recipient_team_id=team,
+                recipient_user_id=user,
+                markdown_text=safe_markdown(first),
+            )
+        except SlackApiError as error:
+            log.info("slack_no_stream", reason=error.response["error"])
+            return None
+        except (OSError, HTTPException, SlackClientError) as error:
+            raise trouble(error) from error
+        ts = str(started["ts"])
+        for paragraph in rest:
+            more = f"\n\n{safe_markdown(paragraph)}"
+            call(self.client.chat_appendStream, channel=spot.place, ts=ts, markdown_text=more)
+        below = footer_blocks(reply, key, now().date())
+        call(self.client.chat_stopStream, channel=spot.place, ts=ts, blocks=below, metadata=_metadata(key))
+        return ts
+
+    def attach(self, spot: Spot, files: Sequence[ReplyFile]) -> None:
+        for file in files:
+            call(
+                self.client.files_upload_v2, channel=spot.place, filename=file.filename, content=file.content,
+                thread_ts=spot.thread or None,
+            )  # fmt: skip
+
+    def take_back(self, spot: Spot, standing: str) -> None:
+        try:
+            call(self.client.chat_delete, channel=spot.place, ts=standing)
+        except ChatError as error:
+            if "message_not_found" not in str(error):
+                raise
+
+    def find(self, spot: Spot, key: str, known: set[str]) -> str | None:
+        """By its key; or a stream that was never ended, which carries none yet."""
+        if not spot.thread:
+            return None
+        found = call(
+            self.client.conversations_replies, channel=spot.place, ts=spot.thread, limit=200, include_all_metadata=True
+        )
+        for message in found["messages"]:
+            if message.get("user") != self.me or message["ts"] in known or message.get("files"):
+                continue
+            metadata = message.get("metadata", {})
+            if not metadata or metadata.get("event_payload", {}).get("key") == key:
+                return str(message["ts"])
+        return None
+
+    def whisper(self, spot: Spot, sender: str, reply: Reply) -> None:
+        blocks = reply.extra.get("blocks") or message_blocks(reply, "", now().date())
+        user = sender.rpartition("/")[2]
+        call(self.client.chat_postEphemeral, channel=spot.place, user=user, text=fallback_text(reply), blocks=blocks)
+
+    def busy(self, spot: Spot, text: str) -> None:
+        try:
+            self.client.assistant_threads_setStatus(channel_id=spot.place, thread_ts=spot.thread, status=f"{text} …")
+        except (SlackClientError, OSError, HTTPException) as error:
+            log.info("slack_no_status", reason=type(error).__name__)
+
+
+def call(method: Callable[..., Any], **arguments: Any) -> Any:
+    """What the Web API answers. Raises ChatError."""
+    try:
+        return method(**{name: value for name, value in arguments.items() if value is not None})
+    except (SlackClientError, OSError, HTTPException) as error:
+        raise trouble(error) from error
+
+
+def trouble(error: Exception) -> ChatError:
+    """What Slack refused did not happen; when no answer came it may have."""
+    if not isinstance(error, SlackApiError):
+        return ChatError(f"no answer from Slack: {type(error).__name__}", uncertain=True)
+    response = error.response
+    if response.status_code == 429:
+        wait_s = float(response.headers.get("Retry-After", 1))
+        return ChatError("Slack asks us to wait (ratelimited)", retry_after_s=wait_s)
+    code = str(response.get("error"))
+    detail = "; ".join(response.get("response_metadata", {}).get("messages", []))
+    needed = f", needed: {response['needed']}" if response.get("needed") else ""
+    text = f"Slack refused: {code}{needed}{f' ({detail})' if detail else ''}"
+    return ChatError(text, permanent=code in _LASTING, uncertain=response.status_code >= 500)
+
+
+def _in(spot: Spot) -> dict[str, str]:
+    return {"thread_ts": spot.thread} if spot.thread else {}
+
+
+def _metadata(key: str) -> dict[str, Any]:
+    return {"event_type": POSTED, "event_payload": {"key": key}}
+
+
+def _within(paragraphs: Sequence[str], most: int) -> list[str]:
+    """As many as fit, the first cut if it alone does not."""
+    kept, size = [paragraphs[0][:most]], len(paragraphs[0])
+    for paragraph in paragraphs[1:]:
+        size += len(paragraph) + 2
+        if size > most:
+            break
+        kept.append(paragraph)
+    return kept
