@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from sqlmodel import Session, col, select
 
 from agent import approval, handling
 from agent.chat.answering import plain_reply
 from agent.chat.service import Chat
 from agent.chat.values import Reply, Spot
-from agent.errors import ApprovalError, HandlingError
+from agent.desk import access
+from agent.errors import HelpdeskError
 from agent.slack import card_view
 from agent.store import chat as store
-from agent.store import drafts, tickets
+from agent.store import audit, drafts, tickets
 from agent.store.chat_tables import ChatPost
 from agent.store.tables import Draft, DraftState, Engineer, Ticket, now
 
-log = structlog.get_logger()
+Decision = Callable[[Session, Draft, Engineer], None]
 
 PREFIX = "card_"
 APPROVE, EDIT, REJECT, ASSIGN = f"{PREFIX}approve", f"{PREFIX}edit", f"{PREFIX}reject", f"{PREFIX}assign"
@@ -87,38 +87,32 @@ def form_for(chat: Chat, name: str, value: str, sender: str) -> dict[str, Any] |
 
 
 def clicked(chat: Chat, action: Mapping[str, Any], sender: str, body: Mapping[str, Any]) -> bool:
+    """Editing and rejecting wait for their forms; a stranger is told at once."""
     draft_id, _, binding = action.get("value", "").partition(":")
-    name = action["action_id"]
-    with chat.database.read() as session:
-        engineer = store.engineer_of(session, "slack", sender)
-    problem = STRANGER if engineer is None else ""
-    if engineer is not None and name == APPROVE:
-        problem = _decide(chat, lambda session: _approve(chat, session, int(draft_id), engineer, binding))
-    elif engineer is not None and name == ASSIGN:
-        problem = _decide(chat, lambda session: _assign(session, int(draft_id), engineer))
+    decisions: dict[str, Decision] = {
+        APPROVE: lambda session, draft, engineer: _approve(chat, session, draft, engineer, binding),
+        ASSIGN: _assign,
+    }
+    decision = decisions.get(action["action_id"], lambda *_: None)
+    problem = _decide(chat, int(draft_id), sender, action["action_id"], decision)
     _say(chat, body["channel"]["id"], sender, problem)
     return True
 
 
 def submitted(chat: Chat, form: str, where: Mapping[str, str], values: Mapping[str, str], sender: str) -> bool:
-    if form not in {EDIT, REJECT}:
-        return False
-    with chat.database.read() as session:
-        engineer = store.engineer_of(session, "slack", sender)
-        post = store.post_by_key(session, f"card:{where['draft']}")
-    draft_id = int(where["draft"])
-    if engineer is None:
-        problem = STRANGER
-    elif form == REJECT:
-        problem = _decide(
-            chat, lambda s: approval.reject(s, draft_id, engineer=engineer, reason=values.get("reason", ""))
-        )
-    else:
+    def edit(session: Session, draft: Draft, engineer: Engineer) -> None:
         vouched = bool(values.get("vouched"))
-        problem = _decide(
-            chat,
-            lambda s: _approve(chat, s, draft_id, engineer, where["binding"], body=values.get("body"), vouched=vouched),
-        )
+        _approve(chat, session, draft, engineer, where["binding"], body=values.get("body"), vouched=vouched)
+
+    def reject(session: Session, draft: Draft, engineer: Engineer) -> None:
+        approval.reject(session, draft.id or 0, engineer=engineer, reason=values.get("reason", ""))
+
+    decisions: dict[str, Decision] = {EDIT: edit, REJECT: reject}
+    if form not in decisions:
+        return False
+    problem = _decide(chat, int(where["draft"]), sender, form, decisions[form])
+    with chat.database.read() as session:
+        post = store.post_by_key(session, f"card:{where['draft']}")
     _say(chat, post.place if post else "", sender, problem)
     return True
 
@@ -126,30 +120,41 @@ def submitted(chat: Chat, form: str, where: Mapping[str, str], values: Mapping[s
 def _approve(
     chat: Chat,
     session: Session,
-    draft_id: int,
+    draft: Draft,
     engineer: Engineer,
     binding: str,
     *,
     body: str | None = None,
     vouched: bool = False,
 ) -> None:
-    approval.approve(session, chat.settings, draft_id, engineer=engineer, binding=binding, body=body, vouched=vouched)
+    approval.approve(
+        session, chat.settings, draft.id or 0, engineer=engineer, binding=binding, body=body, vouched=vouched
+    )
 
 
-def _assign(session: Session, draft_id: int, engineer: Engineer) -> None:
-    draft = tickets.by_id(session, Draft, draft_id)
+def _assign(session: Session, draft: Draft, engineer: Engineer) -> None:
     ticket = tickets.by_id(session, Ticket, draft.ticket_id)
     handling.assign(session, ticket, engineer, by=engineer, batch=uuid.uuid4().hex)
 
 
-def _decide(chat: Chat, decision: Any) -> str:
-    """Why it was not taken; empty when it was."""
+def _decide(chat: Chat, draft_id: int, sender: str, name: str, decision: Decision) -> str:
+    """Why it was not done; empty when it was. By the table of the desk, and into its audit log."""
+    with chat.database.read() as session:
+        engineer = store.engineer_of(session, "slack", sender)
+        draft = tickets.by_id(session, Draft, draft_id)
+        number = tickets.by_id(session, Ticket, draft.ticket_id).number
+    if engineer is None:
+        return STRANGER
+    path, action = f"/tickets/{number}/drafts/{draft_id}", name.removeprefix(PREFIX)
     try:
         with chat.database.write() as session:
-            decision(session)
-    except (ApprovalError, HandlingError) as error:
-        problems = getattr(error, "problems", ())
-        return f"{error} {'; '.join(problems)}".strip()
+            access.check(session, engineer, "POST", path, {"number": number})
+            decision(session, tickets.by_id(session, Draft, draft_id), engineer)
+            audit.append(session, actor=engineer.email, action=action, subject=path, detail="in Slack")
+    except HelpdeskError as error:
+        with chat.database.write() as session:
+            audit.append(session, actor=engineer.email, action=f"{action}, refused", subject=path, detail="in Slack")
+        return f"{error} {'; '.join(getattr(error, 'problems', ()))}".strip()
     chat.wake()
     return ""
 

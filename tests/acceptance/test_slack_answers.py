@@ -133,7 +133,9 @@ def test_an_edited_question_changes_its_answer_and_a_deleted_one_takes_it_back(r
     first = running.answer("C1HELP", ts)
     running.slack.edit("C1HELP", ts, f"{ME} What is the quota of the scratch folder?")
     changed = wait_for(
-        lambda: next((m for m in running.ours("C1HELP", ts) if "quota of the scratch folder is shared" in text_of(m)), None)
+        lambda: next(
+            (m for m in running.ours("C1HELP", ts) if "quota of the scratch folder is shared" in text_of(m)), None
+        )
     )
     assert changed["ts"] == first["ts"]
     assert "apply for an account" not in text_of(changed)

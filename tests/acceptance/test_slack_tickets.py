@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from agent import handling
 from agent.store import chat as store
-from agent.store import inbound, people, tickets
+from agent.store import audit, inbound, people, tickets
 from agent.store.tables import Approval, Message, Outbound, Ticket
 
 LAW = "Which law holds for my account?"
@@ -239,6 +239,22 @@ def test_strangers_may_not_decide(running: Running) -> None:
     assert len(running.slack.views) == views
     with running.database.read() as session:
         assert tickets.by_number(session, number).status == "drafted"
+
+
+def test_the_roles_of_the_desk_hold_on_cards_and_its_log_tells_of_them(running: Running) -> None:
+    running.engineer("Vera", "T0HOME/U2ALAN")
+    with running.database.write() as session:
+        people.by_email(session, "vera@minerva.example").role = "viewer"
+    _, number = ticket_from(running, LAW)
+    running.slack.ephemerals.clear()
+    with running.slack.lock:
+        running.slack.channels["G1CARDS"].members.add("U2ALAN")
+    running.slack.click("U2ALAN", "G1CARDS", card_of(running, number)["ts"], "card_approve")
+    assert "Your role, viewer" in wait_for(lambda: running.slack.ephemerals[:])[0]["text"]
+    assert not outbounds(running, number)
+    with running.database.read() as session:
+        entry = audit.newest(session)[0]
+    assert (entry.actor, entry.action) == ("vera@minerva.example", "approve, refused")
 
 
 def test_editing_on_the_card(running: Running) -> None:
