@@ -16,8 +16,8 @@ from agent.chat.values import Reply, Spot
 from agent.desk import access
 from agent.errors import HelpdeskError
 from agent.slack import card_view
-from agent.store import chat as store
 from agent.store import audit, drafts, tickets
+from agent.store import chat as store
 from agent.store.chat_tables import ChatPost
 from agent.store.tables import Draft, DraftState, Engineer, Ticket, now
 

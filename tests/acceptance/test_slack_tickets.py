@@ -12,8 +12,8 @@ from slack_fixture import ME, Running, buttons_of, running_slack, text_of, wait_
 from sqlmodel import select
 
 from agent import handling
-from agent.store import chat as store
 from agent.store import audit, inbound, people, tickets
+from agent.store import chat as store
 from agent.store.tables import Approval, Message, Outbound, Ticket
 
 LAW = "Which law holds for my account?"
