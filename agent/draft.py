@@ -13,6 +13,8 @@ from agent.attachment import Attachment
 Outcome = Literal["answer", "caveat", "ask", "escalate"]
 Colour = Literal["green", "amber", "red"]
 """Green: every check passed. Amber: a person should look. Red: does not leave as it stands."""
+Register = Literal["mail", "slack", "note"]
+"""Who reads it: a requester by mail, a requester in a chat, a colleague."""
 Part = Literal["claim", "command", "next_step", "question", "unanswered", "script"]
 
 
@@ -132,6 +134,7 @@ class Question:
     ticket: str = ""
     """Number of the ticket; empty outside one."""
     level: str = ""
+    register: Register = "mail"
 
 
 Compose = Callable[[Question, Sequence[Evidence], float], Draft]

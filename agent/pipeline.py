@@ -18,7 +18,7 @@ from sqlmodel import Session
 
 from agent.attachment import script_file
 from agent.checks.draft import Asked, check_draft
-from agent.draft import Compose, Draft, Evidence, Question, renumbered
+from agent.draft import Compose, Draft, Evidence, Question, Register, renumbered
 from agent.evidence import evidence_of_diagnosis, evidence_of_passage
 from agent.filing import file_mail
 from agent.mail.outbound import subject_for
@@ -142,9 +142,14 @@ def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: 
 
 
 def answer(
-    ports: Ports, request: Request, *, attachments: Sequence[tuple[str, str]] = (), instruction: str = ""
+    ports: Ports,
+    request: Request,
+    *,
+    attachments: Sequence[tuple[str, str]] = (),
+    instruction: str = "",
+    register: Register | None = None,
 ) -> Answered:
-    """Place, diagnose, retrieve, compose. `attachments` are (file name, text)."""
+    """Place, diagnose, retrieve, compose. `attachments` are (file name, text); the register is that of the channel."""
     request, attachments, instruction = _masked(request, attachments, instruction)
     placed = ports.place(request)
     diagnosis = ports.diagnose(f"{request.subject}\n{request.body}", attachments)
@@ -157,6 +162,7 @@ def answer(
         instruction=instruction,
         ticket=request.id,
         level=placed.level,
+        register=register or ("slack" if request.channel == "slack" else "mail"),
     )
     citable = [item for item in evidence if not item.internal]
     drafted = ports.compose(question, citable, answerable)

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.draft import Register
+
 if TYPE_CHECKING:
+    from agent.draft import Draft
     from agent.pipeline import Answered
 
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in words.")],
+    register: Annotated[
+        Register, typer.Option("--register", help="How a language model, when one is served, writes it.")
+    ] = "slack",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Answer a question from the knowledge base, with citations; needs no running server."""
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
-    answered = _answer(question)
+    answered = _answer(question, register)
     print(json.dumps(_as_dict(answered), ensure_ascii=False) if as_json else _as_text(answered))
 
 
-def _answer(question: str) -> Answered:
+def _answer(question: str, register: Register) -> Answered:
     from agent import pipeline  # noqa: PLC0415  # seconds to import, not needed for `--help`
     from agent.models import Models, ports_on  # noqa: PLC0415
     from agent.settings import load_settings  # noqa: PLC0415
@@ -32,7 +38,8 @@ def _answer(question: str) -> Answered:
     settings = load_settings()
     models = Models(settings)
     models.load()
-    return pipeline.answer(ports_on(models), Request(id="ask", channel="slack", subject="", body=question))
+    request = Request(id="ask", channel="slack", subject="", body=question)
+    return pipeline.answer(ports_on(models), request, register=register)
 
 
 def _as_text(answered: Answered) -> str:
@@ -49,9 +56,15 @@ def _as_text(answered: Answered) -> str:
     sure = {"answer": "evidence found", "caveat": "covered only in part"}.get(draft.outcome, "not sure")
     lines.append(
         f"({sure}; {placed.level} {placed.level_confidence:.0%}, {placed.type} {placed.type_confidence:.0%}; "
-        "chosen from the articles, no language model)"
+        f"{_way(draft)})"
     )
     return "\n\n".join(lines)
+
+
+def _way(draft: Draft) -> str:
+    if draft.generation is None:
+        return "chosen from the articles, no language model"
+    return draft.generation.trouble or f"written by {draft.model}, each statement checked"
 
 
 def _as_dict(answered: Answered) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from agent.checks.code import prose_of
-from agent.draft import Compose, Draft, Evidence, Generation, Question
+from agent.draft import Compose, Draft, Evidence, Generation, Question, Register
 from agent.errors import LanguageModelError
 from agent.llm.budget import Counted, Meter, fit
 from agent.llm.chat import Ask, Chat, Reply, Told, tell_nobody
@@ -26,7 +26,7 @@ LANGUAGES = {
     "lt": "Lithuanian", "lv": "Latvian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese",
     "ro": "Romanian", "sk": "Slovak", "sl": "Slovenian", "sv": "Swedish", "uk": "Ukrainian",
 }  # fmt: skip
-REGISTERS = {
+REGISTERS: dict[Register, str] = {
     "mail": "Register: an e-mail. Whole sentences, polite, no salutation.",
     "slack": "Register: a chat message. At most four short statements, no salutation.",
     "note": "Register: a note for a colleague. Terse; name the rule, the line and the doubt.",
@@ -95,12 +95,10 @@ def model_composer(parts: Parts) -> Compose:
     return compose
 
 
-def chat_for(
-    question: Question, evidence: Sequence[Evidence], parts: Parts, count: Callable[[str], int], register: str = "mail"
-) -> Chat:
+def chat_for(question: Question, evidence: Sequence[Evidence], parts: Parts, count: Callable[[str], int]) -> Chat:
     """Instructions, then evidence, then the request: what repeats most comes first."""
     instructions = prompt("draft")
-    request = _request(question, register)
+    request = _request(question)
     used = count(instructions.text) + count(request) + FRAME_TOKENS
     chosen = fit(evidence, count, parts.room.context - parts.room.reply - used)
     given = "\n\n".join(_evidence(item, text) for item, text in chosen)
@@ -119,13 +117,13 @@ def _evidence(item: Evidence, text: str) -> str:
     return f'<evidence passage_id="{item.number}" from="{_inert(place)}">\n{_inert(text)}\n</evidence>'
 
 
-def _request(question: Question, register: str) -> str:
+def _request(question: Question) -> str:
     text = masked(f"Subject: {question.subject}\n\n{question.text[:MAX_REQUEST_CHARS]}")
     language = LANGUAGES.get(question.language, "English")
     lines = [f"<request>\n{_inert(text)}\n</request>"]
     if question.instruction:
         lines.append(f'<instruction from="engineer">\n{_inert(masked(question.instruction))}\n</instruction>')
-    lines.append(f"{REGISTERS[register]} Write every text in {language}; quotes stay as they are.")
+    lines.append(f"{REGISTERS[question.register]} Write every text in {language}; quotes stay as they are.")
     return "\n\n".join(lines)
 
 

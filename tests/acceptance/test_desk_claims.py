@@ -103,6 +103,12 @@ def test_each_claim_has_its_colour_its_reasons_and_its_evidence(desk: RunningDes
     claims.nth(2).locator("a.cite").click()
     expect(page.locator(".evidence mark").first).to_be_visible()
     expect(page.get_by_text("Drafted with scripted,")).to_be_visible()
+    kept = desk.draft_of(number)
+    assert (kept.model, len(kept.prompt_hash or "")) == ("scripted", 64)
+    assert kept.generation is not None
+    assert kept.generation["prompt"] == "draft-1"
+    assert kept.generation["prompt_tokens"] > 0 < kept.generation["completion_tokens"]
+    assert {"endpoint", "latency_s", "first_token_s", "repaired"} <= kept.generation.keys()
 
 
 def test_red_leaves_neither_by_a_button_nor_unchanged_by_the_form_nor_by_a_bare_request(

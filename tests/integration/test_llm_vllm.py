@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from unit.test_monitoring import NEW
-from vllm_fixture import KEY, NAME, NoVllmError, Vllm, build, running_vllm
+from vllm_fixture import KEY, NAME, PYTHON, NoVllmError, Vllm, build, running_vllm
 
 from agent.checks.draft import Asked, check_draft
 from agent.draft import Draft, Evidence, Question
@@ -99,6 +100,15 @@ def test_health_and_metrics_are_served(vllm: Vllm) -> None:
     metrics = httpx.get(f"{vllm.base}/metrics", timeout=60).text
     assert {name for name in NEW if f"vllm:{name}" not in metrics} == set(), "what the dashboard asks for"
     assert httpx.get(f"{vllm.url}/models", timeout=60).status_code == 401
+
+
+def test_the_measurement_for_gpus_runs_on_a_tiny_shape(vllm: Vllm) -> None:
+    script = Path(__file__).parents[1] / "measure_gpu.py"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(PYTHON), str(script), "--tiny"], env=environment, text=True, capture_output=True, check=True
+    )
+    assert done.stdout.count("tokens/s") == 6
 
 
 def test_zz_a_server_that_dies_in_mid_answer_is_an_error_in_words(client: Client, vllm: Vllm) -> None:

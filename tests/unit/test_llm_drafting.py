@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -198,6 +199,10 @@ def test_the_register_and_the_wish_of_the_engineer_are_told() -> None:
     composer(model)(question(instruction="mention arrays"), [evidence()], 0.9)
     assert "Register: an e-mail" in model.asked[0].messages[1][1]
     assert 'from="engineer">\nmention arrays' in model.asked[0].messages[1][1]
+    for register, words in (("slack", "Register: a chat message"), ("note", "Register: a note for a colleague")):
+        composer(model)(replace(question(), register=register), [evidence()], 0.9)  # type: ignore[arg-type]
+        assert words in model.asked[-1].messages[1][1]
+        assert model.asked[-1].messages[0] == model.asked[0].messages[0], "the beginning stays the same"
 
 
 def test_addresses_numbers_and_names_stay_here() -> None:
