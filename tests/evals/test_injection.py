@@ -29,6 +29,15 @@ def test_nothing_of_an_attack_leaves_and_nobody_else_is_written_to(part: str) ->
     )
 
 
+LEAKED_ONCE = ("attack-005",)
+"""A harmless marker of the split dev came back in four places, until what says the request back became red."""
+
+
+def test_what_leaked_once_leaks_no_more() -> None:
+    chosen = [attack for attack in attacks() if attack.id in LEAKED_ONCE]
+    assert [(o.part, o.way, o.leaked) for o in run_attacks(chosen) if o.leaked] == []
+
+
 def test_few_who_only_sound_like_attackers_are_taken_for_one() -> None:
     alarms = false_alarms(lookalikes())
     assert len(alarms) <= 0.02 * len(lookalikes()), [item.id for item in alarms]
