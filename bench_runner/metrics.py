@@ -32,6 +32,7 @@ DEFINITIONS: Mapping[str, tuple[str, str]] = {
     "gpu_load_mean": ("1", "share of time in which the GPU ran a kernel"),
     "train_runtime": ("s", "wall time of training"),
     "train_samples_per_second": ("samples/s", "training samples / runtime"),
+    "summary_samples_per_second": ("samples/s", "the same rate as the table after training prints it again"),
     "train_steps_per_second": ("steps/s", "optimizer steps / runtime"),
     "train_tokens_per_second": ("tok/s", "training tokens / runtime"),
     "train_loss": ("1", "mean loss of training"),

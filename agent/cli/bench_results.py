@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from bench_runner.comparison.selection import Selection, parallelism, select, wo
 from bench_runner.errors import NotFoundError
 from bench_runner.plausibility.findings import Judged
 from bench_runner.plotting import PICTURES, picture, write_picture
-from bench_runner.report import normalised, printable
+from bench_runner.report import VERDICTS, normalised, printable
 from bench_runner.store.results import Stored, load
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
@@ -113,7 +114,7 @@ def export(
     rows = select(_load(), chosen)
     if out.suffix == ".html":
         page.write_whole(data.table(rows), out)
-        print(f"{len(rows)} results written to {out}.")
+        print(f"{_counted(rows)} written to {out}.")
         return
     try:
         with out.open("w", newline="", encoding="utf-8") as file:
@@ -124,7 +125,14 @@ def export(
                 file.writelines(normalised(_judged(row)) + "\n" for row in rows)
     except OSError as error:
         raise NotFoundError(f"{out} cannot be written: {error.strerror}") from error
-    print(f"{len(rows)} results written to {out}.")
+    print(f"{_counted(rows)} written to {out}.")
+    if out.suffix == ".csv":
+        print("The table has no columns for that: .jsonl has verdicts and reasons.")
+
+
+def _counted(rows: Sequence[Stored]) -> str:
+    verdicts = Counter(row.verdict for row in rows)
+    return f"{len(rows)} results ({', '.join(f'{verdicts[name]} {name}' for name in VERDICTS)})"
 
 
 @selecting

@@ -25,6 +25,7 @@ METRIC_KEYS: Mapping[str, str] = {
     "total_flos": "total_flos",
     "global_step": "train_steps",
     "trainable_parameters": "trainable_parameters",
+    "summary_samples_per_second": "summary_samples_per_second",
 }
 HEADER_LINES: Mapping[str, str] = {
     "num examples": "train_samples",
@@ -116,11 +117,19 @@ def _take_row(run: _Training, line: str) -> None:
     value = number(match[2].replace(",", ""))
     if name is not None and value is not None:
         run.settings.setdefault(name, value)
-    elif match[1].strip() in METRIC_KEYS and match[1].strip() not in run.summary:
+    elif match[1].strip() in METRIC_KEYS:
         clock = _CLOCK.fullmatch(match[2])
         seconds = _seconds(clock) if clock else value
         if seconds is not None:
-            run.summary[match[1].strip()] = seconds
+            _take_summary(run, match[1].strip(), seconds)
+
+
+def _take_summary(run: _Training, name: str, value: float) -> None:
+    """The table after training repeats what the dict said; the rate of samples is kept twice, to be held together."""
+    if name not in run.summary:
+        run.summary[name] = value
+    elif name == "train_samples_per_second":
+        run.summary.setdefault("summary_samples_per_second", value)
 
 
 def _seconds(clock: re.Match[str]) -> float:

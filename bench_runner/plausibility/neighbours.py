@@ -32,12 +32,19 @@ def _groups(results: Sequence[BenchmarkResult], key: Callable[[BenchmarkResult],
     yield from (group for group in found.values() if len(group) > 1)
 
 
+def _batch(result: BenchmarkResult) -> Hashable:
+    """What was measured together: the rows of one table, or the runs that one version of a tool wrote file by file."""
+    provenance = result.provenance
+    if provenance.format == "minerva-csv":
+        return provenance.sha256
+    return (provenance.format, provenance.tool_version)
+
+
 def _workload(result: BenchmarkResult) -> tuple[Hashable, ...]:
     """What was asked of the system, apart from how many GPUs and how many requests at once."""
     spec = result.spec
-    source = result.provenance.sha256
     shared = (spec.system, spec.partition, spec.model, spec.dataset, spec.precision)
-    return (source, spec.framework, *shared, spec.max_model_len, spec.server_flags)
+    return (_batch(result), spec.framework, *shared, spec.max_model_len, spec.server_flags)
 
 
 def _per_request_load(result: BenchmarkResult) -> Hashable:
@@ -194,7 +201,7 @@ def _repeat(result: BenchmarkResult) -> Hashable:
     """All but the context length, which does not bind where answers are short: near repeats."""
     spec = result.spec
     where = (spec.system, spec.partition, spec.framework, spec.model, spec.dataset, spec.precision, spec.server_flags)
-    return (_source(result), where, spec.nodes, spec.gpus, spec.tp, spec.pp, spec.dp, spec.concurrency)
+    return (_batch(result), where, spec.nodes, spec.gpus, spec.tp, spec.pp, spec.dp, spec.concurrency)
 
 
 def repeats(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Finding]]:

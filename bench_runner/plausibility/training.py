@@ -66,6 +66,9 @@ def global_batch(result: BenchmarkResult, values: Values) -> Iterator[Finding] |
     product = micro * (accumulation or 1) * world if micro and world else None
     samples, steps = values.get("train_samples_per_second"), values.get("train_steps_per_second")
     measured = samples / steps if samples and steps else None
+    again = values.get("summary_samples_per_second")
+    if samples and again and not closeness(samples, again, relative=0.1):
+        return _twice(samples, again)
     known = [
         (name, value)
         for name, value in (
@@ -76,6 +79,12 @@ def global_batch(result: BenchmarkResult, values: Values) -> Iterator[Finding] |
         if value
     ]
     return _batches(known) if len(known) > 1 else None
+
+
+def _twice(samples: float, again: float) -> Iterator[Finding]:
+    factor = max(samples, again) / min(samples, again)
+    text = f"the Trainer prints {samples:g} samples/s, its summary {again:g}: {factor:.3g}-fold apart"
+    yield about("D14", "suspect", text, "train_samples_per_second")
 
 
 def _batches(known: list[tuple[str, float]]) -> Iterator[Finding]:
