@@ -151,7 +151,9 @@ def test_questions_to_the_stored_results(folder: Path, monkeypatch: pytest.Monke
     assert "GPUs" in run("results", "--scaling").stdout
     assert run("plot", "throughput", folder / "a.svg").exit_code == 0 and (folder / "a.svg").stat().st_size > 1000
     assert run("plot", "nothing", folder / "a.svg").exit_code == 2
-    assert "4 results written" in run("export", folder / "a.csv").stdout
+    assert "4 results (2 verified, 1 suspect, 1 invalid) written" in run("export", folder / "a.csv").stdout
+    assert run("export", folder / "a.html", "--system", "hydra").exit_code == 0
+    assert "Hydra" in (folder / "a.html").read_text(encoding="utf-8")
     assert (folder / "a.csv").read_text(encoding="utf-8").count("\n") == 5
     assert run("export", folder / "a.txt").exit_code == 2
     assert "Nothing was pushed" in run("publish", folder / "tree").stdout
