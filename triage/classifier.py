@@ -6,13 +6,14 @@ A language model, where there is one, is asked only about what the trained model
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
 from knowledge_base.encoder import Encoder
 from triage.arbitration import UNSURE, Arbiter, Verdict, arbitrate
 from triage.dataset import LEVELS, NONE, TYPES
-from triage.features import Floats, Row, digest, embedded_part, make_row
+from triage.features import Digest, Floats, Row, digest, embedded_part, make_row
 from triage.incidents import fingerprint
 from triage.language import DEFAULT, Languages
 from triage.missing import IMAGES, has_file, lacking, load_wants
@@ -58,14 +59,22 @@ class Classifier:
         return self.place_many([request])[0]
 
     def place_many(self, requests: Sequence[Request]) -> list[TriageResult]:
-        """Results in the order of the requests; the embeddings are computed in batches."""
+        """Results in the order of the requests; the embeddings are computed beside the other features."""
+        if not requests:
+            return []
         texts = [read(request) for request in requests]
-        vectors = self._encoder.encode([embedded_part(text) for text in texts]) if texts else ()
-        return [self._placed(*each) for each in zip(requests, texts, vectors, strict=True)]
+        with ThreadPoolExecutor(1) as beside:
+            embedding = beside.submit(self._encoder.encode, [embedded_part(text) for text in texts])
+            digests = [digest(self.model.space.cues, text) for text in texts]
+            languages = [self._languages.of(text.prose) if text.prose else DEFAULT for text in texts]
+            vectors = embedding.result()
+        return [self._placed(*each) for each in zip(requests, texts, digests, languages, vectors, strict=True)]
 
-    def _placed(self, request: Request, text: ReadText, vector: Floats) -> TriageResult:
+    def _placed(
+        self, request: Request, text: ReadText, digested: Digest, language: str, vector: Floats
+    ) -> TriageResult:
         flags = flags_of(self._rules, text) | attached_flags(request, text)
-        row = make_row(self.model.space, digest(self.model.space.cues, text), vector)
+        row = make_row(self.model.space, digested, vector)
         levels, types = certain(flags) or joint(self.model, row, pasted=text.only_machine)
         level, kind = choose(levels, types, self.model.none_threshold)
         verdict = self._arbitrated(request, levels, types, (level, kind), flags)
@@ -77,7 +86,6 @@ class Classifier:
         flags |= {"no_details"} if lacks else set()
         placing = Placing(level=verdict.level, type=verdict.type, confidence=confidence, urgency=urgency, flags=flags)
         route, why = route_of(self._policy, placing)
-        language = self._languages.of(text.prose) if text.prose else DEFAULT
         return TriageResult(
             id=request.id,
             level=cast("Level", verdict.level),

@@ -20,9 +20,9 @@ Floats = NDArray[np.float32]
 WORD = re.compile(r"[a-z0-9_+#]*[a-z][a-z0-9_+#]*")
 WORD_CHARS = 8_000
 LETTER_CHARS = 3_000
-EMBED_HEAD = 160
-EMBED_ASK = 140
-"""Characters of the prose's start and of the request proper that are embedded: about 70 tokens at most."""
+EMBED_HEAD = 600
+EMBED_ASK = 200
+"""Characters of the prose's start, and of the request proper where the prose is longer, that are embedded."""
 LETTER_SIZES = (3, 4, 5)
 
 SHAPES = (
@@ -91,13 +91,13 @@ class FeatureSpace:
 
 
 def embedded_part(text: ReadText) -> str:
-    """What the embedding reads: the sentences that put the request, the start of the prose, the last error line."""
+    """What the embedding reads: the prose, of a long one the start and the end of what it asks; logs only alone."""
     found = sentences(text.prose or text.machine)
-    asks = " ".join(itertools.compress(found, asking(found)))
     whole = " ".join(found)
-    if len(whole) > EMBED_HEAD + EMBED_ASK:
-        whole = f"{whole[:EMBED_HEAD]} … {asks[-EMBED_ASK:]}"
-    return f"{whole}\n{text.error[:100]}" if text.error else whole
+    if len(whole) <= EMBED_HEAD + EMBED_ASK:
+        return whole
+    asks = " ".join(itertools.compress(found, asking(found)))
+    return f"{whole[:EMBED_HEAD]} … {asks[-EMBED_ASK:]}"
 
 
 def word_terms(text: str) -> list[str]:
