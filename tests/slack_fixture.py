@@ -79,6 +79,8 @@ def place(request: Request) -> TriageResult:
     level, kind, route = "L1", "T1", "answer"
     if "law" in text:
         level, route = "L5", "approve"
+    elif "ethics" in text:
+        level, route = "L4", "approve"
     elif "workshop" in text:
         kind, route = "T3", "human"
     elif "#sbatch" in text:
@@ -213,7 +215,7 @@ def people_of(slack: SlackStandIn) -> None:
     slack.channel("C2ALL", *everybody)
     slack.channel("C3NEVER", *everybody)
     slack.channel("C4SHARED", *everybody, external=True)
-    slack.channel("G1CARDS", "U3GRACE", "U1ADA", kind="group")
+    slack.channel("G1CARDS", *everybody, kind="group")
     for user in everybody:
         slack.dm(user)
 
@@ -228,7 +230,13 @@ answer = "never"
 
 @contextmanager
 def running_slack(
-    folder: Path, *, http: bool = False, ports: Ports | None = None, slack: SlackStandIn | None = None, **settings: Any
+    folder: Path,
+    *,
+    http: bool = False,
+    ports: Ports | None = None,
+    slack: SlackStandIn | None = None,
+    second_approval: str = "L4",
+    **settings: Any,
 ) -> Iterator[Running]:
     """The desk is up as well: Slack's events reach it over HTTP where that is asked for."""
     own = slack is None
@@ -237,7 +245,7 @@ def running_slack(
         people_of(slack)
     (folder / "rules.toml").write_text(RULES)
     settings_ = Settings(
-        data_dir=folder / "var", support_address=SUPPORT, undo_s=0, slack_bot_token=BOT_TOKEN,
+        data_dir=folder / "var", support_address=SUPPORT, undo_s=0, second_approval=second_approval, slack_bot_token=BOT_TOKEN,
         slack_app_token=None if http else APP_TOKEN, slack_signing_secret=SIGNING_SECRET, slack_api_url=slack.url,
         chat_rules_file=folder / "rules.toml", **settings,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,10 @@ class CardView:
     files: tuple[str, ...]
     assignee: str
     decided_by: str
+    body: str
+    """The text that is up for approval."""
+    endorsed_by: str
+    """Who has approved it first, where two have to; else empty."""
     desk_url: str
 
 
@@ -37,9 +42,9 @@ def card_blocks(view: CardView) -> list[Block]:
         by = f" by {escaped(view.decided_by)}" if view.decided_by else ""
         return [*blocks, section(f"*{view.draft.state.capitalize()}*{by}"), _buttons(view, decided=True)]
     blocks += [section(text) for text in pieces("\n".join(_claims(view.content)))]
-    shown = view.draft.body[:SHOWN_CHARS]
+    shown = view.body[:SHOWN_CHARS]
     blocks += [{"type": "section", "text": plain(part) | {"emoji": False}} for part in pieces(shown)]
-    if len(view.draft.body) > SHOWN_CHARS:
+    if len(view.body) > SHOWN_CHARS:
         blocks.append(context(["It goes on: too long to be approved here. Open it on the desk."]))
     return [*blocks, _buttons(view, decided=False)]
 
@@ -57,6 +62,7 @@ def _facts(view: CardView) -> list[str]:
     facts = [placed, f"from {escaped(ticket.requester_name or 'unknown')}", f"to {escaped(to)}"]
     facts.append(f"outcome {draft.outcome}: {escaped('; '.join(draft.outcome_reasons))[:500]}")
     facts += [f"files: {escaped(', '.join(view.files))}"] if view.files else []
+    facts += [f"approved by {escaped(view.endorsed_by)}; a second person has to"] if view.endorsed_by else []
     return [*facts, f"assigned to {escaped(view.assignee) or 'nobody'}"]
 
 
@@ -76,7 +82,7 @@ def _words(content: Draft, check: Check) -> str:
 
 
 def _buttons(view: CardView, *, decided: bool) -> Block:
-    value = f"{view.draft.id}:{view.draft.binding}"
+    value = f"{view.draft.id}:{view.draft.binding}:{digest_of(view.body)}"
     desk: dict[str, Any] = {
         "type": "button",
         "action_id": "open_desk",
@@ -86,13 +92,18 @@ def _buttons(view: CardView, *, decided: bool) -> Block:
     if decided:
         return {"type": "actions", "elements": [desk]}
     approve = [button("Approve and send", "card_approve", value, "primary")] if _is_approvable(view) else []
-    edit = [button("Edit", "card_edit", value)] if len(view.draft.body) <= views.MAX_INPUT_CHARS else []
+    edit = [button("Edit", "card_edit", value)] if len(view.body) <= views.MAX_INPUT_CHARS else []
     rest = [button("Reject", "card_reject", value, "danger"), button("Assign to me", "card_assign", value), desk]
     return {"type": "actions", "elements": [*approve, *edit, *rest]}
 
 
 def _is_approvable(view: CardView) -> bool:
-    return len(view.draft.body) <= SHOWN_CHARS and not view.content.red
+    return len(view.body) <= SHOWN_CHARS and not view.content.red
+
+
+def digest_of(text: str) -> str:
+    """So that a click approves the very text that stood on the card."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def edit_form(where: Mapping[str, str], body: str) -> Block:

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from agent import approval, handling
+from agent import approval, handling, second_approval
 from agent.chat.answering import plain_reply
 from agent.chat.service import Chat
 from agent.chat.values import Reply, Spot
 from agent.desk import access
-from agent.errors import HelpdeskError
+from agent.errors import ApprovalError, HelpdeskError
 from agent.slack import card_view
 from agent.store import audit, drafts, tickets
 from agent.store import chat as store
@@ -60,6 +60,7 @@ def _card(session: Session, draft: Draft, desk_url: str) -> Reply:
     ticket = tickets.by_id(session, Ticket, draft.ticket_id)
     assignee = session.get(Engineer, ticket.assignee_id) if ticket.assignee_id else None
     decision = tickets.decision_on(session, draft.id)
+    endorsed = second_approval.endorsement_of(session, draft)
     view = card_view.CardView(
         ticket=ticket,
         draft=draft,
@@ -67,30 +68,45 @@ def _card(session: Session, draft: Draft, desk_url: str) -> Reply:
         files=tuple(file.filename for file in drafts.attachments_of(session, draft)),
         assignee=assignee.name if assignee else "",
         decided_by=decision[1] if decision else "",
+        body=_shown(session, draft),
+        endorsed_by=endorsed[1] if endorsed else "",
         desk_url=desk_url,
     )
     extra = {"blocks": card_view.card_blocks(view), "open": draft.state == DraftState.WAITING}
     return Reply(paragraphs=(f"{ticket.number}: {draft.state}",), extra=extra)
 
 
+def _shown(session: Session, draft: Draft) -> str:
+    """The text that is up for approval: what a first person has approved, where two have to."""
+    endorsed = second_approval.endorsement_of(session, draft)
+    return endorsed[0].body if endorsed else draft.body
+
+
 def form_for(chat: Chat, name: str, value: str, sender: str) -> dict[str, Any] | None:
     """For editing and rejecting; None for other buttons, and for strangers, who are told so by `clicked`."""
     if name not in {EDIT, REJECT}:
         return None
-    draft_id, _, binding = value.partition(":")
+    draft_id, binding, _ = value.split(":")
     with chat.database.read() as session:
         if store.engineer_of(session, "slack", sender) is None:
             return None
-        draft = tickets.by_id(session, Draft, int(draft_id))
+        body = _shown(session, tickets.by_id(session, Draft, int(draft_id)))
     where = {"draft": draft_id, "binding": binding}
-    return card_view.edit_form(where, draft.body) if name == EDIT else card_view.reject_form(where)
+    return card_view.edit_form(where, body) if name == EDIT else card_view.reject_form(where)
 
 
 def clicked(chat: Chat, action: Mapping[str, Any], sender: str, body: Mapping[str, Any]) -> bool:
     """Editing and rejecting wait for their forms; a stranger is told at once."""
-    draft_id, _, binding = action.get("value", "").partition(":")
+    draft_id, binding, digest = action["value"].split(":")
+
+    def approve(session: Session, draft: Draft, engineer: Engineer) -> None:
+        shown = _shown(session, draft)
+        if card_view.digest_of(shown) != digest:
+            raise ApprovalError("The text is not the one that was shown. Look at the card again.")
+        _approve(chat, session, draft, engineer, binding, body=shown if shown != draft.body else None)
+
     decisions: dict[str, Decision] = {
-        APPROVE: lambda session, draft, engineer: _approve(chat, session, draft, engineer, binding),
+        APPROVE: approve,
         ASSIGN: _assign,
     }
     decision = decisions.get(action["action_id"], lambda *_: None)
@@ -127,7 +143,7 @@ def _approve(
     body: str | None = None,
     vouched: bool = False,
 ) -> None:
-    approval.approve(
+    approval.decide(
         session, chat.settings, draft.id or 0, engineer=engineer, binding=binding, body=body, vouched=vouched
     )
 

@@ -234,7 +234,7 @@ def test_strangers_may_not_decide(running: Running) -> None:
     card, views = card_of(running, number), len(running.slack.views)
     for name in ("card_approve", "card_edit", "card_reject", "card_assign"):
         running.slack.ephemerals.clear()
-        running.slack.click("U1ADA", "G1CARDS", card["ts"], name)
+        running.slack.click("U9EVE", "G1CARDS", card["ts"], name)
         assert "not mapped" in wait_for(lambda: running.slack.ephemerals[:])[0]["text"]
     assert len(running.slack.views) == views
     with running.database.read() as session:
@@ -247,14 +247,26 @@ def test_the_roles_of_the_desk_hold_on_cards_and_its_log_tells_of_them(running: 
         people.by_email(session, "vera@minerva.example").role = "viewer"
     _, number = ticket_from(running, LAW)
     running.slack.ephemerals.clear()
-    with running.slack.lock:
-        running.slack.channels["G1CARDS"].members.add("U2ALAN")
     running.slack.click("U2ALAN", "G1CARDS", card_of(running, number)["ts"], "card_approve")
     assert "Your role, viewer" in wait_for(lambda: running.slack.ephemerals[:])[0]["text"]
     assert not outbounds(running, number)
     with running.database.read() as session:
         entry = audit.newest(session)[0]
     assert (entry.actor, entry.action) == ("vera@minerva.example", "approve, refused")
+
+
+def test_where_two_have_to_approve_the_card_takes_two(running: Running) -> None:
+    running.engineer("Ida", "T0HOME/U1ADA")
+    ts, number = ticket_from(running, "Which ethics board decides on my account?")
+    assert running.ticket_draft(number).outcome
+    running.slack.click("U3GRACE", "G1CARDS", card_of(running, number)["ts"], "card_approve")
+    wait_for(lambda: "approved by Grace; a second person has to" in text_of(card_of(running, number)))
+    running.slack.ephemerals.clear()
+    running.slack.click("U3GRACE", "G1CARDS", card_of(running, number)["ts"], "card_approve")
+    assert "second person" in wait_for(lambda: running.slack.ephemerals[:])[0]["text"]
+    assert not outbounds(running, number)
+    running.slack.click("U1ADA", "G1CARDS", card_of(running, number)["ts"], "card_approve")
+    sent_in(running, ts, "Dear Ada")
 
 
 def test_editing_on_the_card(running: Running) -> None:
