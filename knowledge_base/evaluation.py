@@ -87,7 +87,7 @@ def measure(index: Index, questions: Sequence[LabelledQuestion], encoder: Encode
     answerable = [question for question in questions if question.gold_paths]
     vectors = encoder.encode([question.question for question in answerable])
     measured = []
-    for name, rank in rankings(index).items():
+    for name, rank in rankings(index, encoder).items():
         rows = [
             scores_of(rank(question.question, vector), question.gold_paths)
             for question, vector in zip(answerable, vectors, strict=True)
@@ -116,7 +116,7 @@ def scores_of(paths: Sequence[str], gold: frozenset[str]) -> list[float]:
     return [float(any(hits[:k])) for k in (1, 3, 5, 10)] + [1 / first if first else 0.0, gain / ideal]
 
 
-def rankings(index: Index) -> Mapping[str, RankFiles]:
+def rankings(index: Index, encoder: Encoder) -> Mapping[str, RankFiles]:
     passages = [index.passages.at(row) for row in range(len(index))]
     paths = [passage.path for passage in passages]
     bm25 = bm25s.BM25()
@@ -129,8 +129,8 @@ def rankings(index: Index) -> Mapping[str, RankFiles]:
     def reciprocal(question: str, vector: Vector) -> Sequence[str]:
         return _best_files(_reciprocal(by_words(question)) + _reciprocal(index.cosines(vector)), paths)
 
-    def ours(question: str, vector: Vector) -> Sequence[str]:
-        return list(dict.fromkeys(paths[row] for row in index.rank(question, vector).rows))[:10]
+    def ours(question: str, _: Vector) -> Sequence[str]:
+        return [hit.passage.path for hit in index.search(question, encoder, 10, one_per_file=True).hits]
 
     return {
         "bm25": lambda question, _: _best_files(by_words(question), paths),

@@ -21,6 +21,7 @@ from knowledge_base.ranking import WEIGHTS, Rows, Scores, Signals, signals_at
 from knowledge_base.scope import is_about_another, systems_named
 from knowledge_base.snapshot import Manifest, PassageFile, current_snapshot, read_manifest
 from knowledge_base.spelling import corrected
+from knowledge_base.translation import in_english
 from knowledge_base.vectors import Floats, VectorStore, all_of
 from knowledge_base.vectors_faiss import FILES
 
@@ -94,7 +95,7 @@ class Index:
     def rank(self, question: str, vector: NDArray[np.float32]) -> Ranked:
         """All candidates in order, none of them about another system than the question names; `vector` is the
         question's embedding."""
-        terms = words_of(question)
+        terms = words_of(in_english(question))
         lexical = self._lexical(corrected(terms, self.fields.files_with))
         asked = systems_named(question)
         rows = self._in_scope(self._candidates(vector, lexical, CANDIDATES * (WIDER if asked else 1)), asked)
@@ -111,7 +112,14 @@ class Index:
     def _embed(self, questions: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
         if encoder.name != self.manifest.encoder:
             raise EncoderMismatchError(self._index, self.manifest.encoder, encoder.name)
-        return encoder.encode([_encodable(question) for question in questions])
+        texts = [_encodable(question) for question in questions]
+        vectors = encoder.encode(texts)
+        english = {row: in_english(text) for row, text in enumerate(texts)}
+        foreign = [row for row, text in enumerate(texts) if english[row] != text]
+        if foreign:
+            both = vectors[foreign] + encoder.encode([english[row] for row in foreign])
+            vectors[foreign] = both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-9)
+        return vectors
 
     def _lexical(self, terms: Sequence[str]) -> LexicalScores:
         asked = self.fields.scores(terms)

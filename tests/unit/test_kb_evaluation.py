@@ -143,7 +143,12 @@ def test_the_foreign_splits_share_no_corpus_with_any_other() -> None:
     splits = ("dev", "test", "foreign_dev", "foreign_test")
     parts = {split: read_questions(EVALS / f"retrieval_{split}.jsonl") for split in splits}
     languages = read_questions(EVALS / "retrieval_languages.jsonl")
-    assert all((ARTICLES / path).exists() for question in languages for path in question.gold_paths)
+    assert all(
+        (ARTICLES / path).exists()
+        for question in languages
+        if question.corpus == "articles"
+        for path in question.gold_paths
+    )
     ids = [question.id for part in [*parts.values(), languages] for question in part]
     assert len(set(ids)) == len(ids)
     corpora = {split: {question.corpus for question in part} for split, part in parts.items()}
