@@ -31,6 +31,7 @@ def healthz(desk: DeskState) -> Response:
     except SQLAlchemyError as error:
         parts["database"] = type(error).__name__
     good = all(state in {"ok", "ready", "loading", "none"} for state in parts.values())
+    parts["language_model"] = desk.language_model()  # drafts are made without it, so it is no trouble
     body = {"status": "ok" if good else "trouble", "parts": parts}
     return JSONResponse(body, status.HTTP_200_OK if good else status.HTTP_503_SERVICE_UNAVAILABLE)
 

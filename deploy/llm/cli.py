@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
+import structlog
 import typer
 
 from agent.llm.records import read_records
@@ -21,6 +22,8 @@ from deploy.llm.placement import place
 from deploy.llm.presets import preset, presets
 from deploy.llm.script import folder_of, job_script
 from deploy.llm.service import Service, read_services, service_name
+
+log = structlog.get_logger()
 
 llm_app = typer.Typer(help="Model servers that are kept up as Slurm jobs.", no_args_is_help=True)
 
@@ -102,7 +105,12 @@ def keep(
         threading.Thread(target=_end_with_input, daemon=True).start()
     keeper = _keeper()
     while True:
-        keeper.tick()
+        try:
+            keeper.tick()
+        except ServiceError as error:
+            if once:
+                raise
+            log.error("llm_services_unreadable", problem=str(error))  # noqa: TRY400  # it says what to do
         if once:
             return
         time.sleep(every_s)

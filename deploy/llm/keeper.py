@@ -57,13 +57,9 @@ class Keeper:
             wanted = read_services(self.services)
             for system in sorted({service.system for service in wanted}):
                 try:
-                    rows = our_jobs(self._transport(system))
+                    self._look_after_all([service for service in wanted if service.system == system], system)
                 except (SlurmError, ServiceError) as error:
                     log.warning("llm_site_unreachable", system=system, problem=str(error))
-                    continue
-                for service in wanted:
-                    if service.system == system:
-                        self._look_after(service, rows)
             self._write_targets()
 
     def up(self, service: Service) -> None:
@@ -95,6 +91,11 @@ class Keeper:
         site = self._site(service.system)
         number = max([job.number for job in service.jobs] or [service.next_number - 1])
         return slurm.tail(self._transport(service.system), f"{folder_of(site, service.name, number)}/{LOG}", lines)
+
+    def _look_after_all(self, services: Iterable[Service], system: str) -> None:
+        rows = our_jobs(self._transport(system))
+        for service in services:
+            self._look_after(service, rows)
 
     def _look_after(self, service: Service, rows: Iterable[Row]) -> None:
         known = {job.job: job.number for job in service.jobs}

@@ -53,8 +53,7 @@ def job_script(preset: Preset, site: Site, placement: Placement, *, folder: str,
         _check(preset, site, placement, folder),
         _ENVIRONMENT,
         f"server=({shlex.join(_server(preset, site, placement))})",
-        *([_CONTAINER.format(flag="--rocm" if placement.vendor == "amd" else "--nv", image=shlex.quote(site.container))]
-          if site.container else []),
+        *([_container(preset, site, placement, site.container)] if site.container else []),
         _SEVERAL_NODES if placement.nodes > 1 else _ONE_NODE,
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -73,6 +72,19 @@ def _check(preset: Preset, site: Site, placement: Placement, folder: str) -> str
     return f"bash -s -- {shlex.join(given)} <<'MINERVA_PREFLIGHT'\n{text}MINERVA_PREFLIGHT"
 
 
+def _container(preset: Preset, site: Site, placement: Placement, image: str) -> str:
+    """The server's command inside the image, with the folders that it needs from outside."""
+    flag, model = "--rocm" if placement.vendor == "amd" else "--nv", model_of(preset, site)
+    binds = f" --bind {shlex.quote(model)}" if model.startswith("/") else ""
+    return "\n".join(
+        [
+            "runner=$(command -v apptainer || command -v singularity) ||",
+            '  { echo "minerva: no apptainer here: load its module in setup"; exit 5; }',
+            f'server=("$runner" exec {flag} --bind "$work"{binds} {shlex.quote(image)} "${{server[@]}}")',
+        ]
+    )
+
+
 def _server(preset: Preset, site: Site, placement: Placement) -> list[str]:
     return [
         "vllm", "serve", model_of(preset, site), "--served-model-name", preset.name,
@@ -81,8 +93,10 @@ def _server(preset: Preset, site: Site, placement: Placement) -> list[str]:
     ]  # fmt: skip
 
 
-_ENVIRONMENT = f"""VLLM_API_KEY=$(cat {KEY})
+_ENVIRONMENT = f"""work=$(dirname "$PWD")  # of all jobs: what one has compiled the next one finds
+VLLM_API_KEY=$(cat {KEY})
 export VLLM_API_KEY VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 HF_HUB_OFFLINE=1
+export VLLM_CACHE_ROOT="${{VLLM_CACHE_ROOT:-$work/cache}}"
 free_port() {{
   local port
   for _ in $(seq 100); do
@@ -95,10 +109,6 @@ free_port() {{
 port=$(free_port)
 printf '%s %s\\n' "${{SLURMD_NODENAME:-$(hostname)}}" "$port" > {ADDRESS}.partial
 mv {ADDRESS}.partial {ADDRESS}"""
-
-_CONTAINER = """runner=$(command -v apptainer || command -v singularity) ||
-  {{ echo "minerva: no apptainer here: load its module in setup"; exit 5; }}
-server=("$runner" exec {flag} --bind "$PWD" {image} "${{server[@]}}")"""
 
 _ONE_NODE = 'exec "${server[@]}" --host 0.0.0.0 --port "$port"'
 

@@ -13,6 +13,8 @@ from agent import pipeline
 from agent.draft import Draft
 from agent.evals.configurations import configurations
 from agent.evals.drafts import Case, compare
+from agent.llm.endpoints import last_use
+from agent.llm.records import EndpointRecord, EndpointState, write_record
 from agent.models import Models, ports_on
 from agent.settings import Settings
 from triage.result import Request
@@ -76,6 +78,17 @@ def test_a_model_that_is_not_there_is_said_on_the_draft(settings_with: SettingsW
     assert draft.model == "embedded"
     assert draft.generation is not None
     assert "cannot be reached" in draft.generation.trouble
+
+
+def test_a_model_that_sleeps_is_woken_by_a_draft_and_said_on_it(settings_with: SettingsWith) -> None:
+    settings = settings_with()
+    record = EndpointRecord(name="a", url="http://not-yet.invalid/v1", model="eurollm-22b", state=EndpointState.ASLEEP)
+    write_record(settings.endpoints_dir, record)
+    draft = answered(settings)
+    assert draft.model == "embedded"
+    assert draft.generation is not None
+    assert draft.generation.trouble == "eurollm-22b is asleep"
+    assert last_use(settings.endpoints_dir) is not None
 
 
 def test_the_evaluation_of_drafts_compares_both_ways(server: ScriptedServer, settings_with: SettingsWith) -> None:

@@ -300,6 +300,24 @@ def test_a_job_that_cannot_start_says_why_and_is_not_tried_at_once(world: World)
     assert not world.jobs("PENDING", "RUNNING")
 
 
+def test_a_model_over_two_nodes_is_one_process_on_each(world: World) -> None:
+    model = dict(world.keeper.sites["hydra"].models)["salamandra-7b"]
+    site = replace(world.keeper.sites["hydra"], gpus_per_node=2, models=(("apertus-70b", model),))
+    two = replace(world, keeper=replace(world.keeper, sites={"hydra": site}))
+    two.want(name="apertus-70b-hydra", preset="apertus-70b", walltime_min=30)
+    two.until(two.serves)
+    said = two.keeper.newest_log(two.service(), 40)
+    started = {line for line in said.splitlines() if line.startswith("arguments: serve")}
+    assert len(started) == 2
+    (first,) = [line for line in started if "--headless" not in line]
+    (second,) = started - {first}
+    assert "--tensor-parallel-size 2 --pipeline-parallel-size 2" in first
+    assert "--nnodes 2 --node-rank 0 --master-addr" in first
+    assert "--port" in first
+    assert "--nnodes 2 --node-rank 1 --master-addr" in second
+    assert first.split("--master-addr")[1].split()[:3] == second.split("--master-addr")[1].split()[:3]
+
+
 def minerva(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**world.cluster.environment, "MINERVA_DATA_DIR": str(world.folder)}
     return subprocess.run(

@@ -73,4 +73,6 @@ if __name__ == "__main__":
     said = behaviour.read_text().split() if behaviour.exists() else []
     if said[:1] == ["slow"]:
         time.sleep(float(said[1]))
+    if "--headless" in arguments:  # another node than the first: works for it and serves nobody
+        time.sleep(3600)
     ThreadingHTTPServer(("127.0.0.1", int(arguments[arguments.index("--port") + 1])), Server).serve_forever()

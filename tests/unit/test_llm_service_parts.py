@@ -96,6 +96,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_submitted(where: Site, 
         place(preset("eurollm-22b"), where, walltime)
 
 
+HYDRA = {"gpus_per_node": 4, "gpu_memory_gb": 64}
+
+
 def script_for(where: Site, name: str = "eurollm-22b") -> str:
     chosen = preset(name)
     return job_script(chosen, where, place(chosen, where, 60), folder="/work/llm/x-1", walltime_min=60)
@@ -119,7 +122,9 @@ def test_the_job_says_what_it_needs_and_never_its_key() -> None:
 
 def test_a_container_gets_the_gpus_of_its_kind() -> None:
     nvidia, amd = (script_for(site(system, container="/sw/vllm.sif")) for system in ("mn5-acc", "lumi-g"))
-    assert 'server=("$runner" exec --nv --bind "$PWD" /sw/vllm.sif "${server[@]}")' in nvidia
+    assert 'server=("$runner" exec --nv --bind "$work" /sw/vllm.sif "${server[@]}")' in nvidia
+    outside = script_for(site(container="/sw/vllm.sif", models=(("eurollm-22b", "/data/m"),), **HYDRA))
+    assert '--bind "$work" --bind /data/m /sw/vllm.sif' in outside
     assert "exec --rocm " in amd
 
 
