@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+CLOSING_S = 2
+"""Open pages are left after so long when the service ends."""
 FIRST_ENGINEER = ("First engineer", "engineer@localhost")
 
 
@@ -89,7 +91,9 @@ def serve(settings: Settings) -> None:
     app.state.board.warm()
     if slack is not None:
         take_events(app, slack)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=CLOSING_S)
+    )
     try:
         server.run(sockets=[desk_socket])
     finally:

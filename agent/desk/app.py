@@ -14,7 +14,21 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from agent.desk import account, acts, articles, groups, health, inbox, live_draft, mails, people, reuse, sign_in, ticket
+from agent.desk import (
+    account,
+    acts,
+    articles,
+    groups,
+    health,
+    inbox,
+    live_draft,
+    mails,
+    people,
+    reuse,
+    sign_in,
+    ticket,
+    watching,
+)  # fmt: skip
 from agent.desk.auditing import record
 from agent.desk.pages import HERE, page
 from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
@@ -65,6 +79,7 @@ def desk_app(
         reuse,
         articles,
         health,
+        watching,
     ):
         app.include_router(module.router)
     app.state.board = Board(cache(lambda: open_store(settings.bench_dir)))

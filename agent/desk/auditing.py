@@ -11,6 +11,8 @@ from agent.store import audit
 from agent.store.tables import Engineer
 
 _PERSONAL = re.compile(r"/(?:tickets|mails|outbox)/|/people|/audit")
+_SIGNS = ("/stream", "/live", "/typing")
+"""Ends of addresses that an open page asks by itself."""
 _PART = "hx-request"
 """Header of an open page that asks for a part of itself again; what it shows was seen already."""
 
@@ -33,6 +35,8 @@ def record(request: Request, status_code: int) -> None:
 
 
 def _is_kept(request: Request, status_code: int, *, is_view: bool) -> bool:
+    if request.url.path.endswith(_SIGNS):
+        return False
     if not is_view:
         return True
     is_part = request.headers.get(_PART) == "true" and "/evidence/" not in request.url.path

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 
 from fastapi import Request
 
+from agent.desk.presence import Presence
 from agent.llm.live import Live
 from agent.mail.rate_limit import RateLimit
 from agent.settings import Settings
@@ -63,6 +64,7 @@ class Desk:
     url: str
     """As people reach it."""
     attempts: Attempts = field(default_factory=Attempts)
+    presence: Presence = field(default_factory=Presence)
 
     @property
     def secure(self) -> bool:

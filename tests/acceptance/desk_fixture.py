@@ -212,7 +212,9 @@ def running_desk(
         database, settings, workflows, models=LightModels(), intake=LightIntake(), url="http://127.0.0.1", live=live,
         language_model=lambda: language_model[-1],
     )  # fmt: skip
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -121,7 +121,7 @@ def test_everything_with_the_keyboard(desk: RunningDesk, signed_in: SignedIn) ->
         page.keyboard.press(key)
     expect(page.locator(f"a[id='{number}']")).to_be_focused()
     with page.expect_response(lambda response: response.request.headers.get("hx-target") == "tickets"):
-        pass
+        desk.send("Another one.", Subject="It changes the list")
     expect(page.locator(f"a[id='{number}']")).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/tickets/*")
@@ -455,3 +455,24 @@ def test_the_desk_shows_the_page_to_anybody_under_its_own_policy(
     expect(page).to_have_url(f"{desk.url}/sign-in?next=/")
     page.close()
     assert complaints == []
+
+
+def test_colleagues_see_one_another_and_what_happens_without_a_reload(
+    desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
+) -> None:
+    number = desk.ask(QUESTION, Subject="Two at once")
+    grace, barbara = signed_in(), signed_in("Barbara Liskov")
+    for page in (grace, barbara):
+        page.goto(f"{desk.url}/tickets/{number}")
+    expect(grace.locator("#presence")).to_have_text("Barbara Liskov is looking at this too.")
+    barbara.get_by_text("Add a note").click()
+    barbara.get_by_label("For colleagues only").press_sequentially("I ask")
+    expect(grace.locator("#presence")).to_have_text("Barbara Liskov is writing.")
+    barbara.goto(desk.url)
+    expect(grace.locator("#presence")).to_have_text("")
+
+    row = barbara.locator(f"a[id='{number}']")
+    expect(row.locator(".status")).to_have_text("Awaiting approval")
+    grace.get_by_role("button", name="Approve and send").click()
+    expect(row.locator(".status")).to_have_text("Answered", timeout=4000)
+    assert not complaints

@@ -224,6 +224,37 @@ document.addEventListener("click", (event) => {
   field.focus();
 });
 
+// What changes elsewhere, and who else is here: one stream for the page, only while somebody looks at it
+
+let stream = null;
+let typedAt = 0;
+
+function watch() {
+  const place = document.querySelector("[data-stream]");
+  if (!place || document.hidden) { stream?.close(); stream = null; return; }
+  if (stream) return;
+  let version = null;
+  stream = new EventSource(place.dataset.stream);
+  stream.addEventListener("state", (event) => {
+    const state = JSON.parse(event.data);
+    if (version !== null && state.version !== version) document.body.dispatchEvent(new Event("desk-changed"));
+    version = state.version;
+    if (state.others) byId("presence").textContent = state.others.map((other) => `${other.name} ${other.typing ? "is writing" : "is looking at this too"}.`).join(" ");
+  });
+}
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && stream === null) document.body.dispatchEvent(new Event("desk-changed"));
+  watch();
+});
+
+document.addEventListener("input", (event) => {
+  const place = byId("presence");
+  const csrf = event.target.form?.querySelector("[name=csrf_token]");
+  if (!place || !csrf || !event.target.dataset.keep || Date.now() - typedAt < 4000) return;
+  typedAt = Date.now();
+  fetch(place.dataset.typing, { method: "POST", body: new URLSearchParams({ csrf_token: csrf.value }) }).catch(() => {});
+});
+
 // A draft while it is written
 
 let writing = null;
@@ -260,6 +291,7 @@ window.addEventListener("pageshow", () => {
 
 forgetWhatWasSent();
 showLive();
+watch();
 restore();
 showMark({ focus: false });
 const showKeys = byId("show-keys");
