@@ -17,7 +17,7 @@ _ATTRIBUTES = re.compile(r"\{:?\s*(?:[.#][\w-]+|\w+=(?:\"[^\"]*\"|'[^']*'|[^\s}]
 _FOOTNOTE = re.compile(r"\[\^[^\]]+\]")
 _ICON = re.compile(r":(?:material|fontawesome|octicons|simple)-[\w-]+:|:[a-z][a-z_]{2,30}:(?![\w`])")
 _MACRO = re.compile(r"\{%.*?%\}|\{\{.*?\}\}")
-_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)((?:.|\n(?!\s*\n))+?)(?<=\S)\1")
 _EMPHASIS = re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])")
 _ALT = re.compile(r"<img\b[^>]*?\balt=[\"']([^\"']*)[\"'][^>]*>", re.I)
 _ANCHOR_TAG = re.compile(r"<a\b[^>]*>(.*?)</a>", re.I | re.S)

@@ -27,17 +27,16 @@ _ROLE = re.compile(r":[\w:+.-]+:`([^`]+)`")
 _LINK = re.compile(r"`([^`<]*?)\s*<([^`>]+)>`__?")
 _NAMED_LINK = re.compile(r"`([^`]+)`__?(?![\w`])|\b([A-Za-z][\w.-]*)_(?![\w_])")
 _LITERAL = re.compile(r"``(.+?)``")
-_STRONG = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
+_STRONG = re.compile(r"\*\*(?=\S)((?:.|\n(?!\s*\n))+?)(?<=\S)\*\*")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=\S)\*(?![\w*])")
 _SUBSTITUTION = re.compile(r"\|([^|\s][^|]*?)\|_{0,2}")
 _GRID_RULE = re.compile(r"^\s*\+[-=+]+\+\s*$")
 _COLUMN_SPAN = re.compile(r"^\s*-+(?:\s+-+)*\s*$")
 _SIMPLE_RULE = re.compile(r"^\s*=+(?:\s+=+)+\s*$")
-_LABELLED = frozenset(
+_NOTES = frozenset(
     {"note", "tip", "warning", "important", "caution", "danger", "error", "hint", "attention", "seealso"}
-    | {"versionadded", "versionchanged", "deprecated", "admonition", "topic", "sidebar", "rubric", "tab", "tab-item"}
-    | {"group-tab", "code-tab", "dropdown", "option", "envvar", "confval", "describe", "glossary", "collapse"}
 )
+"""What stands on the line of such a directive is the beginning of its text."""
 _CODE = frozenset({"code-block", "code", "sourcecode", "parsed-literal", "prompt", "highlight", "literalinclude"})
 _DROPPED = frozenset(
     {"toctree", "contents", "index", "raw", "meta", "default-role", "currentmodule", "automodule"}
@@ -156,8 +155,10 @@ def _directive(reader: _Reader, lines: list[str], at: int, found: re.Match[str])
         _list_table(reader, body)
     elif name == "csv-table":
         _csv_table(reader, options, body)
+    elif name in _NOTES:
+        _labelled(reader, "See also" if name == "seealso" else name.capitalize(), [argument, *body])
     elif name not in _DROPPED:
-        _labelled(reader, _label(name, argument), body)
+        _labelled(reader, argument, body)
     return end
 
 
@@ -166,12 +167,6 @@ def _csv_table(reader: _Reader, options: dict[str, str], body: list[str]) -> Non
         body = (included_text(options["file"], reader.root, reader.path) or "").split("\n")
     rows = csv.reader([options.get("header", ""), *filter(None, body)], skipinitialspace=True)
     reader.page.add_table([[reader.clean(cell) for cell in row] for row in rows if row])
-
-
-def _label(name: str, argument: str) -> str:
-    if name in {"note", "tip", "warning", "important", "caution", "danger", "error", "hint", "attention"}:
-        return f"{name.capitalize()}: {argument}".rstrip(": ")
-    return argument if name in _LABELLED or argument else ""
 
 
 def _labelled(reader: _Reader, label: str, body: list[str]) -> None:

@@ -14,7 +14,7 @@ from knowledge_base.catalogue import systems as known_systems
 from knowledge_base.errors import SourcesFileError
 from knowledge_base.passage import Access
 
-READERS = 2
+READERS = 3
 """Raised when the readers change so that unchanged documents have to be read again."""
 
 

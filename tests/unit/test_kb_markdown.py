@@ -98,6 +98,7 @@ def test_tables_stay_readable_row_by_row() -> None:
         ("see [the page](a.md){ .btn } and [ref][billing]", "see the page and ref"),
         ("![a plot](p.png) shows", "a plot shows"),
         ("**bold** *em* `a*b*c` snake_case_name", "bold em `a*b*c` snake_case_name"),
+        ("a **bold\nphrase** over lines", "a bold\nphrase over lines"),
         ("keep <project_id>, drop <br/> and <kbd>Ctrl</kbd>", "keep <project_id>, drop   and Ctrl"),
         (":material-star: 3 &lt; 4", " 3 < 4"),
         ("{ref}`Spawners <spawners>` and {term}`hub`", "Spawners and hub"),

@@ -36,12 +36,20 @@ def test_directives() -> None:
         ".. toctree::\n\n   a\n   b\n\n.. image:: x.png\n   :alt: a picture\n\n.. a comment\n   goes\n\nEnd.\n"
     )
     assert blocks(page) == [
-        ("text", "Note: Mind the gap:"),
+        ("text", "Note:"),
+        ("text", "Mind the gap"),
         ("text", "and more"),
         ("text", "run.sh:"),
         ("code", "```bash\nsrun x\n```"),
         ("text", "a picture:"),
         ("text", "End."),
+    ]
+
+
+def test_a_note_whose_text_goes_on_after_its_first_line() -> None:
+    assert blocks(read(".. note:: See :doc:`the long\n   guide <guide>` for more.\n")) == [
+        ("text", "Note:"),
+        ("text", "See the long\nguide for more."),
     ]
 
 
@@ -79,6 +87,7 @@ def test_tables_of_comma_separated_values(tmp_path: Path) -> None:
         (":ref:`the page <target>` and :doc:`other`", "the page and other"),
         ("`Slurm <https://x.org>`_ runs ``srun -n 2``", "Slurm runs `srun -n 2`"),
         ("**bold** and *em*", "bold and em"),
+        ("a **bold\nphrase** here", "a bold\nphrase here"),
     ],
 )
 def test_markup_inside_lines(markup: str, plain: str) -> None:
