@@ -5,6 +5,11 @@ The files `foreign_*.txt` were written later and without a look at the rules' co
 the scripts of `foreign_faults.txt` hold several faults each. `later_*.txt` came after the rules had learned from the first half
 of those, and was measured once before anything was changed for it: 58 of 64 faults, 1 false error on 10 correct scripts, 15 of 16
 first causes. Of the 6 faults 4 had been found on another line that explains them as well.
+`third_*.txt` (62 scripts with 116 faults, 34 correct scripts, 54 logs; mails, seven languages, other shells) was written
+without a look at the rules' code either. Its first look: 110 of 116 faults on the right line (94.8 %), no false error on the
+34 correct scripts, the right first cause of 50 of 54 logs (92.6 %) and none invented but one on the seven without failure.
+Three of the six faults had been found on the other of two lines that contradict each other, and one mark was wrong by the
+rule's own exception, as was one log's label; these five labels were corrected afterwards. Every second case is frozen.
 """
 
 from __future__ import annotations

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "evals"))
+
+from doctor_cases import faulty_scripts, foreign, labelled
 from slurm_fixture import Slurm, missing_for_slurm, running_slurm
 
-from triage.doctor.check import check_script
+from triage.doctor.check import check_script, rules
 from triage.doctor.pieces import pieces_of_script_file
 
 MISSING = missing_for_slurm()
@@ -69,3 +73,42 @@ def test_windows_line_ends(slurm: Slurm) -> None:
     faulty = f"{HEAD}{BODY}".replace("\n", "\r\n")
     assert slurm.test_only(faulty).returncode != 0
     assert slurm.test_only(corrected(faulty)).returncode == 0
+
+
+def is_for_the_user(rule: str) -> bool:
+    return all(rules()[name].autofix == "ask" for name in rule.removeprefix("any:").split("|"))
+
+
+def leonardo(scripts: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Name and text of the scripts for Leonardo that fit four nodes, whose every fault the doctor may change."""
+    return [(name, text) for name, system, text in scripts if system == "leonardo-booster" and not BIG.search(text)]
+
+
+BIG = re.compile(r"(?:--nodes[= ]|-N ?)(?:[5-9]\b|\d\d)|lrd_all_serial|--dependency|boost_qos_lprod|--time 26:")
+FAULTY = leonardo(
+    (item.name, item.system, item.text)
+    for kind in ("foreign", "later", "third")
+    for item in faulty_scripts(f"{kind}_faults.txt")
+    if not any(is_for_the_user(rule) for rule, _ in item.faults)
+)
+CORRECT = leonardo(
+    (item.name, item.label, item.text)
+    for item in (*labelled("correct_scripts.txt"), *foreign("foreign_correct.txt"), *foreign("third_correct.txt"))
+)
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in FAULTY])
+def test_corrected_scripts_of_the_sets_are_taken(text: str, slurm: Slurm) -> None:
+    mended = corrected(text)
+    taken = slurm.test_only(mended)
+    assert taken.returncode == 0, f"{taken.stderr}\n{mended}"
+
+
+def test_correct_scripts_are_taken(slurm: Slurm) -> None:
+    assert len(CORRECT) >= 5
+    for name, text in CORRECT:
+        script = "\n".join(
+            next(piece for piece in pieces_of_script_file("job.sh", text) if piece.kind == "script").lines
+        )
+        taken = slurm.test_only(f"{script}\n")
+        assert taken.returncode == 0, f"{name}: {taken.stderr}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from triage.doctor.correct import apply_edits, unified_diff
@@ -125,9 +125,9 @@ def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Check
         fragment=not piece.whole and not (mended.lines and mended.lines[0].startswith("#!")),
     )
     found = found_in(job)
+    corrected, uncovered = _corrected(job, found, changed=bool(mended.found))
     findings = [_finding(item, piece, item.line) for item in mended.found]
-    findings += [_finding(item, piece, _origin(item.line, mended.origins)) for item in found]
-    corrected = _corrected(job, found, changed=bool(mended.found))
+    findings += [_finding(item, piece, _origin(item.line, mended.origins)) for item in (*found, *uncovered)]
     original = "\n".join(limited.lines).rstrip("\n") + "\n"
     return Checked(
         job=job,
@@ -143,7 +143,7 @@ def found_in(job: Job) -> list[Found]:
     return [item for check in CHECKS for item in check(job)]
 
 
-def _origin(line: int, origins: list[int]) -> int:
+def _origin(line: int, origins: Sequence[int]) -> int:
     return origins[min(max(line, 1), len(origins)) - 1] if origins else 1
 
 
@@ -189,19 +189,28 @@ def _without_doubles(findings: list[Finding]) -> list[Finding]:
     return list(best.values())
 
 
-def _corrected(job: Job, found: list[Found], *, changed: bool) -> str | None:
-    """The script with all changes that need no answer of the user; checked again after each pass."""
-    before = _grammar_errors(job)
+def _corrected(job: Job, found: list[Found], *, changed: bool) -> tuple[str | None, list[Found]]:
+    """The script with all changes that need no answer of the user, checked again after each pass.
+
+    Also what came to light only when something before it was mended, at the lines of the job as it was given: a change
+    of the corrected script is explained by a finding of its own.
+    """
+    before, origins = _grammar_errors(job), tuple(range(1, len(job.lines) + 1))
+    named, uncovered = {(item.rule, item.line) for item in found}, list[Found]()
     for _ in range(MAX_PASSES):
-        edits = [edit for item in found if item.edits and rules()[item.rule].autofix != "ask" for edit in item.edits]
-        lines = apply_edits(job.lines, edits)
+        groups = [item.edits for item in found if rules()[item.rule].autofix != "ask"]
+        lines, places = apply_edits(job.lines, groups, origins)
         if lines == job.lines:
             break
         candidate = Job(lines=lines, hint=job.hint if not job.site else job.site.id, fragment=job.fragment)
         if _grammar_errors(candidate) > before:
             break
-        job, changed, found = candidate, True, found_in(candidate)
-    return "\n".join(job.lines) + "\n" if changed else None
+        now_seen = [replace(item, line=_origin(item.line, origins)) for item in found if item.edits]
+        new = [item for item in now_seen if (item.rule, item.line) not in named]
+        uncovered += [replace(item, what=f"after the other changes: {item.what}", severity="hint") for item in new]
+        named.update((item.rule, item.line) for item in new)
+        job, changed, origins, found = candidate, True, places, found_in(candidate)
+    return ("\n".join(job.lines) + "\n" if changed else None), uncovered
 
 
 def _grammar_errors(job: Job) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from triage.doctor.logscan import Hit, Scan
+from triage.doctor.logscan import PROGRESS, Hit, Scan
 
 Standing = Literal["cause", "weak", "symptom", "wait"]
 
@@ -180,14 +180,22 @@ def _went_well(standing: Sequence[tuple[Hit, Standing]], scan: Scan) -> bool:
     if last_serious is None:
         return success > 0 or all(hit.progress_after >= RECOVERED_AFTER for hit, _ in standing)
     if success < last_serious.line:
-        return all(_still_runs(hit, kind) for hit, kind in standing)
+        running = _ends_in_progress(scan)
+        return all(_still_runs(hit, kind, running=running) for hit, kind in standing)
     return last_serious.progress_after > 0 or last_serious.signature.category in _RECOVERABLE
 
 
-def _still_runs(hit: Hit, kind: Standing) -> bool:
+def _still_runs(hit: Hit, kind: Standing, *, running: bool) -> bool:
     """The log ends in normal progress, after something that programs recover from."""
     recoverable = hit.signature.fallback or hit.signature.category in _RECOVERABLE or kind in ("weak", "wait")
-    return recoverable and kind != "symptom" and hit.progress_after >= RECOVERED_AFTER
+    enough = 1 if running else RECOVERED_AFTER
+    return recoverable and kind != "symptom" and hit.progress_after >= enough
+
+
+def _ends_in_progress(scan: Scan) -> bool:
+    """The last line of the log is one of normal progress: nothing had stopped the program then."""
+    last = scan.tail.rstrip().rsplit(b"\n", 1)[-1].rsplit(b"\r", 1)[-1]
+    return bool(PROGRESS.search(last))
 
 
 def _last_success_line(scan: Scan) -> int:

@@ -114,6 +114,10 @@ class Job:
             re.search(rf"--env[ =]\S*{name}=|(?:APPTAINERENV|SINGULARITYENV)_{name}=", self.code) for name in names
         )
 
+    def sets_outside(self, name: str) -> bool:
+        """Whether the batch part itself sets the variable, not only the text of a step."""
+        return any(name in dict(command.assignments) for command in self.outer_commands)
+
     @cached_property
     def launches(self) -> tuple[Launch, ...]:
         return tuple(launches_of(self.outer_commands, self.variables))

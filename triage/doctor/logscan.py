@@ -18,6 +18,8 @@ PROGRESS_WINDOW = 1 << 15
 MAX_TRACEBACK_LINES = 400
 MAX_TRACEBACK_BYTES = 40_000
 LOOK_BACK_BYTES = 4000
+MESSAGE_LINES = 4
+"""Indented lines under an exception's line that belong to its message."""
 
 _DIGITS = bytes(range(ord("0"), ord("9") + 1))
 _END = re.compile(rb"[\r\n]")
@@ -141,7 +143,7 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
         folded = _end_of_traceback(place, line.rank)
         if folded is not None:
             offset, last = folded
-            if matching(signatures, last.text):
+            if matching(signatures, last.text) or _told_below(place, offset, line.rank, signatures):
                 return None
             number, line = number + offset, LogLine(text=last.text, rank=line.rank, stamp=line.stamp)
     return Hit(
@@ -168,6 +170,18 @@ def _end_of_traceback(place: _Place, rank: str) -> tuple[int, LogLine] | None:
         if _EXCEPTION.match(text):
             return offset, line
     return None
+
+
+def _told_below(place: _Place, offset: int, rank: str, signatures: Signatures) -> bool:
+    """Whether the lines under an exception's line say what it was: pydantic and others put the message there."""
+    below = place.block[place.end + 1 : place.end + MAX_TRACEBACK_BYTES].split(b"\n", offset + MESSAGE_LINES)
+    for raw in below[offset : offset + MESSAGE_LINES]:
+        line = read_line(raw.decode("utf-8", "replace"))
+        if TRACEBACK_HEAD in line.text or not line.text.startswith((" ", "\t")):
+            return False
+        if (not rank or line.rank in ("", rank)) and matching(signatures, line.text):
+            return True
+    return False
 
 
 def _stamp_before(place: _Place) -> Stamp | None:

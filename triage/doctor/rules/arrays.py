@@ -75,7 +75,7 @@ def array(job: Job) -> Iterator[Found]:
     uses = re.search(r"SLURM_ARRAY_TASK_ID", job.code)
     if option is None:
         if uses and not re.search(
-            r"\{SLURM_ARRAY_TASK_ID:?-|-[nz] \"?\$\{?SLURM_ARRAY_TASK_ID|sbatch[^\n]*--array",
+            r"\{SLURM_ARRAY_TASK_ID:?-|(?:\[|\btest) -[nz] \"?\$\{?SLURM_ARRAY_TASK_ID|sbatch[^\n]*--array",
             job.text,
         ):
             number = next(

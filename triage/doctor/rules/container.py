@@ -110,6 +110,9 @@ def _flag(line: int, what: str, fix: str, *, severity: str = "error", edits: tup
     )
 
 
+_SITE_BINDINGS = re.compile(r"lumi-aif|/appl/local/|singularity-(?:AI-)?bindings|EasyBuild|CONTAINER_|LD_LIBRARY_PATH")
+
+
 def _gpu_flag(job: Job, launch: Launch, line: int) -> Iterator[Found]:
     box = launch.container
     if box is None or job.site is None or not job.asks_for_gpus:
@@ -134,15 +137,9 @@ def _gpu_flag(job: Job, launch: Launch, line: int) -> Iterator[Found]:
             line,
             "--nv is for NVIDIA GPUs",
             "leave it out; the site's container or bindings module brings the GPU in",
-            edits=change(job, line, " --nv", ""),
+            edits=change(job, line, " --nv", "" if _SITE_BINDINGS.search(job.code) else " --rocm"),
         )
-    elif (
-        "--rocm" not in box.options
-        and not re.search(
-            r"lumi-aif|/appl/local/|singularity-(?:AI-)?bindings|EasyBuild|CONTAINER_|LD_LIBRARY_PATH", job.code
-        )
-        and _uses_gpu(launch)
-    ):
+    elif "--rocm" not in box.options and not _SITE_BINDINGS.search(job.code) and _uses_gpu(launch):
         yield _flag(
             line,
             f"{box.tool} {box.verb} without --rocm and without the site's bindings module",
@@ -254,7 +251,7 @@ def container_env(job: Job) -> Iterator[Found]:
                 line_with(job, launch, "scontrol"),
                 "scontrol and its like are not in the container",
                 "compute MASTER_ADDR outside, before the container",
-                (),
+                _address_outside(job, launch),
             )
         elif (
             launch.launcher in ("python", "torchrun")
@@ -291,6 +288,22 @@ def container_env(job: Job) -> Iterator[Found]:
                     what=f"`{name}` of the host leaks into the container",
                     fix="unset it, or set it with --env for the container only",
                 )
+
+
+def _address_outside(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """MASTER_ADDR computed in the batch part, its assignment taken out of the text in the container."""
+    line = line_with(job, launch, "scontrol")
+    text = job.lines[line - 1]
+    inside = re.compile(r"(?:export\s+)?\bMASTER_ADDR=\"?\\?\$\(scontrol [^)]*\)\"?(?:\s*(?:;|&&)\s*|\s+)?")
+    match = inside.search(text)
+    if not match or line < launch.outer.line:
+        return ()
+    exported = match.group().startswith("export") and not re.search(r"[;&]\s*$", match.group())
+    fixed = f"{text[: match.start()]}{'export ' if exported else ''}{text[match.end() :]}"
+    first = launch.outer.line
+    address = 'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
+    above = () if job.sets_outside("MASTER_ADDR") else (Edit(first, first - 1, (address,)),)
+    return (*above, Edit(line, line, (fixed,)))
 
 
 def _inside(launch: Launch) -> str:

@@ -122,9 +122,22 @@ def _to_srun(job: Job, option: Option) -> tuple[Edit, ...]:
 
 
 def dash_and_equals(job: Job) -> Iterator[Found]:
+    before: Option | None = None
     for option in _all_options(job):
-        right = _well_written(option)
+        right, last = _well_written(option), before
+        before = option
         if right is None:
+            continue
+        joined = _joined(last, option) if last and not right and last.line == option.line else None
+        if last and joined:
+            yield Found(
+                rule="dir-dash-and-equals",
+                line=option.line,
+                column=option.column,
+                what=f"`{option.raw}` is not read as meant: a value ends at the first blank",
+                fix=f"write {joined}",
+                edits=change(job, option.line, job.lines[option.line - 1][last.column - 1 :].rstrip(), joined),
+            )
             continue
         yield Found(
             rule="dir-dash-and-equals",
@@ -134,6 +147,22 @@ def dash_and_equals(job: Job) -> Iterator[Found]:
             fix=f"write {right}" if right else "remove it or quote the value",
             edits=change(job, option.line, option.raw, right) if right else (),
         )
+
+
+_NO_BLANKS = frozenset(
+    {"export", "mem", "mem-per-cpu", "mem-per-gpu", "time", "gres", "partition", "array", "dependency"}
+)
+
+
+def _joined(option: Option, rest: Option) -> str:
+    """The option with the word behind it in its value; empty when the option has none to go on."""
+    if not option.value or option.trouble:
+        return ""
+    short = not option.raw.startswith("--")
+    glue = "" if option.name in _NO_BLANKS else " "
+    value = f"{option.value}{glue}{rest.raw}"
+    quoted = f'"{value}"' if " " in value else value
+    return f"-{option.raw[1]} {quoted}" if short else f"--{option.name}={quoted}"
 
 
 def _well_written(option: Option) -> str | None:
@@ -179,7 +208,7 @@ def _literal_fix(option: Option) -> str:
 
 def _literal_edit(job: Job, option: Option) -> tuple[Edit, ...]:
     if option.name not in ("output", "error"):
-        return ()
+        return _given_or_on_the_command_line(job, option)
     patterns = (
         (r"\$\{?SLURM_ARRAY_JOB_ID\}?", "%A"),
         (r"\$\{?SLURM_ARRAY_TASK_ID\}?", "%a"),
@@ -195,6 +224,19 @@ def _literal_edit(job: Job, option: Option) -> tuple[Edit, ...]:
     if re.search(r"[$`]", value):
         value = "%x-%j.out" if option.name == "output" else "%x-%j.err"
     return change(job, option.line, option.value, value)
+
+
+def _given_or_on_the_command_line(job: Job, option: Option) -> tuple[Edit, ...]:
+    """The value that the script itself gives the variable, else a comment that says how to submit."""
+    variable = re.fullmatch(r"\$\{?(\w+)\}?", option.value)
+    literal = job.variables.get(variable.group(1), "") if variable else ""
+    if literal and re.fullmatch(r"[\w.:,@+\-]+", literal):
+        return change(job, option.line, option.value, literal)
+    directive = next(item for item in job.directives if item.line == option.line)
+    rest = directive.text.replace(option.raw, "", 1).rstrip()
+    value = re.sub(r"^~/", "$HOME/", option.value).replace('"', "")
+    kept = () if rest.strip() in ("#SBATCH", "") else (rest,)
+    return (Edit(option.line, option.line, (*kept, f'# submit with: sbatch --{option.name}="{value}" job.sh')),)
 
 
 def duplicate(job: Job) -> Iterator[Found]:

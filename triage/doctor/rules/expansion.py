@@ -142,10 +142,29 @@ def _in_the_step(job: Job, command: Command, word: Word) -> tuple[Edit, ...]:
         )
     words = [item.text for item in command.words]
     program = len(words) - len(srun_options(words[1:])[1])
+    if word.text.startswith("--export="):
+        return _exported_in_step(job, command, word, program)
     if program >= len(words) or '"' in command.text or "'" in command.text or not command.text.isascii():
         return ()
     first, last = command.words[program], command.words[-1]
     return _wrapped(job, first, last)
+
+
+_EARLY_ITEM = re.compile(r",?(\w+)=\"?\$\{?(SLURM_PROCID|SLURM_LOCALID|SLURM_NODEID)\}?\"?")
+
+
+def _exported_in_step(job: Job, command: Command, word: Word, program: int) -> tuple[Edit, ...]:
+    """`--export=ALL,RANK=$SLURM_PROCID` without the item, which bash -c sets in each task instead."""
+    items = _EARLY_ITEM.findall(word.raw)
+    start = command.words[program] if program < len(command.words) else None
+    if not items or start is None or start.line != word.line or word.raw not in job.lines[word.line - 1]:
+        return ()
+    mapping = " ".join(f"{name}=${variable}" for name, variable in items)
+    text = job.lines[word.line - 1]
+    head, rest = text[: start.column - 1], text[start.column - 1 :]
+    kept = _EARLY_ITEM.sub("", word.raw).replace("--export=,", "--export=").rstrip(",")
+    head = head.replace(word.raw, "--export=ALL" if kept == "--export=" else kept, 1)
+    return (Edit(word.line, word.line, (f"{head}bash -c '{mapping} exec \"$@\"' bash {rest}",)),)
 
 
 def _wrapped(job: Job, first: Word, last: Word) -> tuple[Edit, ...]:

@@ -41,6 +41,12 @@ def change(job: Job, line: int, old: str, new: str) -> tuple[Edit, ...]:
     return (Edit(line, line, (text.replace(old, new, 1),)),) if old in text else ()
 
 
+def quoted(text: str, at: int, value: str) -> str:
+    """The value in double quotes, unless that place of the line is in double quotes already."""
+    inside = text[:at].replace('\\"', "").count('"') % 2 == 1
+    return value if inside else f'"{value}"'
+
+
 def insert_after(line: int, *texts: str) -> tuple[Edit, ...]:
     return (Edit(line + 1, line, texts),)
 

@@ -21,12 +21,16 @@ def gpus_over_node(job: Job) -> Iterator[Found]:
     if total and not job.has("gpus-per-node", "gres"):
         if job.has("nodes") and total.count > job.nodes * job.node_gpus:
             need = -(-total.count // job.node_gpus)
+            spread = job.nodes > 1 or any(job.tasks_of(launch) > 1 for launch in job.launches)
+            held = job.effective["gpus"]
             yield Found(
                 rule="res-gpus-over-node",
                 line=line,
                 what=f"{total.count} GPUs on {job.nodes} node(s): a node of {_name(job)} has {job.node_gpus}",
                 fix=f"--nodes={need} --gpus-per-node={job.node_gpus}",
-                edits=change(job, job.line_of("nodes"), job.value("nodes"), str(need)),
+                edits=change(job, job.line_of("nodes"), job.value("nodes"), str(need))
+                if spread
+                else change(job, held.line, held.raw, held.raw.replace(str(total.count), str(job.node_gpus))),
             )
         return
     if per_node <= job.node_gpus:
@@ -147,12 +151,8 @@ def gpus_total_uneven(job: Job) -> Iterator[Found]:
             return
         if (job.whole_nodes or job.has("exclusive")) and total.count % job.nodes == 0:
             return
-        each = total.count // job.nodes
-        edits = (
-            change(job, job.line_of("gpus"), job.effective["gpus"].raw, f"--gpus-per-node={each}")
-            if each * job.nodes == total.count
-            else ()
-        )
+        each = min(-(-total.count // job.nodes), job.node_gpus or total.count)
+        edits = change(job, job.line_of("gpus"), job.effective["gpus"].raw, f"--gpus-per-node={each}")
         yield Found(
             rule="res-gpus-total-uneven",
             line=job.line_of("gpus"),

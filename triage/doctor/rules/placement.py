@@ -10,6 +10,7 @@ from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import PER_NODE, line_with, processes
+from triage.doctor.rules.rendezvous import FIRST_HOST
 
 
 def one_visible_gpu(job: Job) -> Iterator[Found]:
@@ -201,7 +202,29 @@ def _ssh(job: Job, launch: Launch, text: str, what: str) -> Found:
         line=line_with(job, launch, text),
         what=what,
         fix=_PER_NODE_START,
+        edits=_with_torchrun(job, launch) if launch.launcher == "deepspeed" else (),
     )
+
+
+def _with_torchrun(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """The deepspeed launcher and its options replaced by torchrun, started by srun once per node."""
+    words = launch.outer.words
+    start = next((word for word in words if word.text.rsplit("/", 1)[-1] == "deepspeed"), None)
+    program = next((word for word in words if start and word.text == launch.program and word.line >= start.line), None)
+    if launch.wrapped or start is None or program is None or not job.lines[program.line - 1].isascii():
+        return ()
+    module = "-m " if "module" in launch.options else ""
+    head, rest = job.lines[start.line - 1][: start.column - 1], job.lines[program.line - 1][program.column - 1 :]
+    srun = "srun " if launch.srun is None and launch.mpi is None else ""
+    port = "$MASTER_PORT" if job.sets("MASTER_PORT") else "$((10000 + SLURM_JOB_ID % 20000))"
+    started = (
+        f'{srun}torchrun --nnodes="$SLURM_JOB_NUM_NODES" --nproc_per_node="$SLURM_GPUS_ON_NODE" --rdzv_backend=c10d '
+        f'--rdzv_id="$SLURM_JOB_ID" --rdzv_endpoint="$MASTER_ADDR:{port}" {module}{rest}'
+    )
+    address = () if job.sets("MASTER_ADDR") else (f"MASTER_ADDR={FIRST_HOST}",)
+    first = launch.outer.line
+    above = (Edit(first, first - 1, address),) if address else ()
+    return (*above, Edit(start.line, program.line, (f"{head}{started}",)))
 
 
 def parallel_steps(job: Job) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
-from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
+from triage.doctor.rules.found import Check, Edit, Found, add_directive, change, quoted
 from triage.doctor.rules.launching import OWN_PROCESSES, line_with
 from triage.doctor.wrappers import srun_options
 
@@ -46,7 +46,7 @@ def _mismatch(job: Job, line: int, what: str, wrong: str, right: str) -> Found:
     text = job.lines[line - 1]
     fixed = re.sub(
         rf"(?<=[= ])[\"']?{re.escape(wrong)}[\"']?(?![\w.])",
-        f'"{right}"' if right.startswith("$") else right,
+        lambda match: quoted(text, match.start(), right) if right.startswith("$") else right,
         text,
         count=1,
     )
@@ -194,7 +194,7 @@ def _option_mismatch(job: Job, launch: Launch, name: str, value: str, what: str,
     text = job.lines[line - 1]
     fixed = re.sub(
         rf"(--?{name.replace('_', '[-_]')}[= ])[\"']?{re.escape(value)}[\"']?",
-        lambda m: f'{m.group(1)}"{right}"',
+        lambda match: match.group(1) + quoted(text, match.start(), right),
         text,
         count=1,
     )
@@ -357,13 +357,12 @@ def slurm_var_unset(job: Job) -> Iterator[Found]:
             if not right and name == "SLURM_NTASKS":
                 edits = add_directive(job, f"--ntasks-per-node={job.tasks_per_node}")
             default = {"SLURM_CPUS_PER_TASK": job.cpus_per_task, "SLURM_NTASKS_PER_NODE": job.tasks_per_node}.get(name)
-            if not right and default and match.group().startswith("$"):
-                edits = change(
-                    job,
-                    number,
-                    match.group().rstrip("}") + ("}" if "{" in match.group() else ""),
-                    f"${{{name}:-{default}}}",
-                )
+            if not right and default:
+                written = match.group().rstrip("}") + ("}" if "{" in match.group() else "")
+                edits = change(job, number, written, f"${{{name}:-{default}}}")
+            if name == "SLURM_MEM_PER_NODE":
+                without = re.sub(r"\s--mem[= ]\"?\$\{?SLURM_MEM_PER_NODE\}?\"?(?=\s)", "", line, count=1)
+                edits = (Edit(number, number, (without,)),) if without != line else ()
             yield Found(
                 rule="launch-slurm-var-unset",
                 line=number,

@@ -15,16 +15,16 @@ _LOCAL = re.compile(r"^\"?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|::1)?(?::|\"?$)")
 
 
 _ADDRESS_NAMES = ("MASTER_ADDR", "MAIN_PROCESS_IP", "HEAD_NODE_IP", "RDZV_HOST", "MASTER_IP")
-_FIRST_HOST = '$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
+FIRST_HOST = '$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
 
 
 def _same_place_everywhere(job: Job, line: int, value: str) -> Found:
-    fixed = re.sub(rf"=[\"']?{re.escape(value)}[\"']?", lambda _: f"={_FIRST_HOST}", job.lines[line - 1], count=1)
+    fixed = re.sub(rf"=[\"']?{re.escape(value)}[\"']?", lambda _: f"={FIRST_HOST}", job.lines[line - 1], count=1)
     return Found(
         rule="launch-rendezvous-local",
         line=line,
         what=f"`{value}` is another place on each of the {job.nodes} nodes",
-        fix=f"MASTER_ADDR={_FIRST_HOST}",
+        fix=f"MASTER_ADDR={FIRST_HOST}",
         edits=(Edit(line, line, (fixed,)),),
     )
 
@@ -113,7 +113,7 @@ def _with_address(job: Job, launch: Launch, line: int, word: str) -> tuple[Edit,
     options = f'{nodes}--rdzv_backend=c10d --rdzv_id="$SLURM_JOB_ID" --rdzv_endpoint="$MASTER_ADDR:{port}"'
     fixed = text.replace(word, options if word.startswith("--") else f"{word} {options}", 1)
     first = launch.outer.line
-    address = () if job.sets("MASTER_ADDR") else (Edit(first, first - 1, (f"MASTER_ADDR={_FIRST_HOST}",)),)
+    address = () if job.sets("MASTER_ADDR") else (Edit(first, first - 1, (f"MASTER_ADDR={FIRST_HOST}",)),)
     return (*address, Edit(line, line, (fixed,)))
 
 
@@ -169,14 +169,8 @@ def port_fixed(job: Job) -> Iterator[Found]:
                     severity=mild,
                     what=f"fixed port {port}: two jobs on one node collide",
                     fix="a port derived from the job id: $((10000 + SLURM_JOB_ID % 20000))",
-                    edits=_port_edit(job, launch, line, port),
+                    edits=change(job, line, port, "$((10000 + SLURM_JOB_ID % 20000))"),
                 )
-
-
-def _port_edit(job: Job, launch: Launch, line: int, port: str) -> tuple[Edit, ...]:
-    if launch.wrapped:
-        return ()
-    return change(job, line, port, "$((10000 + SLURM_JOB_ID % 20000))")
 
 
 CHECKS: tuple[Check, ...] = (

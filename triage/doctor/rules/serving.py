@@ -133,8 +133,8 @@ def readiness(job: Job) -> Iterator[Found]:
                 line=clients[0].line,
                 severity="warning",
                 what=f"the client starts {'after a fixed sleep' if slept else 'before the server is ready'}",
-                fix=f"{_poll(launch)} after server=$!",
-                edits=(Edit(outer.end_line + 1, outer.end_line, ("server=$!", _poll(launch))),),
+                fix="server=$! behind it, then wait for its health check: " + _poll(launch, "server"),
+                edits=(Edit(outer.end_line + 1, outer.end_line, ("server=$!", _poll(launch, "server"))),),
             )
         elif clients and not re.search(r"\bkill\b", job.code):
             yield Found(
@@ -146,11 +146,10 @@ def readiness(job: Job) -> Iterator[Found]:
             )
 
 
-def _poll(launch: Launch) -> str:
+def _poll(launch: Launch, server: str) -> str:
     port = launch.options.get("port", "") or "8000"
-    return (
-        f'until curl -sf "http://localhost:{port.strip(chr(34))}/health"; do kill -0 $server || exit 1; sleep 5; done'
-    )
+    health = f"http://localhost:{port.strip(chr(34))}/health"
+    return f'until curl -sf "{health}"; do kill -0 ${server} || exit 1; sleep 5; done'
 
 
 def _in_background(job: Job, launch: Launch) -> tuple[Edit, ...]:
@@ -159,8 +158,11 @@ def _in_background(job: Job, launch: Launch) -> tuple[Edit, ...]:
         last -= 1
     if launch.outer.around.branch or launch.outer.around.loop or end >= last:
         return ()
-    started = (f"{job.lines[end - 1].rstrip()} &", "server=$!", _poll(launch))
-    return (Edit(end, end, started), Edit(last + 1, last, ("kill $server",)))
+    known = re.search(r"\bkill (?:-\w+ )?\"?\$\{?(\w+)", job.code)
+    name = known.group(1) if known else "server"
+    poll = () if _POLLED.search(job.code) else (_poll(launch, name),)
+    background = Edit(end, end, (f"{job.lines[end - 1].rstrip()} &", f"{name}=$!", *poll))
+    return (background,) if known else (background, Edit(last + 1, last, (f"kill ${name}",)))
 
 
 def port_host(job: Job) -> Iterator[Found]:
@@ -223,7 +225,18 @@ def _port_edit(job: Job, launch: Launch, line: int, port: str) -> tuple[Edit, ..
                 line, line, (re.sub(rf"(--port[= ]){port}\b", r"\1$((20000 + SLURM_JOB_ID % 10000))", text, count=1),)
             ),
         )
-    return ()
+    return _port_in_a_variable(job, launch, port) if port.isdigit() else ()
+
+
+def _port_in_a_variable(job: Job, launch: Launch, port: str) -> tuple[Edit, ...]:
+    """Every use of the port replaced by $PORT; nothing when one stands in single quotes or PORT means something."""
+    uses = [number for number, line in enumerate(job.code.split("\n"), start=1) if re.search(rf"\b{port}\b", line)]
+    first = launch.outer.line
+    quoted = any(re.search(rf"'[^']*\b{port}\b[^']*'", job.lines[number - 1]) for number in uses)
+    if quoted or job.sets("PORT") or min(uses, default=0) < first or "${PORT" in job.code or "$PORT" in job.code:
+        return ()
+    edits = [Edit(at, at, (re.sub(rf"\b{port}\b", "$PORT", job.lines[at - 1]),)) for at in uses]
+    return (Edit(first, first - 1, ("PORT=$((20000 + SLURM_JOB_ID % 10000))",)), *edits)
 
 
 def multi_node(job: Job) -> Iterator[Found]:

@@ -333,6 +333,7 @@ def _leonardo_qos(job: Job) -> Iterator[Found]:
             f"boost_qos_dbg allows 2 nodes and 30 minutes ({AS_OF})",
             "drop the QoS for production, or stay within it",
             "qos",
+            edits=without_option(job, "qos"),
         )
     elif qos == "boost_qos_bprod" and nodes < 65:
         yield _rule(

@@ -61,7 +61,8 @@ def cpus_per_task_missing(job: Job) -> Iterator[Found]:
         return
     if job.exclusive and job.whole_nodes and not is_training(job):
         return
-    fix = _cores(job, job.tasks_per_node)
+    given = next((cpus for launch in job.main_launches if (cpus := (launch.srun or {}).get("cpus-per-task", ""))), "")
+    fix = f"#SBATCH --cpus-per-task={given}" if given.isdigit() else _cores(job, job.tasks_per_node)
     match = re.search(r"--cpus-per-task=(\d+)", fix)
     yield Found(
         rule="res-cpus-per-task-missing",

@@ -118,7 +118,9 @@ def _is_torn(line: str, after: str) -> bool:
 
 def _wrapped(mended: Mended, index: int) -> None:
     _broken(mended, index, "the line was wrapped, by a mail client or an editor: its second half is run as a command")
-    mended.lines[index] = f"{mended.lines[index].rstrip()} {mended.lines[index + 1].strip()}"
+    head, rest = mended.lines[index].rstrip(), mended.lines[index + 1].strip()
+    in_word = re.search(r"[\w.]-$", head) and re.match(r"\w", rest)
+    mended.lines[index] = f"{head}{'' if in_word else ' '}{rest}"
     del mended.lines[index + 1], mended.origins[index + 1]
 
 
