@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from agent.settings import Settings
 from agent.store.database import Database, open_database
+
+hypothesis.settings.register_profile("ours", deadline=None)  # tests assert no wall times, examples neither
+hypothesis.settings.load_profile("ours")
 
 
 class HashingEncoder:

@@ -122,6 +122,23 @@ def test_from_outside_and_not_checked_only_a_keyed_tag_joins(
             assert session.exec(said).all() == [f"it answers {number}, but the sender could not be checked"]
 
 
+def test_the_stronger_proof_decides_where_they_name_different_tickets(database: Database, settings: Settings) -> None:
+    """Message-ID seen, keyed tag, known id, number in the subject: in this order."""
+    names = ("seen", "tagged", "known", "named")
+    first = {name: receive(database, settings, mail(name, f"Message-ID: <{name}@example.org>")) for name in names}
+    number = {name: ticket_of(database, message).number for name, message in first.items()}
+    tag = new_tagged_id(reply_key(settings.reply_key_path), number["tagged"], "minerva.example")
+    proofs = {
+        "seen": "Message-ID: <seen@example.org>",
+        "tagged": f"References: <{tag}>",
+        "known": "In-Reply-To: <known@example.org>",
+    }
+    for position, strongest in enumerate(names):
+        headers = [proofs[name] for name in names[position:] if name in proofs]
+        reply = receive(database, settings, mail(f"Re: [{number['named']}]", *headers, body=f"{position}"), VERIFIED)
+        assert reply.ticket_id == first[strongest].ticket_id, strongest
+
+
 def test_a_forged_tag_opens_no_ticket_of_others(database: Database, settings: Settings) -> None:
     first = receive(database, settings, mail())
     number = ticket_of(database, first).number

@@ -5,6 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
+from email.header import Header
+from email.mime.application import MIMEApplication
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.utils import formataddr
 from pathlib import Path
 
 import pytest
@@ -70,6 +75,43 @@ FRAGMENTS = st.sampled_from(
 @given(st.lists(FRAGMENTS | st.binary(max_size=20), max_size=40).map(b"".join))
 def test_mail_like_bytes_are_read_and_can_be_printed(raw: bytes) -> None:
     json.dumps(message_as_dict("x.eml", parse_mail(raw)), ensure_ascii=False).encode("utf-8")
+
+
+PRINTED = st.characters(categories=("L", "N", "P", "S"), exclude_characters="\ufffd")
+PHRASES = st.lists(st.text(PRINTED, min_size=1, max_size=12), min_size=1, max_size=6).map(" ".join)
+LOCAL_PARTS = st.from_regex(r"[a-z][a-z0-9]{0,8}([._+-][a-z0-9]{1,8}){0,2}", fullmatch=True)
+DOMAINS = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,8})?(\.[a-z]{2,6}){1,2}", fullmatch=True)
+PEOPLE = st.builds(lambda name, local, domain: (name, f"{local}@{domain}"), PHRASES, LOCAL_PARTS, DOMAINS)
+FILE_NAMES = st.text(
+    st.characters(categories=("L", "N"), include_characters=" ._-()'"), min_size=1, max_size=40
+).filter(lambda name: name == name.strip(" ._-'") and name.strip())
+FILES = st.lists(st.tuples(FILE_NAMES, st.binary(max_size=200)), max_size=4)
+
+
+@given(
+    people=st.lists(PEOPLE, min_size=2, max_size=5), subject=PHRASES, files=FILES,
+    body=st.lists(PHRASES, min_size=1, max_size=5).map("\n".join), html=st.booleans(),
+    charset=st.sampled_from(["utf-8", "utf-16", "utf-32"]),
+)  # fmt: skip
+def test_what_another_library_writes_is_read_as_it_was_meant(
+    people: list[tuple[str, str]], subject: str, files: list[tuple[str, bytes]], body: str, html: bool, charset: str
+) -> None:
+    """Python's own `email` encodes headers (RFC 2047), parameters (RFC 2231) and bodies; the meaning comes back."""
+    text = MIMEText(body, "plain", charset)
+    message = MIMEMultipart("mixed")
+    message["From"], message["To"] = formataddr(people[0]), ", ".join(map(formataddr, people[1:]))
+    message["Subject"], message["Message-ID"] = Header(subject, "utf-8"), "<1@example.org>"
+    message.attach(MIMEMultipart("alternative", None, [text, MIMEText("<p>x</p>", "html")]) if html else text)
+    for name, content in files:
+        part = MIMEApplication(content)
+        part.add_header("Content-Disposition", "attachment", filename=("utf-8", "", name))
+        message.attach(part)
+    read = parse_mail(message.as_bytes())
+    sender, *to = (Address(name=name, address=address) for name, address in people)
+    assert (read.sender, read.to) == (sender, tuple(to))
+    assert (read.subject, read.message_id) == (subject, "1@example.org")
+    assert read.text.split() == body.split()
+    assert [(item.filename, item.content, item.named) for item in read.attachments] == [(*file, True) for file in files]
 
 
 def test_what_is_no_mail_becomes_the_text() -> None:
