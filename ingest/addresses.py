@@ -134,6 +134,8 @@ def read_addresses(value: str) -> tuple[tuple[Address, ...], list[str]]:
 def _address(entry: _Entry) -> Address | None:
     if entry.angle is not None:
         name = decode_words(_phrase(entry, range(len(entry.words))))
+        if not entry.angle and name and "@" not in name:
+            return Address(name=name, address="")
         return _repaired(name, _bare(entry.angle)) if entry.angle or name else None
     if not entry.words:
         return None

@@ -70,12 +70,13 @@ def check_sender(
     if not from_mailbox:
         origin = origin_of(headers.every("received"), client, helo, own)
     domain = _ascii(author.rpartition("@")[2].lower().rstrip("."))
-    said = _by_trusted_server(headers, domain, trusted)
+    via_ours = not is_foreign(client, own)  # who connects from outside may write any result
+    said = _by_trusted_server(headers, domain, trusted) if via_ours else None
     if not re.fullmatch(r"[a-z0-9._-]{1,253}", domain):
         trust = SenderTrust(level="unverified", reason="The mail names no sender that could be checked.")
     elif said is not None:
         trust = said
-    elif trusted and not is_foreign(client, own):
+    elif trusted and via_ours:
         reason = "Our mail server says nothing about this mail (no Authentication-Results of a trusted name)."
         trust = SenderTrust(level="unverified", reason=reason)
     elif lookup is None:

@@ -193,6 +193,8 @@ def test_subjects_are_decoded(subject: bytes, expected: str) -> None:
         (b"a@x.eu; b@x.eu", [("", "a@x.eu"), ("", "b@x.eu")]),
         ("Jörg <jörg@x.eu>".encode(), [("Jörg", "jörg@x.eu")]),
         (b"root", [("", "root")]),
+        (b"Postmaster <>", [("Postmaster", "")]),
+        (b'"ada@x.eu" <>', [("", "ada@x.eu")]),
     ],
 )
 def test_address_lists_are_read(value: bytes, expected: list[tuple[str, str]]) -> None:

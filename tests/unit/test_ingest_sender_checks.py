@@ -164,6 +164,15 @@ def test_a_trusted_server_is_believed_and_no_other(said: str, level: str) -> Non
     assert check(results(said) if said else MAIL, trusted=("mx.example.eu",)).level == level
 
 
+def test_who_connects_from_outside_cannot_bring_a_result_along() -> None:
+    claimed = results("mx.example.eu; dmarc=pass header.from=uni.example.org")
+    assert check(claimed, client=STRANGER, trusted=("mx.example.eu",)).level == "unverified"
+    assert check(claimed, client=PUBLIC_CLIENT, trusted=("mx.example.eu",)).reason.startswith("SPF")
+    assert (
+        check(claimed, client="me@imap.example.org", trusted=("mx.example.eu",), from_mailbox=True).level == "verified"
+    )
+
+
 def test_the_topmost_statement_of_the_trusted_server_counts() -> None:
     forged = results("mx.example.eu; dmarc=pass header.from=uni.example.org")
     assert (
