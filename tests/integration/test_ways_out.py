@@ -115,6 +115,22 @@ def test_the_code_of_the_relay_decides(database: Database, relay, stage: str, an
         assert timedelta(seconds=RETRY_AFTER_S[0] - 30) < wait <= timedelta(seconds=RETRY_AFTER_S[0])
 
 
+def make_due(database: Database, key: int) -> None:
+    with database.write() as session:
+        waiting = session.get_one(Outbound, key)
+        waiting.next_attempt_at = now()
+        session.add(waiting)
+
+
+def test_a_mail_is_not_sent_before_it_is_due(database: Database, relay) -> None:
+    server, port = relay
+    server.rcpt = "450 4.2.1 busy"
+    key = queue(database)
+    for _ in range(3):
+        deliver(database, sender_for(settings_for(port)), SENDER, key)
+    assert row(database, key).attempts == 1
+
+
 def test_waits_grow_until_the_mail_has_failed(database: Database, relay) -> None:
     server, port = relay
     server.rcpt = "450 4.2.1 busy"
@@ -123,6 +139,7 @@ def test_waits_grow_until_the_mail_has_failed(database: Database, relay) -> None
     for _ in range(len(RETRY_AFTER_S) + 1):
         deliver(database, sender_for(settings_for(port)), SENDER, key)
         waits.append(round((row(database, key).next_attempt_at - now()).total_seconds(), -1))
+        make_due(database, key)
     assert waits[: len(RETRY_AFTER_S)] == [round(wait, -1) for wait in RETRY_AFTER_S]
     assert row(database, key).state == OutboundState.FAILED
     deliver(database, sender_for(settings_for(port)), SENDER, key)
