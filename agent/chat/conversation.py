@@ -55,6 +55,20 @@ def hear(chat: Chat, heard: Heard) -> bool:
     return _reply_to(chat, heard, rule, message)
 
 
+def apologise(chat: Chat, heard: Heard) -> None:
+    """To somebody who waits for an answer that could not be made."""
+    if heard.kind == "deleted" or not heard.addressed:
+        return
+    language = chat.rules.of(heard.spot.place).language or "en"
+    reply = plain_reply(phrases_for(language).trouble, language=language, buttons=("person",), to=heard.sender)
+    spot, key = heard.spot, f"trouble:{chat.channel.name}:{heard.spot.place}:{heard.id}"
+    with chat.database.write() as session:
+        store.want_post(
+            session, key, channel=chat.channel.name, place=spot.place, thread=spot.thread, content=reply.as_json()
+        )
+    chat.wake()
+
+
 def _concerns_us(chat: Chat, heard: Heard, rule: Rule) -> bool:
     """Mentioned, direct, in a thread that we are part of, or asked where we answer all questions."""
     if heard.addressed:

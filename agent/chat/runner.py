@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from agent.chat.conversation import apologise
 from agent.chat.posting import post_due
 from agent.chat.service import Chat, Handle, handle_event
 from agent.chat.tickets import tell_resolved
@@ -89,8 +91,14 @@ class Chats:
         return handle_event(service.chat, service.handle, event_id)
 
     def give_up(self, event_id: int) -> None:
+        """The event is kept as failed, and whoever waits for an answer is told."""
         with self._database.write() as session:
+            event = tickets.by_id(session, ChatEvent, event_id)
             store.settle_event(session, event_id, EventState.FAILED)
+        chat = self._services[event.channel].chat
+        heard = chat.channel.heard(event.kind, json.loads(event.body))
+        if heard is not None:
+            apologise(chat, heard)
 
     def _tick_until_stopped(self) -> None:
         while not self._stopping.is_set():

@@ -131,12 +131,18 @@ class SlackChannel:
         except (OSError, HTTPException, SlackClientError) as error:
             raise trouble(error) from error
         ts = str(started["ts"])
-        for paragraph in rest:
+        try:
+            self._finish(spot, key, reply, ts, rest)
+        except ChatError as error:  # it stands there in part: found and completed by the next try
+            raise ChatError(str(error), uncertain=True, retry_after_s=error.retry_after_s) from error
+        return ts
+
+    def _finish(self, spot: Spot, key: str, reply: Reply, ts: str, paragraphs: Sequence[str]) -> None:
+        for paragraph in paragraphs:
             more = f"\n\n{safe_markdown(paragraph)}"
             call(self.client.chat_appendStream, channel=spot.place, ts=ts, markdown_text=more)
         below = footer_blocks(reply, key, now().date())
         call(self.client.chat_stopStream, channel=spot.place, ts=ts, blocks=below, metadata=_metadata(key))
-        return ts
 
     def attach(self, spot: Spot, files: Sequence[ReplyFile]) -> None:
         for file in files:
@@ -170,7 +176,14 @@ class SlackChannel:
     def whisper(self, spot: Spot, sender: str, reply: Reply) -> None:
         blocks = reply.extra.get("blocks") or message_blocks(reply, "", now().date())
         user = sender.rpartition("/")[2]
-        call(self.client.chat_postEphemeral, channel=spot.place, user=user, text=fallback_text(reply), blocks=blocks)
+        try:
+            call(
+                self.client.chat_postEphemeral, channel=spot.place, user=user, text=fallback_text(reply), blocks=blocks
+            )
+        except ChatError as error:
+            if not error.permanent:
+                raise
+            log.info("slack_no_whisper", problem=str(error))  # say, the person has left the channel
 
     def busy(self, spot: Spot, text: str) -> None:
         try:

@@ -165,12 +165,25 @@ class SlackStandIn(Workspace):
     def delete(self, channel: str, ts: str) -> None:
         with self.lock:
             message = self.message(channel, ts)
+            if len(self.thread(channel, ts)) > 1 and "thread_ts" not in message:
+                self._leave_tombstone(channel, message)
+                return
             self.messages[channel].remove(message)
             gone = {
                 "type": "message", "subtype": "message_deleted", "hidden": True, "deleted_ts": ts,
                 "previous_message": message, "ts": self.ts(),
             }  # fmt: skip
         self._message_event(channel, gone)
+
+    def _leave_tombstone(self, channel: str, message: Args) -> None:
+        """The first message of a thread that has replies becomes a mark that something was there."""
+        before = dict(message)
+        message |= {"subtype": "tombstone", "text": "This message was deleted.", "user": "USLACKBOT"}
+        changed = {
+            "type": "message", "subtype": "message_changed", "hidden": True, "message": dict(message),
+            "previous_message": before, "ts": self.ts(),
+        }  # fmt: skip
+        self._message_event(channel, changed)
 
     def react(self, user: str, channel: str, ts: str, emoji: str) -> None:
         item = {"type": "message", "channel": channel, "ts": ts}
