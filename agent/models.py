@@ -31,6 +31,7 @@ from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.index import Index, open_index
 from knowledge_base.passage import SearchResult
+from knowledge_base.reranker import reranker_at
 from knowledge_base.vectors import vector_store
 from triage.classifier import Classifier
 from triage.doctor.diagnosis import diagnose
@@ -68,6 +69,7 @@ class Models:
         self.bench_dir = settings.bench_dir
         self._encoder = SentenceEncoder(settings.embedding_model)
         self._encoder.check()
+        self._reranker = reranker_at(settings.rerank_model)
         self._index_dir = settings.index_dir
         self._vectors = vector_store(settings.vectors_address)
         self._index = open_index(settings.index_dir, self._vectors)
@@ -177,7 +179,7 @@ class Models:
         encoder = self.get().encoder
 
         def search(query: str, most: int) -> SearchResult:
-            return self.index().search(query, encoder, k=most)
+            return self.index().search(query, encoder, k=most, reranker=self._reranker)
 
         if not (self._settings.llm_rewrite_queries and self.client.is_configured()):
             return search(question, k)

@@ -13,6 +13,7 @@ from knowledge_base.chunks import indexed_text
 from knowledge_base.encoder import Encoder
 from knowledge_base.index import Index
 from knowledge_base.questions import LabelledQuestion
+from knowledge_base.reranker import Reranker
 
 METRICS = ("hit@1", "hit@3", "hit@5", "hit@10", "MRR", "nDCG@10")
 RRF_K = 60
@@ -28,7 +29,7 @@ RankFiles = Callable[[str, Vector], Sequence[str]]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
     ranking: str
-    """ours, bm25, dense or rrf."""
+    """ours, bm25, dense, rrf or rerank."""
     values: NDArray[np.float64]
     """Shape (questions, len(METRICS))."""
 
@@ -82,12 +83,14 @@ class Abstention:
         ]
 
 
-def measure(index: Index, questions: Sequence[LabelledQuestion], encoder: Encoder) -> list[Measured]:
+def measure(
+    index: Index, questions: Sequence[LabelledQuestion], encoder: Encoder, reranker: Reranker | None = None
+) -> list[Measured]:
     """All rankings on the questions that have an answer; the best passage of a file stands for it."""
     answerable = [question for question in questions if question.gold_paths]
     vectors = encoder.encode([question.question for question in answerable])
     measured = []
-    for name, rank in rankings(index, encoder).items():
+    for name, rank in rankings(index, encoder, reranker).items():
         rows = [
             scores_of(rank(question.question, vector), question.gold_paths)
             for question, vector in zip(answerable, vectors, strict=True)
@@ -116,7 +119,7 @@ def scores_of(paths: Sequence[str], gold: frozenset[str]) -> list[float]:
     return [float(any(hits[:k])) for k in (1, 3, 5, 10)] + [1 / first if first else 0.0, gain / ideal]
 
 
-def rankings(index: Index, encoder: Encoder) -> Mapping[str, RankFiles]:
+def rankings(index: Index, encoder: Encoder, reranker: Reranker | None = None) -> Mapping[str, RankFiles]:
     passages = [index.passages.at(row) for row in range(len(index))]
     paths = [passage.path for passage in passages]
     bm25 = bm25s.BM25()
@@ -129,15 +132,18 @@ def rankings(index: Index, encoder: Encoder) -> Mapping[str, RankFiles]:
     def reciprocal(question: str, vector: Vector) -> Sequence[str]:
         return _best_files(_reciprocal(by_words(question)) + _reciprocal(index.cosines(vector)), paths)
 
-    def ours(question: str, _: Vector) -> Sequence[str]:
-        return [hit.passage.path for hit in index.search(question, encoder, 10, one_per_file=True).hits]
+    def ours(question: str, by: Reranker | None) -> Sequence[str]:
+        return [hit.passage.path for hit in index.search(question, encoder, one_per_file=True, reranker=by).hits]
 
-    return {
+    found: dict[str, RankFiles] = {
         "bm25": lambda question, _: _best_files(by_words(question), paths),
         "dense": lambda _, vector: _best_files(index.cosines(vector), paths),
         "rrf": reciprocal,
-        "ours": ours,
+        "ours": lambda question, _: ours(question, None),
     }
+    if reranker is not None:
+        found["rerank"] = lambda question, _: ours(question, reranker)
+    return found
 
 
 def _tokens(texts: list[str]) -> list[list[str]]:

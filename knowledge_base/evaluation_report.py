@@ -12,6 +12,7 @@ from knowledge_base.encoder import Encoder
 from knowledge_base.evaluation import METRICS, Abstention, Measured, measure, measure_abstention
 from knowledge_base.index import Index
 from knowledge_base.questions import LabelledQuestion
+from knowledge_base.reranker import Reranker
 
 THRESHOLD = 0.5
 """Of `answerable`: below it the search says that the sources do not answer."""
@@ -36,11 +37,18 @@ def folders_of(folder: Path, corpora: Iterable[str]) -> dict[str, Path]:
 
 
 def measure_source(
-    source: str, index: Index, questions: Sequence[LabelledQuestion], encoder: Encoder
+    source: str,
+    index: Index,
+    questions: Sequence[LabelledQuestion],
+    encoder: Encoder,
+    reranker: Reranker | None = None,
 ) -> SourceMeasured:
+    """With a reranker, also the search with it."""
     return SourceMeasured(
         source=source,
-        rankings=measure(index, questions, encoder) if any(question.gold_paths for question in questions) else [],
+        rankings=measure(index, questions, encoder, reranker)
+        if any(question.gold_paths for question in questions)
+        else [],
         abstention=measure_abstention(index, questions, encoder),
     )
 

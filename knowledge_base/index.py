@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from knowledge_base.answerable import answerable_of
 from knowledge_base.build import FILE_VECTORS, BuildReport, build_index, file_vectors
+from knowledge_base.chunks import indexed_text
 from knowledge_base.encoder import Encoder
 from knowledge_base.errors import EncoderMismatchError, IndexDamagedError, VectorStoreError
 from knowledge_base.fields import Fields, LexicalScores, load_fields
@@ -18,6 +19,7 @@ from knowledge_base.glossary import other_words
 from knowledge_base.lexical import words_of
 from knowledge_base.passage import Passage, RetrievedPassage, SearchResult
 from knowledge_base.ranking import WEIGHTS, Rows, Scores, Signals, signals_at
+from knowledge_base.reranker import RERANKED, Reranker
 from knowledge_base.scope import is_about_another, systems_named
 from knowledge_base.snapshot import Manifest, PassageFile, current_snapshot, read_manifest
 from knowledge_base.spelling import corrected
@@ -69,24 +71,40 @@ class Index:
         row = self.passages.row_of(passage_id)
         return None if row is None else self.passages.at(row)
 
-    def search(self, question: str, encoder: Encoder, k: int = 10, *, one_per_file: bool = False) -> SearchResult:
+    def search(
+        self,
+        question: str,
+        encoder: Encoder,
+        k: int = 10,
+        *,
+        one_per_file: bool = False,
+        reranker: Reranker | None = None,
+    ) -> SearchResult:
         """The `k` best passages, or the best passage of each of the `k` best files.
 
         Raises:
             EncoderMismatchError: the index was built with another model.
         """
-        return self.search_many([question], encoder, k, one_per_file=one_per_file)[0]
+        return self.search_many([question], encoder, k, one_per_file=one_per_file, reranker=reranker)[0]
 
     def search_many(
-        self, questions: Sequence[str], encoder: Encoder, k: int = 10, *, one_per_file: bool = False
+        self,
+        questions: Sequence[str],
+        encoder: Encoder,
+        k: int = 10,
+        *,
+        one_per_file: bool = False,
+        reranker: Reranker | None = None,
     ) -> list[SearchResult]:
         """As `search`, with all questions embedded together."""
         if not questions:
             return []
-        vectors = self._embed(questions, encoder)
-        return [
-            self._result(question, vector, k, one_per_file) for question, vector in zip(questions, vectors, strict=True)
-        ]
+        found = []
+        for question, vector in zip(questions, self._embed(questions, encoder), strict=True):
+            ranked = self.rank(question, vector)
+            rows = ranked.rows if reranker is None else self._reranked(question, ranked.rows, reranker)
+            found.append(self._result(ranked, rows, k, one_per_file))
+        return found
 
     def cosines(self, vector: NDArray[np.float32]) -> Scores:
         """Cosine of `vector` and every passage, in the order of the rows."""
@@ -138,13 +156,19 @@ class Index:
         others = [is_about_another(self.passages.at(int(row)).systems, asked) for row in rows]
         return np.asarray(rows[~np.asarray(others, dtype=bool)], dtype=np.int64)
 
-    def _result(self, question: str, vector: NDArray[np.float32], k: int, one_per_file: bool) -> SearchResult:
-        ranked = self.rank(question, vector)
-        chosen = _first_of_each(self._file_of[ranked.rows]) if one_per_file else np.arange(len(ranked.rows))
+    def _reranked(self, question: str, rows: Rows, reranker: Reranker) -> Rows:
+        """The first rows in the reranker's order, the others behind them."""
+        first = rows[:RERANKED]
+        if not len(first):
+            return rows
+        scores = reranker.scores(question, [indexed_text(self.passages.at(int(row))) for row in first])
+        return np.concatenate([first[np.argsort(-scores, kind="stable")], rows[RERANKED:]])
+
+    def _result(self, ranked: Ranked, rows: Rows, k: int, one_per_file: bool) -> SearchResult:
+        """`rows` are those of `ranked`, perhaps in another order; the scores stay those of the places."""
+        chosen = _first_of_each(self._file_of[rows]) if one_per_file else np.arange(len(rows))
         hits = tuple(
-            RetrievedPassage(
-                passage=self.passages.at(int(ranked.rows[place])), score=float(ranked.scores[place]), rank=rank
-            )
+            RetrievedPassage(passage=self.passages.at(int(rows[place])), score=float(ranked.scores[place]), rank=rank)
             for rank, place in enumerate(chosen[:k], start=1)
         )
         return SearchResult(hits=hits, answerable=answerable_of(ranked.signals, ranked.terms, self.fields))

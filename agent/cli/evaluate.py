@@ -17,6 +17,7 @@ from knowledge_base.evaluation_report import folders_of, measure_source
 from knowledge_base.evaluation_report import report as report_retrieval
 from knowledge_base.index import Index, build_index, open_index
 from knowledge_base.questions import read_questions
+from knowledge_base.reranker import reranker_at
 from knowledge_base.vectors import vector_store
 from triage.classifier import Classifier
 from triage.dataset import load_labelled
@@ -62,11 +63,12 @@ def eval_retrieval(
     if not any(question.gold_paths for question in chosen):
         raise typer.BadParameter(f"{questions} has no question with an answer of that corpus")
     folders = folders_of(place, (question.corpus for question in chosen))
-    encoder, parts = _encoder(), []
+    encoder, reranker, parts = _encoder(), reranker_at(load_settings().rerank_model), []
     for folder in sorted(set(folders.values())):
         mine = [question for question in chosen if folders[question.corpus] == folder]
         with _opened(folder, encoder, is_index=source is None) as opened:
-            parts.append(measure_source(", ".join(sorted({item.corpus for item in mine})), opened, mine, encoder))
+            name = ", ".join(sorted({item.corpus for item in mine}))
+            parts.append(measure_source(name, opened, mine, encoder, reranker))
     typer.echo("\n".join(report_retrieval(parts)))
 
 

@@ -16,6 +16,7 @@ from agent.cli.kb_sync import sync
 from agent.settings import load_settings
 from knowledge_base.encoder import SentenceEncoder
 from knowledge_base.passage import RetrievedPassage, SearchResult
+from knowledge_base.reranker import Reranker, reranker_at
 from knowledge_base.vectors import VectorStore, vector_store
 
 if TYPE_CHECKING:
@@ -85,18 +86,19 @@ def search(
     from knowledge_base.index import open_index  # noqa: PLC0415
 
     opened = open_index(index, _store())
-    encoder = _encoder()
+    encoder, reranker = _encoder(), reranker_at(load_settings().rerank_model)
     if question:
-        _print_hits(opened.search(" ".join(question), encoder, k, one_per_file=True))
-    elif _answer_lines(opened, encoder, k):
+        _print_hits(opened.search(" ".join(question), encoder, k, one_per_file=True, reranker=reranker))
+    elif _answer_lines(opened, encoder, k, reranker):
         raise typer.Exit(1)
 
 
-def _answer_lines(index: Index, encoder: SentenceEncoder, k: int) -> int:
+def _answer_lines(index: Index, encoder: SentenceEncoder, k: int, reranker: Reranker | None) -> int:
     """Answers the questions on standard input; returns how many lines could not be used."""
     bad = _Bad()
     for batch in _batches(_questions(sys.stdin.buffer, bad)):
-        results = index.search_many([text for _, text in batch], encoder, k, one_per_file=True)
+        asked = [text for _, text in batch]
+        results = index.search_many(asked, encoder, k, one_per_file=True, reranker=reranker)
         for (question_id, _), result in zip(batch, results, strict=True):
             typer.echo(json.dumps(_row(question_id, result)))
     return bad.lines
