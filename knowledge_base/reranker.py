@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +38,13 @@ class CrossEncoderReranker:
             raise TrainingExtraMissingError(str(folder))
         self._folder = folder
         self._lock = threading.Lock()
-        self._model: object | None = None
+        self._model: Any = None
 
     def scores(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
         from sentence_transformers import CrossEncoder  # noqa: PLC0415  # seconds to import
 
         with self._lock:
-            if not isinstance(self._model, CrossEncoder):
+            if self._model is None:
                 self._model = CrossEncoder(str(self._folder), local_files_only=True, num_labels=1)
             pairs = [(question, text) for text in texts]
             return np.asarray(self._model.predict(pairs, show_progress_bar=False), dtype=np.float32)
