@@ -19,7 +19,7 @@ run: $(VENV)/.installed $(INDEX)
 # In step again when an article changes; only what changed is embedded anew. A source that fails keeps what was read
 # before and stops nothing, as long as there is an index.
 $(INDEX): $(VENV)/.installed $(shell find knowledge_base/articles)
-	$(BIN)/minerva kb sync || test -e $(@D)/current
+	$(BIN)/minerva kb sync --index $(@D) || test -e $(@D)/current
 	$(BIN)/minerva kb prepare --index $(@D)
 	touch $@
 

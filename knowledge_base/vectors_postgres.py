@@ -65,7 +65,7 @@ class TableOfVectors:
         self._connection: Connection[Any] | None = None
         self._url, self._table = url, table
         self._using = threading.Lock()
-        self._count = int(self._asked(_sql("SELECT count(*) FROM {}", table))[0][0])
+        self._count = int(self._asked(_sql("SELECT coalesce(max(row) + 1, 0) FROM {}", table))[0][0])
 
     def __len__(self) -> int:
         return self._count

@@ -25,6 +25,8 @@ HEADERS = {"User-Agent": f"{AGENT}/0.1 (documentation index of a support desk)"}
 TIMEOUT_S = 30
 MAX_SITEMAPS = 100
 MAX_REDIRECTS = 5
+MAX_WAIT_S = 120
+"""That a busy server may ask for (Retry-After) before a page is asked for once more."""
 MAX_ANSWER = 50_000_000
 """Bytes."""
 MAX_FAILED = 0.5
@@ -179,6 +181,9 @@ class _Visit:
         """The answer after redirects, which may lead to other pages of this site only. Raises _PageError."""
         for _ in range(MAX_REDIRECTS):
             answer, body = self._ask(url, headers)
+            if (wait_s := _retry_after(answer)) is not None:
+                self._pause(wait_s)
+                answer, body = self._ask(url, headers)
             if answer.next_request is None:
                 return answer, body
             url = str(answer.next_request.url)
@@ -202,6 +207,13 @@ class _Visit:
         if len(body) > MAX_ANSWER:
             raise _PageError(f"larger than {MAX_ANSWER / 1e6:.0f} MB")
         return answer, body
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Seconds that a busy server asks for (RFC 9110, section 10.2.3); None when it does not, or for too long."""
+    said = answer.headers.get("retry-after", "")
+    busy = answer.status_code in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
+    return float(said) if busy and said.isdigit() and int(said) <= MAX_WAIT_S else None
 
 
 def _unzipped(body: bytes) -> str:

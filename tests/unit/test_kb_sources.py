@@ -143,6 +143,8 @@ class Site:
     """Status, type, body and ETag by path."""
     dates: dict[str, str] = field(default_factory=dict)
     """Last-Modified by path."""
+    busy: dict[str, list[str]] = field(default_factory=dict)
+    """By path, what the next answers 429 say in Retry-After."""
     asked: list[tuple[str, int]] = field(default_factory=list)
     url: str = ""
 
@@ -172,8 +174,13 @@ def site() -> Iterator[Site]:
             )
             if any(known):
                 status, body = 304, b""
+            busy = served.busy.get(self.path)
+            wait = busy.pop(0) if busy else None
+            status = status if wait is None else 429
             served.asked.append((self.path, status))
             self.send_response(status)
+            if wait is not None:
+                self.send_header("Retry-After", wait)
             self.send_header("Content-Type", kind)
             if etag:
                 self.send_header("ETag", etag)
@@ -233,6 +240,19 @@ def test_a_page_whose_date_is_unchanged_is_not_asked_for(site: Site, tmp_path: P
     site.asked.clear()
     mirror(source_of(site), tmp_path)
     assert site.pages_asked() == []
+
+
+def test_a_busy_server_is_given_the_time_that_it_asks_for(site: Site, tmp_path: Path) -> None:
+    for name in "abcd":
+        site.put(f"/{name}", PAGE.format(name))
+    site.sitemap("/a", "/b", "/c", "/d")
+    site.busy = {"/a": ["7"], "/b": ["3600"], "/c": ["5", "5"]}
+    pauses: list[float] = []
+    found = mirror(source_of(site), tmp_path, pauses.append)
+    assert sorted(found.urls) == ["a.html", "d.html"]
+    assert [(url[-1], reason) for url, reason in found.failed] == [("b", "answered 429"), ("c", "answered 429")]
+    assert site.pages_asked() == [("/a", 429), ("/a", 200), ("/b", 429), ("/c", 429), ("/c", 429), ("/d", 200)]
+    assert [wait for wait in pauses if wait] == [7, 5]
 
 
 def test_sitemaps_of_sitemaps_compressed_ones_and_other_hosts(site: Site, tmp_path: Path) -> None:
