@@ -24,7 +24,7 @@ from knowledge_base.scope import is_about_another, systems_named
 from knowledge_base.snapshot import Manifest, PassageFile, current_snapshot, read_manifest
 from knowledge_base.spelling import corrected
 from knowledge_base.translation import in_english
-from knowledge_base.vectors import Floats, VectorStore, all_of
+from knowledge_base.vectors import Floats, VectorStore, all_of, cosines
 from knowledge_base.vectors_faiss import FILES
 
 __all__ = ["BuildReport", "Index", "build_index", "open_index"]
@@ -117,8 +117,8 @@ class Index:
         lexical = self._lexical(corrected(terms, self.fields.files_with))
         asked = systems_named(question)
         rows = self._in_scope(self._candidates(vector, lexical, CANDIDATES * (WIDER if asked else 1)), asked)
-        dense = self._vectors.at(rows) @ vector
-        signals = signals_at(rows, self._file_of, lexical, dense, self._file_vectors @ vector)
+        dense = cosines(self._vectors.at(rows), vector)
+        signals = signals_at(rows, self._file_of, lexical, dense, cosines(self._file_vectors, vector))
         scores = signals.fused()
         order = np.argsort(-scores, kind="stable")
         return Ranked(rows=rows[order], scores=scores[order], signals=signals.at(order), terms=tuple(terms))

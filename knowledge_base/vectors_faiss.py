@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import faiss
@@ -26,6 +27,7 @@ class FaissFiles:
             if len(vectors) <= self._exact_up_to
             else faiss.IndexHNSWFlat(dimension, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
         )
+        faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
         index.add(np.ascontiguousarray(vectors))
         faiss.write_index(index, str(folder / FILE))
 
@@ -50,6 +52,7 @@ class FaissVectors:
         return int(self._index.ntotal)
 
     def nearest(self, vector: Floats, count: int) -> Rows:
+        faiss.omp_set_num_threads(1)  # of the calling thread; several wait for each other on a busy machine
         graph = None if self.is_exact else faiss.SearchParametersHNSW(efSearch=WIDTH * count)  # type: ignore[attr-defined,unused-ignore]
         _, rows = self._index.search(vector[None, :], min(count, len(self)), params=graph)
         return np.asarray(rows[0][rows[0] >= 0], dtype=np.int64)
