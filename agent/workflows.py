@@ -176,6 +176,11 @@ class Workflows:
         """`ok`, or that the sweep has died."""
         return "ok" if self._sweeper.is_alive() else "stopped"
 
+    @property
+    def chat(self) -> str:
+        """`none` when no chat service is connected, `ok`, or what is wrong."""
+        return self._chats.state
+
     def wake(self) -> None:
         """There is something to file or to send."""
         self._arrivals.news.set()

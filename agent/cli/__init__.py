@@ -27,6 +27,7 @@ COMMANDS = {
     "bench": "bench:bench_app",
     "eval": "evaluate:eval_app",
     "llm": "deploy.llm.cli:llm_app",
+    "slack": "slack:slack_app",
     "status": "status:status",
     "user": "user:user_app",
     "audit": "audit:audit_app",

@@ -24,6 +24,7 @@ def healthz(desk: DeskState) -> Response:
         "workers": desk.workflows.state,
         "listener": desk.intake.listener.state,
         "mailbox": desk.intake.mailbox,
+        "chat": desk.workflows.chat,
     }
     try:
         with desk.database.read() as session:

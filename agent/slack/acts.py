@@ -20,7 +20,7 @@ from agent.errors import ChatError
 from agent.slack import cards, views
 from agent.slack.blocks import Block, button, section
 from agent.slack.channel import SlackChannel, call
-from agent.slack.markup import mrkdwn
+from agent.slack.markup import markdown_of, mrkdwn
 from agent.slack.reading import sender_of
 from agent.store import chat as store
 from agent.store.chat_tables import ChatFeedback, ChatPost, ChatThread
@@ -162,7 +162,7 @@ def private_thread(chat: Chat, sender: str, key: str, text: str) -> Spot:
 
 
 def _commanded(chat: Chat, body: Body) -> bool:
-    word, _, rest = body.get("text", "").strip().partition(" ")
+    word, _, rest = markdown_of(body.get("text", ""), me=slack_of(chat).me).partition(" ")
     sender = f"{body['team_id']}/{body['user_id']}"
     if word == "ask" and rest.strip():
         _ask(chat, sender, rest.strip(), key=f"ask:{body['trigger_id']}")

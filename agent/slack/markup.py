@@ -86,7 +86,9 @@ def _set_out(found: re.Match[str]) -> str:
 
 def _link_words(found: re.Match[str]) -> str:
     target, words = found[1], found[2]
-    if target[0] in "@#!":
-        return f"{'' if target[0] == '!' else target[0]}{words or ('someone' if target[0] == '@' else target[1:])}"
+    if target[0] == "!":  # <!here> and the like, dates
+        return words or ""
+    if target[0] in "@#":
+        return target[0] + (words or ("someone" if target[0] == "@" else target[1:]))
     address = target.removeprefix("mailto:")
     return f"{words} ({address})" if words and words not in {address, target} else address

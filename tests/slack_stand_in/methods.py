@@ -105,7 +105,6 @@ BOT_SCOPES = frozenset(
         "groups:history",
         "groups:read",
         "im:history",
-        "im:read",
         "im:write",
         "reactions:read",
         "users:read",
