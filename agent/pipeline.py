@@ -30,12 +30,12 @@ from agent.settings import Settings
 from agent.store import drafts, inbound, placings, tickets
 from agent.store.chat import is_chat, recipients_of
 from agent.store.database import Database
-from agent.store.inbound import CHAT
+from agent.store.inbound import API, CHAT
 from agent.store.tables import Message, StoredMail, Ticket
 from ingest.attached_text import attached_texts
 from ingest.masking import mask_message, mask_secrets
 from ingest.message import InboundMessage
-from ingest.sender_checks import NOT_CHECKED, SIGNED_IN, SenderTrust
+from ingest.sender_checks import NOT_CHECKED, SIGNED_IN, VOUCHED, SenderTrust
 from knowledge_base.passage import SearchResult
 from knowledge_base.rows.answer import rows_for
 from knowledge_base.rows.row import Row
@@ -98,13 +98,19 @@ def file_request(database: Database, settings: Settings, ports: Ports, stored_ma
     message, masked = mask_message(ports.read(raw))
     language = ports.language(f"{message.subject}\n{message.visible_text}")
     author = message.sender.address if message.sender else ""
-    trust = SIGNED_IN if stored.channel.startswith(CHAT) else ports.check(raw, stored, author)
+    trust = _trust(ports, raw, stored, author)
     with database.write() as session:
         filed = file_mail(session, settings, stored, message, language, trust=trust, masked=masked)
         wanted = None if filed.auto_generated else filed.id
         number = tickets.by_id(session, Ticket, filed.ticket_id).number
     log.info("mail_filed", ticket=number, kind=filed.kind, trust=trust.level, defects=len(message.defects))
     return wanted
+
+
+def _trust(ports: Ports, raw: bytes, stored: StoredMail, author: str) -> SenderTrust:
+    if stored.channel.startswith(CHAT):
+        return SIGNED_IN
+    return VOUCHED if stored.channel == API else ports.check(raw, stored, author)
 
 
 def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: int, instruction: str = "") -> None:

@@ -28,6 +28,7 @@ from agent.settings import Settings
 from agent.store import people
 from agent.store.database import Database, open_database
 from agent.store.tables import Role
+from agent.webhooks import Teller
 from agent.workflows import Workflows
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def serve(settings: Settings) -> None:
     slack = connect_chats(chats, database, settings, ports=ports, workflows=workflows, desk_url=desk_url)
     workflows.start()
     chats.start()
+    teller = Teller(database)
+    teller.start()
     intake.listener.wait_until_ready()
     models.start()
     keeper = KeeperProcess() if settings.llm_keep else None
@@ -101,6 +104,7 @@ def serve(settings: Settings) -> None:
         if keeper is not None:
             keeper.stop()
         chats.stop()
+        teller.stop()
         models.stop()
         workflows.stop()
         database.close()

@@ -43,6 +43,7 @@ class SenderTrust:
 
 
 NOT_CHECKED = SenderTrust(level="unknown", reason="The sender was not checked.")
+VOUCHED = SenderTrust(level="verified", reason="The program that sent this by its token vouches for the address.")
 SIGNED_IN = SenderTrust(level="verified", reason="The sender is signed in at the chat service.")
 
 

@@ -31,6 +31,8 @@ COMMANDS = {
     "status": "status:status",
     "user": "user:user_app",
     "audit": "audit:audit_app",
+    "token": "interface:token_app",
+    "webhook": "interface:webhook_app",
 }
 """Name to `module:function` or `module:app`, below `agent.cli` unless the module's whole name is given."""
 

@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from agent.api.app import api_app
 from agent.desk import (
     account,
     acts,
@@ -55,7 +56,7 @@ def desk_app(
     language_model: Callable[[], str] = lambda: "none",
 ) -> FastAPI:
     app = FastAPI(title="MINERVA helpdesk", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.desk = Desk(
+    desk = Desk(
         database=database,
         settings=settings,
         workflows=workflows,
@@ -65,6 +66,8 @@ def desk_app(
         language_model=language_model,
         url=url,
     )
+    app.state.desk = desk
+    app.mount("/api/v1", api_app(desk))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for module in (
         sign_in,

@@ -67,6 +67,17 @@ def open_database(path: Path) -> Database:
     return database
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[Session]:
+    """One transaction on the database at `path`, opened for it. Raises as `open_database` does."""
+    database = open_database(path)
+    try:
+        with database.write() as session:
+            yield session
+    finally:
+        database.close()
+
+
 def alembic_config(url: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

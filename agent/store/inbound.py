@@ -20,6 +20,8 @@ from agent.store.tables import MailState, RawMail, StoredMail, now
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^\s<>]{1,990})>?", re.IGNORECASE | re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _PIECE_BYTES = 1 << 20
+API = "api"
+"""Channel of what comes through the REST interface."""
 CHAT = "chat:"
 """What the `channel` of a stored message from a chat service begins with."""
 

@@ -420,6 +420,36 @@ class Event(SQLModel, table=True):
     after: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 
 
+class ApiToken(SQLModel, table=True):
+    """Of a program that uses the REST interface."""
+
+    __tablename__ = "api_token"
+    token_hash: str = Field(primary_key=True)
+    """SHA-256 of the token."""
+    name: str = Field(index=True)
+    scopes: list[str] = Field(sa_type=JSON)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Webhook(SQLModel, table=True):
+    """Where a program wants to hear what happens to tickets."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    url: str = Field(unique=True)
+    secret: str
+    """`whsec_…`, as Standard Webhooks has it; the messages are signed with it."""
+    events: list[str] = Field(default_factory=list, sa_type=JSON)
+    """Of these only; an empty list means all."""
+    last_event_id: int = 0
+    """Everything up to here has been delivered, or was not wanted."""
+    failures: int = 0
+    """In a row."""
+    next_attempt_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    last_error: str | None = None
+
+
 class AuditEntry(SQLModel, table=True):
     """One line of the audit log; the database refuses to change or delete it."""
 
