@@ -29,11 +29,16 @@ def head_of(rule: dict[str, Any], around: dict[str, Any]) -> str:
     return head if rule["id"].startswith("form-") or head.startswith("#!") else f"#!/bin/bash\n{head}"
 
 
+def bad_of(rule: dict[str, Any], around: dict[str, Any]) -> str:
+    text = str(around.get("bad", rule["example_bad"])).replace("<CR>", "\r").replace("<LONG>", "true\n" * 10_001)
+    return text.rstrip("\n")
+
+
 @pytest.mark.parametrize("rule", TABLE["rules"], ids=lambda rule: rule["id"])
 def test_rule_on_its_own_example(rule: dict[str, Any]) -> None:
     around = SURROUNDINGS.get(rule["id"], {})
     head, tail, system = head_of(rule, around), around.get("tail", ""), around.get("system", "")
-    bad = around.get("bad", rule["example_bad"]).replace("<CR>", "\r").rstrip("\n")
+    bad = bad_of(rule, around)
     good = around.get("good", rule["example_good"]).rstrip("\n")
     on_bad = check(f"{head}{bad}\n{tail}", system)
     on_good = check(f"{head}{good}\n{tail}", system)
@@ -49,7 +54,7 @@ def test_rule_on_its_own_example(rule: dict[str, Any]) -> None:
 def test_autofix_class_is_kept(rule: dict[str, Any]) -> None:
     """What must be asked is not changed; what is changed no longer has the finding."""
     around = SURROUNDINGS.get(rule["id"], {})
-    bad = around.get("bad", rule["example_bad"]).replace("<CR>", "\r").rstrip("\n")
+    bad = bad_of(rule, around)
     checked = check(f"{head_of(rule, around)}{bad}\n{around.get('tail', '')}", around.get("system", ""))
     finding = next(item for item in checked.findings if item.id == rule["id"])
     assert finding.autofix == rule["autofix"]
@@ -71,3 +76,11 @@ def test_counts_are_right() -> None:
 
 def test_checks_are_there() -> None:
     assert len(CHECKS) >= 60
+
+
+def test_what_is_not_checked_of_a_long_script_stays_and_is_said() -> None:
+    tail = "true\n" * 10_000 + "echo the end\n"
+    checked = check(f"#!/bin/bash\n#SBATCH -time=01:00:00\n{tail}", "")
+    assert checked.corrected is not None
+    assert checked.corrected == f"#!/bin/bash\n#SBATCH --time=01:00:00\n{tail}"
+    assert [item.line for item in checked.findings if item.id == "form-too-long"] == [10_001]

@@ -65,7 +65,7 @@ CHECKS = (
     *serving.CHECKS,
 )
 MAX_PASSES = 4
-MAX_SCRIPT_LINES = 1000
+MAX_SCRIPT_LINES = 10_000
 _ORDER: Mapping[Severity, int] = {"error": 0, "warning": 1, "hint": 2}
 
 
@@ -126,9 +126,12 @@ def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Check
     )
     found = found_in(job)
     corrected, uncovered = _corrected(job, found, changed=bool(mended.found))
-    findings = [_finding(item, piece, item.line) for item in mended.found]
+    rest = piece.lines[MAX_SCRIPT_LINES:]
+    if corrected and rest:
+        corrected += "\n".join(rest).rstrip("\n") + "\n"
+    findings = [_finding(item, piece, item.line) for item in (*mended.found, *_too_long(piece))]
     findings += [_finding(item, piece, _origin(item.line, mended.origins)) for item in (*found, *uncovered)]
-    original = "\n".join(limited.lines).rstrip("\n") + "\n"
+    original = "\n".join(piece.lines).rstrip("\n") + "\n"
     return Checked(
         job=job,
         findings=tuple(
@@ -137,6 +140,13 @@ def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Check
         corrected=corrected,
         diff=container.without_secrets(unified_diff(original, corrected, piece.where)) if corrected else None,
     )
+
+
+def _too_long(piece: Piece) -> list[Found]:
+    if len(piece.lines) <= MAX_SCRIPT_LINES:
+        return []
+    what = f"the lines from here on are not checked ({len(piece.lines)} lines; the first {MAX_SCRIPT_LINES} are)"
+    return [Found(rule="form-too-long", line=piece.numbers[MAX_SCRIPT_LINES], what=what)]
 
 
 def found_in(job: Job) -> list[Found]:

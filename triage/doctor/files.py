@@ -31,7 +31,7 @@ def diagnose_files(script: Path | None, logs: Sequence[Path], *, system: str = "
     if script is not None:
         text = _read(script)
         pieces = list(pieces_of_script_file(script.name if script.name != "-" else "script", text))
-    found: list[LogFinding] = []
+    found: list[tuple[LogFinding, ...]] = []
     speed: list[Finding] = []
     for path in logs:
         try:
@@ -42,7 +42,7 @@ def diagnose_files(script: Path | None, logs: Sequence[Path], *, system: str = "
                 _must_be_text(path, head[:SNIFFED_BYTES])
                 speed += speed_findings(head, path.name)
                 stream.seek(0)
-                found += diagnose_log(stream, path.name)
+                found.append(diagnose_log(stream, path.name))
         except OSError as error:
             raise InputFileError(path, error.strerror or str(error)) from error
     return diagnose_pieces(pieces, named_systems(text), stated=system, logs=found, speed=speed)

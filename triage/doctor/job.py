@@ -52,6 +52,11 @@ class Job:
         return "\n".join("" if line.lstrip().startswith("#") else line for line in self.lines)
 
     @cached_property
+    def uses_own_launcher(self) -> bool:
+        """The script names a library that starts processes, or uses several GPUs, by itself."""
+        return bool(re.search(r"(?i)deepspeed|lightning|jax|device_map|vllm|mpirun", self.code))
+
+    @cached_property
     def options(self) -> tuple[Option, ...]:
         """All options that are meant, also those that sbatch does not see as they stand."""
         given = [option for directive in self.directives for option in directive.options]

@@ -6,122 +6,65 @@ Thresholds are planning values; every finding is a hint or a warning, never an e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
 from triage.doctor.diagnosis import Finding, Severity, Source
+from triage.doctor.gpusamples import Samples
+from triage.doctor.steptimes import StepTimes
 
 IDLE_PERCENT = 50
 BUSY_PERCENT = 70
 FREE_MEMORY_SHARE = 0.5
 LOADER_SHARE = 0.3
+LOW_MFU_PERCENT = 15
 MIN_SAMPLES = 3
+MAX_LINES = 20_000
+MAX_LINE_BYTES = 600
 
 _SOURCE = (
     Source(title="Machine Learning Engineering Open Book, performance", url="https://github.com/stas00/ml-engineering"),
 )
-_SMI_TABLE = re.compile(rb"(\d{1,6})MiB ?/ ?(\d{1,6})MiB ?\|\s{1,8}(\d{1,3})%")
-_SMI_INDEX = re.compile(rb"^\|\s{1,4}(\d{1,2})\s{2,4}[A-Z]")
-_SMI_CSV = re.compile(rb"^(?:[\d/:\-. ]{10,30}, ?)?(\d{1,2}), ?[^,\n]{0,60}?,? ?(\d{1,3}) ?%")
-_ROCM_ROW = re.compile(rb"^(\d{1,2})\s.{10,160}?\s(\d{1,3})%\s{1,8}(\d{1,3})%\s*$")
-_DATA_TIME = re.compile(
-    rb"(?:data(?:_time| time|loader|_loading)?|load(?:er|"
-    rb"ing)?(?: time)?)[ :=]{1,3}([0-9.]{1,9}) ?s?\b.{0,80}?(?:step|iter|batch|total|time)(?:_time|"
-    rb" time)?[ :=]{1,3}([0-9.]{1,9})"
+_PROFILED = re.compile(rb"^\s{0,80}(\S.{0,80}?)\s{2,60}(\d{1,3}\.\d{1,2})%\s{1,20}\S{1,12}\s{1,20}(\d{1,3}\.\d{1,2})%")
+_TOTAL = re.compile(rb"Self (CPU|CUDA|XPU) time total: ([0-9.]{1,9})(us|ms|s)\b")
+_MFU = re.compile(rb"(?i)\bmfu[ :=]{1,3}([0-9.]{1,6}) ?%")
+_MEMORY_PERCENT = re.compile(rb"(?i)\bmemory: {1,3}[0-9.]{1,8}GiB\(([0-9.]{1,6})%\)")
+_UNITS = {b"us": 1e-6, b"ms": 1e-3, b"s": 1.0}
+_MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+    (
+        "perf-kv-preempted",
+        re.compile(rb"is preempted by PreemptionMode\.\w{1,20} mode because there is not enough KV cache space"),
+    ),
+    (
+        "perf-no-mixed-precision",
+        re.compile(
+            rb"(?i)(?:mixed[_ ]precision|precision)['\"]?\s{0,2}[:=]\s{0,2}['\"]?(?:no|fp32|32(?:-true)?)\b|"
+            rb"bf16=False.{0,200}fp16=False|Using 32bit"
+        ),
+    ),
+    ("perf-loader-workers", re.compile(rb"(?i)does not have many workers which may be a bottleneck|num_workers=0\b")),
+    (
+        "perf-small-batch",
+        re.compile(
+            rb"(?i)(?:per[_ ]device[_ ]train[_ ]batch[_ ]size|micro[_ ]batch[_ ]size(?:_per_gpu)?)['\"]?"
+            rb"\s{0,2}[:=]\s{0,2}1\b|Instantaneous batch size per device = 1\b"
+        ),
+    ),
+    (
+        "perf-cpu-only",
+        re.compile(
+            rb"(?i)GPU available but not used|GPU available: True[^\n]{0,40}used: False|\busing device:? ?['\"]?cpu\b"
+        ),
+    ),
 )
-_PROFILER = re.compile(rb"enumerate\(DataLoader\)\S{0,60}\s{1,40}([0-9.]{1,6})%")
-_PROFILER_COPY = re.compile(rb"(?:aten::copy_|cudaMemcpyAsync|hipMemcpyWithStream|Memcpy HtoD)\s{1,80}([0-9.]{1,6})%")
-_PREEMPTED = re.compile(rb"is preempted by PreemptionMode\.\w+ mode because there is not enough KV cache space")
-_FP32 = re.compile(
-    rb"(?i)(?:mixed[_ ]precision|precision)['\"]?\s{0,2}[:=]\s{0,2}['\"]?(?:no|fp32|32(?:-true)?)\b|"
-    rb"bf16=False.{0,200}fp16=False|Using 32bit"
+_COPIES = (b"aten::copy_", b"cudaMemcpyAsync", b"hipMemcpyWithStream", b"Memcpy HtoD")
+_SYNCHRONISES = (b"aten::item", b"aten::_local_scalar_dense", b"aten::nonzero", b"cudaStreamSynchronize")
+_ANY = re.compile(
+    rb"MiB|NVIDIA|Tesla|%|data|load|Loader|preempted|recision|bf16|num_workers|workers which|atch|32bit|time|s/it|"
+    rb"GPU|device|^#|^\s{0,8}\d{1,2}\s"
 )
-_SLOW_LOADER = re.compile(rb"(?i)does not have many workers which may be a bottleneck|num_workers=0\b")
-_SMALL_BATCH = re.compile(
-    rb"(?i)(?:per[_ ]device[_ ]train[_ ]batch[_ ]size|micro[_ ]batch[_ ]size(?:_per_gpu)?)['\"]?\s{0,2}[:=]\s{0,2}1\b"
-)
-_ANY = re.compile(rb"MiB|NVIDIA|Tesla|%|data|load|Loader|preempted|recision|bf16|num_workers|workers which|atch|32bit")
-
-
-@dataclass(slots=True)
-class Speed:
-    """Collected in one pass; at most a few hundred numbers are kept."""
-
-    used: dict[int, list[int]] = field(default_factory=dict)
-    memory: dict[int, list[float]] = field(default_factory=dict)
-    first_sample: int = 0
-    shares: list[float] = field(default_factory=list)
-    first_share: int = 0
-    marks: dict[str, tuple[int, str]] = field(default_factory=dict)
-    index: int = 0
-
-
-MAX_LINES = 20_000
-_MARKS = (
-    ("perf-kv-preempted", _PREEMPTED),
-    ("perf-no-mixed-precision", _FP32),
-    ("perf-loader-workers", _SLOW_LOADER),
-    ("perf-small-batch", _SMALL_BATCH),
-)
-
-
-def read_speed(head: bytes) -> Speed:
-    """`head`: the first part of a log; samples repeat, so a part is enough."""
-    speed = Speed()
-    for number, line in enumerate(head.split(b"\n", MAX_LINES)[:MAX_LINES], start=1):
-        if len(line) < 600 and _ANY.search(line):
-            _samples(line, number, speed)
-            _others(line, number, speed)
-    return speed
-
-
-def _samples(line: bytes, number: int, speed: Speed) -> None:
-    index = _SMI_INDEX.match(line)
-    if index:
-        speed.index = int(index.group(1))
-    table, csv, rocm = _SMI_TABLE.search(line), _SMI_CSV.match(line), _ROCM_ROW.match(line)
-    if table:
-        _add(speed, speed.index, int(table.group(3)), int(table.group(1)) / max(1, int(table.group(2))), number)
-    elif (csv and b"MiB" in line) or (csv and b"%" in line and line.count(b",") >= 2):
-        _add(speed, int(csv.group(1)), int(csv.group(2)), None, number)
-    elif rocm:
-        _add(speed, int(rocm.group(1)), int(rocm.group(3)), int(rocm.group(2)) / 100, number)
-
-
-def _add(speed: Speed, gpu: int, percent: int, memory: float | None, number: int) -> None:
-    speed.first_sample = speed.first_sample or number
-    speed.used.setdefault(gpu, []).append(percent)
-    if memory is not None:
-        speed.memory.setdefault(gpu, []).append(memory)
-
-
-def _others(line: bytes, number: int, speed: Speed) -> None:
-    times = _DATA_TIME.search(line)
-    if times:
-        data, step = _float(times.group(1)), _float(times.group(2))
-        if 0 < data <= step:
-            speed.shares.append(data / step)
-            speed.first_share = speed.first_share or number
-    profiled = _PROFILER.search(line)
-    if profiled and _float(profiled.group(1)) >= 100 * LOADER_SHARE:
-        speed.marks.setdefault(
-            "perf-loader-bound", (number, f"the loader takes {profiled.group(1).decode()} % of the profile")
-        )
-    copied = _PROFILER_COPY.search(line)
-    if copied and _float(copied.group(1)) >= 100 * LOADER_SHARE:
-        speed.marks.setdefault("perf-copies", (number, f"copies take {copied.group(1).decode()} % of the profile"))
-    for name, pattern in _MARKS:
-        match = pattern.search(line)
-        if match:
-            speed.marks.setdefault(name, (number, match.group().decode("utf-8", "replace")))
-
-
-def _float(text: bytes) -> float:
-    return float(text) if re.fullmatch(rb"\d+(?:\.\d+)?|\.\d+", text) else 0.0
-
-
-_ADVICE: dict[str, tuple[str, str]] = {
+_ADVICE: Mapping[str, tuple[str, str]] = {
     "perf-gpu-idle": (
         "the GPUs wait",
         "profile one step (torch.profiler); more loader workers, larger batch, fewer synchronisations",
@@ -138,7 +81,24 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "the step waits for data",
         "num_workers = cores per GPU - 1, persistent_workers, data in few large files",
     ),
+    "perf-slowed-down": (
+        "something that was fast before is shared, full or throttled now",
+        "compare node, file system and GPU clocks before and after that line; a leak, a full cache, another job on the "
+        "file system or a hot GPU are the usual reasons",
+    ),
+    "perf-low-mfu": (
+        "the matrix units are idle most of the time",
+        "larger micro batch, fused attention, torch.compile, less recomputation and offload; profile one step",
+    ),
     "perf-copies": ("time goes into copies", "pin_memory=True and non_blocking=True; build tensors on the GPU"),
+    "perf-synchronises": (
+        "the host waits for the GPU in every step",
+        "no .item(), print or if on a GPU tensor in the loop; log every n-th step",
+    ),
+    "perf-launch-bound": (
+        "many small kernels: the host cannot start them fast enough",
+        "torch.compile or CUDA graphs, fused optimiser, larger batch",
+    ),
     "perf-kv-preempted": (
         "the server recomputes requests",
         "lower --max-num-seqs, raise --gpu-memory-utilization, or more tensor parallelism",
@@ -152,55 +112,128 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "batch 1 per GPU seldom fills a GPU",
         "raise it as memory allows, or gradient checkpointing to make room",
     ),
+    "perf-cpu-only": (
+        "the program computes on the CPU although the job holds GPUs",
+        "choose the GPU in the program (accelerator='gpu', .to('cuda')); is torch.cuda.is_available() true in the job?",
+    ),
 }
+_WARNINGS = frozenset(
+    {"perf-gpu-idle", "perf-gpus-unused", "perf-loader-bound", "perf-kv-preempted", "perf-slowed-down", "perf-cpu-only"}
+)
+Row = tuple[str, int, str]
+"""Id, line, what."""
+
+
+@dataclass(slots=True)
+class Speed:
+    """Collected in one pass over the first part of a log; at most a few thousand numbers are kept."""
+
+    samples: Samples = field(default_factory=Samples)
+    steps: StepTimes = field(default_factory=StepTimes)
+    marks: dict[str, tuple[int, str]] = field(default_factory=dict)
+    mfu: list[tuple[int, float]] = field(default_factory=list)
+    memory: list[tuple[int, float]] = field(default_factory=list)
+    host_seconds: float = 0.0
+
+
+def read_speed(head: bytes) -> Speed:
+    """`head`: the first part of a log; samples and steps repeat, so a part is enough."""
+    speed = Speed()
+    for number, line in enumerate(head.split(b"\n", MAX_LINES)[:MAX_LINES], start=1):
+        if len(line) < MAX_LINE_BYTES and _ANY.search(line):
+            speed.samples.read(line, number)
+            speed.steps.read(line, number)
+            _profile(line, number, speed)
+            _marks(line, number, speed)
+    return speed
+
+
+def _marks(line: bytes, number: int, speed: Speed) -> None:
+    for name, pattern in _MARKS:
+        match = pattern.search(line)
+        if match:
+            speed.marks.setdefault(name, (number, match.group().decode("utf-8", "replace")))
+    for pattern, kept in ((_MFU, speed.mfu), (_MEMORY_PERCENT, speed.memory)):
+        match = pattern.search(line)
+        if match and re.fullmatch(rb"\d+(?:\.\d+)?", match.group(1)):
+            kept.append((number, float(match.group(1))))
+
+
+def _profile(line: bytes, number: int, speed: Speed) -> None:
+    """A row of the table of torch.profiler, or one of its totals."""
+    total = _TOTAL.search(line)
+    if total and re.fullmatch(rb"\d+(?:\.\d+)?", total.group(2)):
+        seconds = float(total.group(2)) * _UNITS[total.group(3)]
+        if total.group(1) == b"CPU":
+            speed.host_seconds = seconds
+        elif speed.host_seconds and seconds < IDLE_PERCENT / 100 * speed.host_seconds:
+            busy = 100 * seconds / speed.host_seconds
+            speed.marks.setdefault("perf-gpu-idle", (number, f"the GPU computes in {busy:.0f} % of the profiled time"))
+    row = _PROFILED.match(line)
+    if row is None:
+        return
+    name, share = row.group(1), max(float(row.group(2)), float(row.group(3)))
+    kind = _kind(name)
+    if kind and share >= 100 * LOADER_SHARE:
+        said = f"{name.decode('utf-8', 'replace')} takes {share:g} % of the profile"
+        speed.marks.setdefault(kind, (number, said))
+
+
+def _kind(name: bytes) -> str:
+    if name.startswith(b"enumerate(DataLoader)"):
+        return "perf-loader-bound"
+    if name.startswith(_COPIES):
+        return "perf-copies"
+    if name.startswith(_SYNCHRONISES):
+        return "perf-synchronises"
+    return "perf-launch-bound" if name in (b"cudaLaunchKernel", b"hipLaunchKernel") else ""
 
 
 def speed_findings(head: bytes, where: str) -> tuple[Finding, ...]:
     speed = read_speed(head)
-    return tuple(_finding(*row, where, head) for row in sorted(_rows(speed), key=lambda row: row[1]))
+    rows = {name: (name, line, what) for name, line, what in (*_samples(speed.samples), *_steps(speed))}
+    rows |= {name: (name, *mark) for name, mark in speed.marks.items() if name not in rows}
+    return tuple(_finding(row, where, head) for row in sorted(rows.values(), key=lambda row: row[1]))
 
 
-def _rows(speed: Speed) -> Iterator[tuple[str, int, str, Severity]]:
-    """Id, line, what, severity."""
-    medians = {gpu: median(values) for gpu, values in speed.used.items()}
-    if sum(map(len, speed.used.values())) >= MIN_SAMPLES:
-        silent = sorted(gpu for gpu, value in medians.items() if value == 0 and max(speed.used[gpu]) < 5)
-        busy = [value for gpu, value in medians.items() if gpu not in silent]
-        if silent and busy and max(busy) >= 20:
-            yield (
-                "perf-gpus-unused",
-                speed.first_sample,
-                f"GPU {', '.join(map(str, silent))} of {len(medians)} unused in all samples",
-                "warning",
-            )
-        if busy and median(busy) < IDLE_PERCENT:
-            yield (
-                "perf-gpu-idle",
-                speed.first_sample,
-                f"GPU use is {median(busy):.0f} % (median of {sum(map(len, speed.used.values()))} samples)",
-                "warning",
-            )
-        filled = [max(values) for gpu, values in speed.memory.items() if gpu not in silent]
-        if filled and busy and max(filled) < FREE_MEMORY_SHARE and median(busy) < BUSY_PERCENT:
-            yield (
-                "perf-memory-left",
-                speed.first_sample,
-                f"at most {100 * max(filled):.0f} % of GPU memory is used",
-                "hint",
-            )
-    if len(speed.shares) >= MIN_SAMPLES and median(speed.shares) >= LOADER_SHARE:
+def _samples(samples: Samples) -> Iterator[Row]:
+    medians = {gpu: median(values) for gpu, values in samples.used.items()}
+    if samples.count < MIN_SAMPLES:
+        return
+    silent = sorted(gpu for gpu, value in medians.items() if value == 0 and max(samples.used[gpu]) < 5)
+    busy = [value for gpu, value in medians.items() if gpu not in silent]
+    if silent and busy:
         yield (
-            "perf-loader-bound",
-            speed.first_share,
-            f"{100 * median(speed.shares):.0f} % of a step is waiting for data",
-            "warning",
+            "perf-gpus-unused",
+            samples.first_line,
+            f"GPU {', '.join(map(str, silent))} of {len(medians)} unused in all samples",
         )
-    for name, (number, what) in speed.marks.items():
-        yield name, number, what, "warning" if name in ("perf-loader-bound", "perf-kv-preempted") else "hint"
+    if busy and median(busy) < IDLE_PERCENT:
+        said = f"GPU use is {median(busy):.0f} % (median of {samples.count} samples)"
+        yield "perf-gpu-idle", samples.first_line, said
+    filled = [max(values) for gpu, values in samples.memory.items() if gpu not in silent]
+    if filled and busy and max(filled) < FREE_MEMORY_SHARE and median(busy) < BUSY_PERCENT:
+        yield "perf-memory-left", samples.first_line, f"at most {100 * max(filled):.0f} % of GPU memory is used"
 
 
-def _finding(name: str, line: int, what: str, severity: Severity, where: str, head: bytes) -> Finding:  # noqa: PLR0917
+def _steps(speed: Speed) -> Iterator[Row]:
+    waiting = speed.steps.waiting()
+    if waiting >= LOADER_SHARE:
+        yield "perf-loader-bound", speed.steps.first_share, f"{100 * waiting:.0f} % of a step is waiting for data"
+    slowed = speed.steps.slowed()
+    if slowed:
+        yield "perf-slowed-down", slowed[0], f"the steps take {slowed[1]:.1f} times as long as at the beginning"
+    if len(speed.mfu) >= MIN_SAMPLES and (low := median(value for _, value in speed.mfu)) < LOW_MFU_PERCENT:
+        yield "perf-low-mfu", speed.mfu[0][0], f"MFU is {low:g} %"
+    filled = max((value for _, value in speed.memory), default=100.0)
+    if len(speed.memory) >= MIN_SAMPLES and filled < 100 * FREE_MEMORY_SHARE:
+        yield "perf-memory-left", speed.memory[0][0], f"at most {filled:.0f} % of GPU memory is used"
+
+
+def _finding(row: Row, where: str, head: bytes) -> Finding:
+    name, line, what = row
     why, fix = _ADVICE[name]
+    severity: Severity = "warning" if name in _WARNINGS else "hint"
     lines = head.split(b"\n", line)
     return Finding(
         id=name,

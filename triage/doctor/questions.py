@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from triage.doctor.diagnosis import Finding, LogFinding
+from triage.doctor.facts import facts
 
 MAX_QUESTIONS = 3
 MAX_COMMANDS = 4
@@ -18,8 +20,8 @@ def questions_for(
     first = logs[0] if logs else None
     if (has_script or first) and system is None:
         asked.append("On which system and partition does the job run?")
-    if first is not None and first.ask and first.confidence < 0.97:
-        asked.append(first.ask)
+    if first is not None and first.confidence < 0.97 and not _explained(first, findings):
+        asked += [question] if (question := _open_part(first.ask, has_script=has_script)) else []
     if first is not None and first.role == "consequence":
         asked.append(
             f"The log around the first error of {first.rank or 'each rank'} (the lines before {first.excerpt[:60]!r})?"
@@ -35,6 +37,35 @@ def questions_for(
             "JobID,State,ExitCode,Elapsed,MaxRSS,ReqMem`?"
         )
     return tuple(dict.fromkeys(asked))[:MAX_QUESTIONS]
+
+
+_IN_THE_SCRIPT = re.compile(
+    r"(?i)#SBATCH|\bscript\b|\b(?:launch|srun|exec|mpirun|serve|GPU binding) (?:line|option)s?\b|(?<!\S)--\w+|"
+    r"\brequested (?:time|nodes)|\b(?:nodes|tasks|ranks|GPUs) per node|bind variables|container command|"
+    r"^(?:the )?(?:partition|QOS|site)$"
+)
+
+
+def _open_part(question: str, *, has_script: bool) -> str:
+    """The question without the parts that the script at hand answers."""
+    if not has_script or not _IN_THE_SCRIPT.search(question):
+        return question
+    clauses = re.split(r"(?:; |, )(?![^(]*\))", question.rstrip("?"))
+    open_clauses = [left for clause in clauses if (left := _open_clause(clause))]
+    text = ", ".join(open_clauses)
+    return f"{text}?" if text else ""
+
+
+def _open_clause(clause: str) -> str:
+    if not _IN_THE_SCRIPT.search(clause):
+        return clause.removeprefix("and ")
+    return " and ".join(part for part in clause.split(" and ") if not _IN_THE_SCRIPT.search(part))
+
+
+def _explained(first: LogFinding, findings: Sequence[Finding]) -> bool:
+    """Whether an error in the script already is the reason of what the log says."""
+    related: Mapping[str, Sequence[str]] = facts("script_rules")["related_signatures"]
+    return any(item.severity == "error" and first.id in related.get(item.id, ()) for item in findings)
 
 
 def next_commands(findings: Sequence[Finding], logs: Sequence[LogFinding], *, scheduler: str | None) -> tuple[str, ...]:

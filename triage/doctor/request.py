@@ -39,14 +39,14 @@ def diagnose_pieces(
     systems: tuple[str, ...],
     *,
     stated: str = "",
-    logs: Sequence[LogFinding] = (),
+    logs: Sequence[Sequence[LogFinding]] = (),
     speed: Sequence[Finding] = (),
 ) -> Diagnosis:
-    """`stated`: the system as the user gave it; `logs`, `speed`: findings of logs read elsewhere."""
+    """`stated`: the system as the user gave it; `logs`, `speed`: findings of logs read elsewhere, by log."""
     scripts = [piece for piece in pieces if piece.kind == "script"]
     hint = stated or (systems[0] if len(systems) == 1 else "")
     checked = [check_script(piece, hint=hint, mailed=piece.where == "text") for piece in scripts]
-    log_findings = (*logs, *(found for piece in pieces if piece.kind == "log" for found in log_findings_of(piece)))
+    log_findings = surest_first([*logs, *(log_findings_of(piece) for piece in pieces if piece.kind == "log")])
     main = checked[0] if checked else None
     system, confidence = _system(main, systems, stated)
     slow = [
@@ -69,6 +69,12 @@ def diagnose_pieces(
         cost=cost_of(main.job) if main else None,
         next_commands=next_commands(findings, log_findings, scheduler=_scheduler(scripts)),
     )
+
+
+def surest_first(logs: Iterable[Sequence[LogFinding]]) -> tuple[LogFinding, ...]:
+    """The findings of several logs of one job: the log that names its cause most surely comes first."""
+    filled = sorted(filter(None, logs), key=lambda found: (found[0].role == "consequence", -found[0].confidence))
+    return tuple(item for found in filled for item in found)
 
 
 def _system(main: Checked | None, systems: tuple[str, ...], stated: str) -> tuple[str | None, float]:

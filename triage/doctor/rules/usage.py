@@ -94,9 +94,7 @@ def _used_by(job: Job, launch: Launch) -> int | None:
     own = bool(_USES_ALL.search(" ".join((launch.program, *launch.args))))
     if launch.srun is not None and job.tasks_of(launch) > 1 and not own:
         return job.tasks_of(launch)
-    if _USES_ALL.search(" ".join((launch.outer.text, *launch.args, launch.program))) or re.search(
-        r"(?i)deepspeed|lightning|jax|device_map|vllm|mpirun", job.code
-    ):
+    if _USES_ALL.search(" ".join((launch.outer.text, *launch.args, launch.program))) or job.uses_own_launcher:
         return None
     return 1
 

@@ -29,9 +29,9 @@ class Mended:
 
 def continuations(mended: Mended) -> None:
     index = 0
-    open_quote = ""
+    open_quote = here_word = ""
     while index < len(mended.lines):
-        line = mended.lines[index]
+        line, first = mended.lines[index], index
         if line.startswith("#SBATCH") and line.rstrip().endswith("\\"):
             _directive_backslash(mended, index)
         elif (
@@ -45,10 +45,15 @@ def continuations(mended: Mended) -> None:
             if index + 1 < len(mended.lines) and _wrapped_comment(line, mended.lines[index + 1]):
                 _broken(mended, index, "the mail client wrapped this comment: the rest is run as a command")
                 mended.lines[index + 1] = f"# {mended.lines[index + 1]}"
-        elif not open_quote and not _in_here_document(mended.lines, index):
+        elif not open_quote and not here_word:
             index = _code_line(mended, index)
+            if index < first:  # the next line was joined to this one: look at it again
+                index = first
+                continue
         open_quote = _open_quote(mended.lines[min(index, len(mended.lines) - 1)], open_quote)
         index += 1
+        for at in range(first, min(index, len(mended.lines))):
+            here_word = _here_word(mended.lines[at], here_word)
 
 
 def _code_line(mended: Mended, index: int) -> int:
@@ -181,15 +186,12 @@ def _open_quote(line: str, quote: str) -> str:
     return quote
 
 
-def _in_here_document(lines: list[str], index: int) -> bool:
-    word = ""
-    for line in lines[:index]:
-        if word:
-            word = "" if line.strip() == word else word
-            continue
-        here = re.search(r"<<-?\s*[\"']?(\w+)", line)
-        word = here.group(1) if here and "<<<" not in line and not line.lstrip().startswith("#") else ""
-    return bool(word)
+def _here_word(line: str, word: str) -> str:
+    """The word that ends the here-document which is open behind the line; `word`: the one open in front of it."""
+    if word:
+        return "" if line.strip() == word else word
+    here = re.search(r"<<-?\s*[\"']?(\w+)", line)
+    return here.group(1) if here and "<<<" not in line and not line.lstrip().startswith("#") else ""
 
 
 def _in_array(lines: list[str], index: int) -> bool:
