@@ -8,12 +8,14 @@ import time
 import dns.exception
 import dns.resolver
 
-from ingest.sender_checks import LookupTroubleError, RecordType
+from ingest.sender_checks import Lookup, LookupTroubleError, RecordType
 
 TIMEOUT_S = 3.0
 REST_S = 60.0
 """After a lookup without an answer, how long others fail at once: filing must not wait for each of them."""
 MAX_CACHED = 5_000
+MAIL_S = 6.0
+"""For all lookups about one mail, besides the last: whoever sends it may have the slowest name servers of the world."""
 
 
 class Resolver:
@@ -51,3 +53,15 @@ class Resolver:
                 self._resolver = self._given or dns.resolver.Resolver()
                 self._resolver.cache = dns.resolver.LRUCache(MAX_CACHED)
             return self._resolver
+
+
+def within(lookup: Lookup, limit_s: float) -> Lookup:
+    """`lookup` until so many seconds from now; then each is LookupTroubleError."""
+    until = time.monotonic() + limit_s
+
+    def limited(name: str, kind: RecordType) -> list[str]:
+        if time.monotonic() > until:
+            raise LookupTroubleError
+        return lookup(name, kind)
+
+    return limited

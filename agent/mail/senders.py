@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.mail.dns import Resolver
+from agent.mail.dns import MAIL_S, Resolver, within
 from agent.mail.rate_limit import networks
 from agent.settings import Settings
 from agent.store.tables import StoredMail
@@ -25,7 +25,7 @@ def sender_check(settings: Settings, lookup: Lookup | None = None) -> Callable[[
             helo=stored.helo,
             envelope_from=stored.envelope_from,
             trusted=settings.trusted_servers,
-            lookup=lookup,
+            lookup=within(lookup, MAIL_S) if lookup else None,
             own=own,
             from_mailbox=stored.channel == "imap",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import smtplib
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +18,13 @@ from system_packages import need
 from test_ways_in_postfix import postfix, until
 from test_ways_in_smtp import SUPPORT, running, stored
 
-from agent.mail.dns import Resolver
+from agent.mail.dns import Resolver, within
 from agent.mail.senders import sender_check
 from agent.settings import Settings
 from agent.store.database import Database
 from agent.store.inbound import raw_of
 from agent.store.tables import StoredMail
-from ingest.sender_checks import LookupTroubleError, SenderTrust
+from ingest.sender_checks import LookupTroubleError, RecordType, SenderTrust
 
 ALLOWED, STRANGER = "93.184.216.34", "93.184.220.1"
 ZONE = {
@@ -114,6 +115,21 @@ def test_after_silence_others_fail_at_once_for_a_while(resolver: Resolver, names
     with pytest.raises(LookupTroubleError):
         resolver.lookup("out.example.org", "A")
     assert len(names.questions) == before
+
+
+def test_slow_name_servers_do_not_hold_up_a_mail(resolver: Resolver) -> None:
+    asked = []
+
+    def slow(name: str, kind: RecordType) -> list[str]:
+        asked.append(name)
+        time.sleep(0.3)
+        return resolver.lookup(name, kind)
+
+    lookup = within(slow, 0.2)
+    assert lookup("out.example.org", "A") == ["93.184.217.9"]
+    with pytest.raises(LookupTroubleError):
+        lookup("out.example.org", "A")
+    assert len(asked) == 1
 
 
 def judged(resolver: Resolver, tmp_path: Path, raw: bytes, **envelope: str) -> SenderTrust:
