@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from knowledge_base.vectors_postgres import PostgresVectors
 
 __all__ = ["postgres_url"]
 
+ROOT = Path(__file__).parents[2]
 SMALL = 500
 """Vectors up to which the stores of these tests compare one by one."""
 DIMENSION = 24
@@ -188,3 +191,37 @@ def test_from_files_to_postgres_and_back(postgres_url: str, tmp_path: Path) -> N
     with pytest.raises(VectorStoreError, match="MINERVA_VECTORS_URL is not set"):
         open_index(index)
     store.drop(current_snapshot(index))
+
+
+def test_the_commands_keep_them_in_postgres(
+    postgres_url: str, tables: Callable[[], set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages(tmp_path / "pages", "quota", "queue")
+    (tmp_path / "sources.toml").write_text(
+        'articles = false\n[[source]]\nname = "p"\nkind = "folder"\npath = "pages"\n'
+    )
+    monkeypatch.setenv("MINERVA_DATA_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("MINERVA_SOURCES_FILE", str(tmp_path / "sources.toml"))
+    (tmp_path / "url").write_text(f"{postgres_url}\n")
+    monkeypatch.setenv("MINERVA_VECTORS_URL_FILE", str(tmp_path / "url"))
+
+    def minerva(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "agent", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+
+    before = tables()
+    done = minerva("kb", "sync")
+    assert done.returncode == 0, done.stderr
+    assert len(tables() - before) == 1
+    found = minerva("kb", "search", "--index", str(tmp_path / "var" / "index"), "-k", "1", "words about the quota")
+    assert "quota.md" in found.stdout
+    assert "2 passages" in minerva("status").stdout
+    vector_store(postgres_url).drop(current_snapshot(tmp_path / "var" / "index"))
+
+    (tmp_path / "url").write_text("postgresql://helpdesk:pw-4711@127.0.0.1:9/minerva")
+    pages(tmp_path / "pages", "new")
+    failed = minerva("kb", "sync")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("minerva: the vectors in PostgreSQL cannot be reached")
+    assert "pw-4711" not in failed.stderr
+    assert "Traceback" not in failed.stderr
