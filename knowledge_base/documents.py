@@ -12,6 +12,7 @@ from pathlib import Path
 
 from knowledge_base.anchors import anchor_of
 from knowledge_base.blocks import Block, Page
+from knowledge_base.catalogue import systems
 from knowledge_base.errors import UnreadableError
 from knowledge_base.formats import parse_file
 from knowledge_base.passage import Access
@@ -34,6 +35,7 @@ _COMMAND = re.compile(
 
 class Reason(StrEnum):
     EMPTY = "nothing to read"
+    FAULT = "our reader failed, please report it"
     COMMAND = "kept as data: it addresses a language model, and nothing in a document is an instruction"
     NAVIGATION = "only navigation: links without text of their own"
 
@@ -129,6 +131,9 @@ def _read(reading: Reading, item: SourceFile, source: Path, site: Site, origin: 
     except UnreadableError as error:
         reading.skipped.append(Skipped(item.path, str(error)))
         return
+    except Exception as error:  # noqa: BLE001  # one page that a reader was not made for must not end the whole build
+        reading.skipped.append(Skipped(item.path, f"{Reason.FAULT.value} ({type(error).__name__}: {str(error)[:120]})"))
+        return
     if repair:
         reading.repaired.append(Skipped(item.path, repair))
     reason = _not_worth_indexing(page)
@@ -153,7 +158,8 @@ def _not_worth_indexing(page: Page) -> Reason | None:
 
 def _document(item: SourceFile, page: Page, site: Site, origin: Origin) -> Document:
     title = page.title or _title_from_path(item.path)
-    of_all = page.systems if page.systems is not None else origin.systems or None
+    said = _known(page.systems)
+    of_all = said if said is not None else origin.systems or None
     sections = tuple(
         Section(
             heading=part.heading,
@@ -174,6 +180,12 @@ def _document(item: SourceFile, page: Page, site: Site, origin: Origin) -> Docum
         date=page.date or origin.dates.get(item.path),
         access=Access.ENGINEERS if page.engineers_only else origin.access,
     )
+
+
+def _known(said: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """What a page says itself, as far as it names systems of the facts; None when it means something else."""
+    known = tuple(name for name in said or () if name in {system.id for system in systems()})
+    return known if known or said == () else None
 
 
 def _systems_of(title: str, heading: tuple[str, ...], path: str) -> tuple[str, ...]:

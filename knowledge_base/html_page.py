@@ -19,6 +19,13 @@ _DROPPED = (
     "[role=navigation], [role=search], [aria-hidden=true], .headerlink, .toctree-wrapper, .md-source-file, "
     ".md-content__button, .linenos, .linenodiv, .sphinxsidebar, .related, .breadcrumbs, .edit-this-page, .toc-tree"
 )
+MAX_OPEN = 5000
+"""Elements that may be open at a time: the time that Lexbor takes grows with the square of it."""
+_NESTED = re.compile(
+    r"<(/?)(?:[abisu]|big|blockquote|div|dl|em|font|form|main|[ou]l|pre|span|section|strong|table|tt)(?:\s[^<>]*)?>",
+    re.I,
+)
+"""Of elements whose end tag may not be left out."""
 _REFRESH = re.compile(r"<meta[^>]+http-equiv=[\"']?refresh", re.I)
 _TEMPLATE = re.compile(r"\{%-?\s*(?:extends|block|include)\b")
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})")
@@ -81,9 +88,11 @@ class _Reader:
 
 
 def parse_html(text: str) -> Page:
-    """Raises UnreadableError for a template and for a page that only leads to another one."""
+    """Raises UnreadableError for a template, a page that only leads to another one, and elements without end."""
     if _TEMPLATE.search(text[:20_000]):
         raise UnreadableError("a template of a site, not a page")
+    if _is_too_deep(text):
+        raise UnreadableError(f"more than {MAX_OPEN:,} elements inside each other")
     tree = LexborHTMLParser(text)
     if _REFRESH.search(text[:5000]):
         raise UnreadableError("only leads to another page")
@@ -100,6 +109,15 @@ def parse_html(text: str) -> Page:
         named = tree.css_first("head title")
         page.title = re.split(r"\s+[-–—|·]\s+", _squeezed(named.text()) if named else "")[0]
     return page
+
+
+def _is_too_deep(text: str) -> bool:
+    opened = 0
+    for found in _NESTED.finditer(text):
+        opened = max(0, opened - 1) if found.group(1) else opened + 1
+        if opened > MAX_OPEN:
+            return True
+    return False
 
 
 def _described(tree: LexborHTMLParser) -> Page:

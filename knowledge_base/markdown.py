@@ -85,7 +85,7 @@ def _front_matter(text: str, page: Page) -> str:
         return text
     try:
         values = yaml.safe_load(found.group(1) or "")
-    except (yaml.YAMLError, ValueError):  # ValueError: 2024-99-99 taken for a date
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: 2024-99-99 taken for a date
         values = None
     if isinstance(values, dict):
         title, systems = values.get("title"), values.get("systems")

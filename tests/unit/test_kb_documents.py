@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,6 +62,35 @@ def test_what_cannot_be_read_is_skipped_with_a_reason(tmp_path: Path) -> None:
         "empty.md": "nothing to read",
         "nav.md": "only navigation",
     }
+
+
+def test_a_page_that_our_reader_fails_on_does_not_end_the_build(tmp_path: Path) -> None:
+    """The fault is a real one: there is no room on the stack for what is nested."""
+    put(tmp_path, "a.md", "# Good\n\nThis page can be read.\n")
+    put(tmp_path, "b.md", "# Bad\n\n" + "".join(f"{'    ' * depth}!!! note\n" for depth in range(28)))
+    put(tmp_path, "c.md", "# Also good\n\nThis page can be read too.\n")
+    usual, depth = sys.getrecursionlimit(), len(inspect.stack())
+    sys.setrecursionlimit(depth + 45)
+    try:
+        reading = read_tree(tmp_path)
+    finally:
+        sys.setrecursionlimit(usual)
+    assert [found.path for found in reading.documents] == ["a.md", "c.md"]
+    (fault,) = reading.skipped
+    assert fault.path == "b.md"
+    assert fault.reason.startswith("our reader failed, please report it (RecursionError")
+
+
+@pytest.mark.parametrize(
+    ("said", "systems"),
+    [("[lumi-g]", ("lumi-g",)), ("[lumi-g, Linux]", ("lumi-g",)), ("[]", ()), ("[Linux, 1, {a: b}]", ("vega",))],
+)
+def test_only_systems_of_the_facts_are_taken_from_front_matter(
+    tmp_path: Path, said: str, systems: tuple[str, ...]
+) -> None:
+    put(tmp_path, "p.md", f"---\nsystems: {said}\n---\n# Jobs on Vega\n\nText of the page.\n")
+    (found,) = read_tree(tmp_path).documents
+    assert found.sections[0].systems == systems
 
 
 def test_other_encodings_are_read_and_reported(tmp_path: Path) -> None:

@@ -93,6 +93,13 @@ def test_broken_html_is_read_as_far_as_it_goes(raw: str) -> None:
     assert isinstance(parse_html(raw), Page)
 
 
+def test_elements_without_end_are_refused_and_items_without_end_tags_are_not() -> None:
+    with pytest.raises(UnreadableError, match="inside each other"):
+        parse_html("<div>" * 6000 + "text")
+    many = parse_html("<main><ul>" + "<li><b>x</b> item of a list" * 6000 + "</ul></main>")
+    assert many.parts[0].blocks[0].text.count("item of a list") == 6000
+
+
 def test_a_pdf_with_outline_running_head_and_cut_words() -> None:
     pages = [
         [f"Site handbook {n}", "A job may use forty-eight hours on this parti-", "tion and no more.", "Second para."]

@@ -31,7 +31,9 @@ def test_front_matter_gives_title_and_systems_and_is_no_text() -> None:
     assert (page.title, page.systems, text_of(page)) == ("First jobs", ("lumi-g",), "Hello there.")
 
 
-@pytest.mark.parametrize("header", ["title: [unclosed", "date: 2024-99-99", "- a\n- b", "title: \x07"])
+@pytest.mark.parametrize(
+    "header", ["title: [unclosed", "date: 2024-99-99", "- a\n- b", "title: \x07", f"a: {'[' * 3000}"]
+)
 def test_broken_front_matter_is_dropped(header: str) -> None:
     assert text_of(read(f"---\n{header}\n---\nBody of the page.\n")) == "Body of the page."
 
