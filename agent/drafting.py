@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.checks.outcome import POSSIBLE, SURE
 from agent.draft import Citation, Claim, Compose, Draft, Evidence, Outcome, Question
 from agent.sentence_vectors import SentenceVectors
 from agent.sentences import Unit, quotable
@@ -28,9 +29,6 @@ RELEVANT = 0.38
 ANSWERED = 0.42
 """Similarity that a single question needs to one of the claims."""
 SHORT_ASK_WORDS = 6
-SURE, POSSIBLE = 0.6, 0.3
-"""Of `answerable`: from SURE on a plain answer, from POSSIBLE on one with a caveat."""
-
 _NEEDS_CONTEXT = re.compile(
     r"^(?:it|its|they|their|these|those|this|that|both|here|there|such|then|so)\b", re.IGNORECASE
 )

@@ -117,6 +117,7 @@ def test_a_poisoned_document_cannot_bring_in_a_foreign_address() -> None:
     [
         ({"claims": (GOOD,)}, "answer"),
         ({"claims": (GOOD,), "answerable": 0.4}, "caveat"),
+        ({"claims": (GOOD,), "answerable": 0.2}, "escalate"),
         ({"claims": (GOOD,), "unanswered": ("Who pays?",)}, "caveat"),
         ({"claims": (GOOD, MADE_UP)}, "caveat"),
         ({"claims": (), "questions": ("On which system?",)}, "ask"),
