@@ -136,7 +136,7 @@ class _Marker:
                     return index + 1
         is_whole = first.rstrip().endswith(":") and (
             phrases.NAMED_ATTRIBUTION.match(first)
-            or phrases.DATED_ADDRESS.search(first)
+            or phrases.is_dated_address(first)
             or phrases.LATE_MOMENT.match(first)
         )
         following = self._next_text(start + 1)
@@ -156,10 +156,11 @@ class _Marker:
             if not self.lines[index].strip() or self.quoted[index]:
                 return None
             joined = f"{joined} {self.lines[index].strip()}".replace("< ", "<")
-            if joined.endswith(":") or phrases.DATED_ADDRESS.search(joined):
+            unmarked = phrases.ADDRESS_AND_WROTE.search(joined)
+            if joined.endswith(":") or unmarked or phrases.is_dated_address(joined):
                 following = self._next_text(index + 1)
                 is_above_quote = following is not None and following - index <= 2 and self.quoted[following]
-                is_head = is_above_quote or phrases.ATTRIBUTION_END.search(joined)
+                is_head = is_above_quote or unmarked or phrases.ATTRIBUTION_END.search(joined)
                 return index + 1 if is_head and phrases.ADDRESS.search(joined) else None
         return None
 
@@ -167,7 +168,7 @@ class _Marker:
         joined = " ".join(self.lines[start:end])
         starts_as_one = (
             phrases.ATTRIBUTION_START.match(joined)
-            or phrases.DATED_ADDRESS.search(joined)
+            or phrases.is_dated_address(joined)
             or phrases.LATE_MOMENT.match(joined)
             or (phrases.ADDRESS.search(joined) and phrases.ATTRIBUTION_END.search(joined))
         )
@@ -238,7 +239,7 @@ def _goes_on(joined: str, line: str) -> bool:
 
 
 def _closes_attribution(joined: str) -> bool:
-    ends = (phrases.ATTRIBUTION_END.search, phrases.DATED_ADDRESS.search, phrases.LATE_MOMENT.match)
+    ends = (phrases.ATTRIBUTION_END.search, phrases.is_dated_address, phrases.LATE_MOMENT.match)
     return any(end(joined) for end in ends)
 
 

@@ -39,8 +39,9 @@ ATTRIBUTION_END = re.compile(
         r"skrev",
         r"kirjoitti",
         r"写道",
+        r"пишет|написала?",
     )
-    + r"(?:\s*:|\s+[^:\n]{1,120}:)[\s*_]*$",
+    + r"(?:\s*[:：]|\s+[^:\n]{1,120}:)[\s*_]*$",
     _I,
 )
 # The moment stands behind the verb: "Anna Muster <anna@example.org> schrieb am Mo., 23. Nov. 2026, 09:12:"
@@ -60,10 +61,14 @@ NAMED_ATTRIBUTION = re.compile(
 BARE_ADDRESS = re.compile(r"[^\s<>@,;:]{1,64}@[^\s<>@,;:]{1,100}\.\w")
 DATE_AND_TIME = re.compile(r"\b(?:19|20)\d{2}\b.{0,12}\d{1,2}[:.h]\d{2}|\d{1,2}[:.h]\d{2}.{0,30}\b(?:19|20)\d{2}\b")
 ADDRESS = re.compile(r"[<\[(][^<>\[\]()\s]{1,100}@[^<>\[\]()\s]{1,100}[>\])]")
-DATED_ADDRESS = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}.{0,120}<[^<>\s]{1,100}@[^<>\s]{1,100}>\s*:?\s*$")
+_ADDRESS_AND_COLON = re.compile(r"<[^<>\s]{1,100}@[^<>\s]{1,100}>\s*:\s*$")
+ADDRESS_AND_WROTE = re.compile(r"@[^<>\s]{1,100}>\s+wrote\s*$")  # Zoho leaves the colon out
+_DATED_ADDRESS = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}.{0,120}<[^<>\s]{1,100}@[^<>\s]{1,100}>\s*:?\s*$")
 MOMENT = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d{2}\b|@|\d{1,2}/\d{1,2}/\d{2}")
 
 ORIGINAL_MESSAGE = re.compile(
+    # what help desks put above the history that they send along
+    r"[\s>#*=~_-]*(?:please )?(?:type your |write your |enter your )?reply above this line\b[^\n]{0,60}$|"
     # GroupWise: ">>> Anna Muster <anna@example.org> 11/23/2026 9:12 AM >>>"
     r"\s*>>> ?\S[^\n]{5,160}\d ?(?:[AP]M)? ?>>>\s*$|"
     # "---- Anna Muster wrote ----", "------On 23/11/2026 09:12, Anna Muster wrote-----"
@@ -117,7 +122,7 @@ HEADER_KEYS = {
 }
 _KEY_OF = {word: key for key, words in HEADER_KEYS.items() for word in words.split()}
 _KEY_OF |= {"enviado el": "sent", "envoyé le": "sent", "data de envio": "sent", "gesendet am": "sent"}
-_HEADER_LINE = re.compile(r"[\s>]*\*?([A-Za-zÀ-ž][A-Za-zÀ-ž -]{0,13}?)\s?\*?:\*?(?:\s|$)")
+_HEADER_LINE = re.compile(r"[\s>]*\*{0,2}([A-Za-zÀ-ž][A-Za-zÀ-ž -]{0,13}?)\s?\*{0,2}:\*{0,2}(?:\s|$)")
 
 SIGNATURE_MARK = re.compile(r"\s?(?:--|—|––) ?$")
 LIST_RULE = re.compile(r"[_-]{20,}\s*$")
@@ -262,6 +267,13 @@ CODE = re.compile(
     r"|\w+Error\b|(?:INFO|WARN|WARNING|ERROR|DEBUG)\b|[\w.-]+@[\w.-]+:\S*[$#]|\w+=\S|\w[\w.]*\(.*\)\s*$|[{}\[\]]|</?\w)"
     r"|.*(?:<-|;\s*$|\\\s*$|\|\||&&|2>&1|\{\s*$|==|\+=|->)",
 )
+
+
+def is_dated_address(text: str) -> bool:
+    """A date and, at the end, an address in angle brackets with a colon; after an ISO date also without one."""
+    if _DATED_ADDRESS.search(text):
+        return True
+    return _ADDRESS_AND_COLON.search(text) is not None and DATE_AND_TIME.search(text) is not None
 
 
 def is_lone_name(line: str) -> bool:

@@ -130,6 +130,14 @@ def test_text_beyond_the_examined_part_is_kept() -> None:
         "W dniu 23.11.2026 o 09:12, Ada Example pisze:",
         "pon., 23 lis 2026 o 09:12 Ada Example <ada@example.org> napisał(a):",
         "2026-11-23 9:12 GMT+01:00 Ada Example <ada@example.org>:",
+        '23.11.2026, 09.12, "Ada Example" <ada@example.org>:',
+        "9:12 AM, November 23, 2026, Ada Example <ada@example.org>:",
+        "Monday, 23 November 2026, 9:12 AM +0100 from ada@example.org <ada@example.org>:",
+        "On Mon, 23 Nov 2026 09:12:03 +0100 Ada Example <ada@example.org> wrote",
+        "---- On Mon, 23 Nov 2026 09:12:03 +0100 ada@example.org wrote ----",
+        "---- Ada Example wrote ----",
+        "##- Please type your reply above this line -##",
+        ">>> Ada Example <ada@example.org> 23/11/2026 09:12 >>>",
     ],
 )
 @pytest.mark.parametrize("quote", ["> Which system?\n>\n> Regards\n", "\nWhich system?\n"])
@@ -150,6 +158,9 @@ def test_attributions_begin_history(attribution: str, quote: str) -> None:
         "-----Wiadomość oryginalna-----\nOd: Ada",
         "________________________________\nFrom: Ada <ada@x.eu>\nSent: Monday, 23 November 2026 09:12\nTo: support\nSubject: x",
         "*From:* Ada\n*Sent:* Monday\n*To:* support\n*Subject:* x",
+        "**From:** Ada\n**Sent:** Monday\n**To:** support\n**Subject:** x",
+        "Date: Mon, 23 Nov 2026 09:12:03 +0100\nFrom: Ada\nTo: support\nSubject: x",
+        "-----Antwort Nachricht-----",
         "Von: Ada\nGesendet: Montag, 23. November 2026 09:12\nAn: support\nBetreff: x",
         "De : Ada\nEnvoyé : lundi 23 novembre 2026\nÀ : support\nObjet : x",
         "Da: Ada\nInviato: lunedì\nA: support\nOggetto: x",
@@ -230,6 +241,11 @@ def test_a_forward_stays_visible() -> None:
         "Thanks,\nAda",
         "Sent from my desk, is much easier than my phone.",
         'Traceback (most recent call last):\n  File "x.py", line 1\nRuntimeError: CUDA error\n',
+        "I write with regards to the payment.\nPlease confirm.",
+        "Set the header\nfrom: ada@example.org\nto: x\nand try again.",
+        "Read this:\nhttps://example.org/how-ada-wrote:book\nWhat do you think?",
+        "The mail was sent from my iPhone app and it failed.",
+        "My colleague wrote:\n\nsrun -n 4 ./prog\n\nIs that right?",
     ],
 )
 def test_scripts_logs_and_lists_stay_visible(text: str) -> None:
