@@ -39,6 +39,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench_desk.py
 	$(BIN)/python tests/bench_results.py
 	$(BIN)/python tests/bench_board.py
+	$(BIN)/python tests/bench_triage.py
 	$(BIN)/python tests/bench_doctor.py
 	$(BIN)/python tests/bench_llm.py
 

@@ -33,6 +33,7 @@ from knowledge_base.index import Index, open_index
 from knowledge_base.passage import SearchResult
 from knowledge_base.reranker import reranker_at
 from knowledge_base.vectors import vector_store
+from triage.arbitration import Arbiter
 from triage.classifier import Classifier
 from triage.doctor.diagnosis import diagnose
 from triage.errors import TriageError
@@ -107,7 +108,9 @@ class Models:
             self._languages = Languages()
             self._languages_ready.set()
             self._encoder.load()
-            classifier = Classifier(self._encoder, self._triage_model, languages=self._languages, arbiter=self._settled)
+            classifier = Classifier(
+                self._encoder, self._triage_model, languages=self._languages, arbiter=arbiter_of(self.client)
+            )
             sentences = SentenceVectors(self._encoder, self._sentence_file)
             self._loaded = Loaded(
                 encoder=self._encoder,
@@ -123,13 +126,6 @@ class Models:
         finally:
             self._languages_ready.set()
             self._done.set()
-
-    def _settled(self, request: Request, levels: Sequence[str], types: Sequence[str]) -> tuple[str, str] | None:
-        """An unsure placing by a language model, as long as one is served."""
-        if not (self._settings.llm_settle_placings and self.client.is_configured()):
-            return None
-        found = settle_placement(self.client.ask, f"{request.subject}\n{request.body}", levels, types)
-        return (found.level, found.type) if found is not None else None
 
     def _composer(self, embedded: Compose) -> Compose:
         """By a language model as long as one is served, else embedded."""
@@ -201,6 +197,18 @@ class Models:
         if self._loaded is not None:
             return "ready"
         return self._problem if self._done.is_set() else "loading"
+
+
+def arbiter_of(client: Client) -> Arbiter:
+    """Settles unsure placings by a language model, as long as one is served."""
+
+    def settle(request: Request, levels: Sequence[str], types: Sequence[str]) -> tuple[str, str] | None:
+        if not client.is_configured():
+            return None
+        found = settle_placement(client.ask, f"{request.subject}\n{request.body}", levels, types)
+        return (found.level, found.type) if found is not None else None
+
+    return settle
 
 
 def client_of(settings: Settings) -> Client:

@@ -18,6 +18,8 @@ UNSURE = 0.6
 LIKELY = 0.1
 """Labels that are less probable are not offered."""
 MAX_LABELS = 3
+MODEL_WAS_ASKED = "language model"
+"""Stands in a reason of each placing that a model was asked about and replied to."""
 
 
 class Arbiter(Protocol):
@@ -44,12 +46,14 @@ def arbitrate(
     if answer is None:
         return Verdict(level=placed[0], type=placed[1], reasons=())
     if answer[0] not in allowed[0] or answer[1] not in allowed[1]:
-        return Verdict(level=placed[0], type=placed[1], reasons=("language model: a label that was not offered",))
+        return Verdict(level=placed[0], type=placed[1], reasons=(f"{MODEL_WAS_ASKED}: a label that was not offered",))
     level, kind = answer
     if NONE in answer:
         level, kind = NONE, NONE
     said = "agrees" if (level, kind) == placed else f"says {level} {kind} instead of {placed[0]} {placed[1]}"
-    return Verdict(level=level, type=kind, reasons=(f"language model, asked because the placing was unsure: {said}",))
+    return Verdict(
+        level=level, type=kind, reasons=(f"{MODEL_WAS_ASKED}, asked because the placing was unsure: {said}",)
+    )
 
 
 def allowed_labels(

@@ -9,8 +9,9 @@ from pathlib import Path
 from knowledge_base.encoder import Encoder
 from triage.classifier import Classifier, choose
 from triage.dataset import LEVELS, NONE, TYPES, Labelled, near_copy_rate
-from triage.evaluation import Judged, judge, report
+from triage.evaluation import Judged, judge
 from triage.model import TriageModel, heads, save_model, softmax
+from triage.report import report
 from triage.training import HeldOut, train
 
 
@@ -34,7 +35,7 @@ def train_and_describe(rows: Sequence[Labelled], encoder: Encoder, folder: Path)
 def about(model: TriageModel, seen: Sequence[Labelled], unseen: Sequence[Labelled]) -> str:
     languages = Counter(row.language for row in seen if row.language)
     copies = near_copy_rate(seen)
-    words, letters = len(model.space.words.index), len(model.space.letters.index)
+    words, letters = len(model.space.words.terms), len(model.space.letters.terms)
     return "\n".join(
         [
             f"# Triage model {model.version}",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from triage.dataset import LEVELS, NONE, TYPES, Labelled, near_copy_rate
+from triage.dataset import LEVELS, NONE, TYPES, Labelled
 from triage.result import TriageResult
 
 BINS = 10
@@ -20,6 +20,9 @@ class Judged:
     type: str
     level_confidence: float
     type_confidence: float
+    language: str | None = None
+    """None, like the route, where only scores were judged."""
+    route: str | None = None
 
     @property
     def level_right(self) -> bool:
@@ -72,6 +75,8 @@ def judge(rows: Sequence[Labelled], results: Sequence[TriageResult]) -> list[Jud
             type=result.type,
             level_confidence=result.level_confidence,
             type_confidence=result.type_confidence,
+            language=result.language,
+            route=result.route,
         )
         for row, result in zip(rows, results, strict=True)
     ]
@@ -197,92 +202,3 @@ def confusion(truth: Sequence[str], placed: Sequence[str], labels: Sequence[str]
     """Rows: truth; columns: placed."""
     counts = Counter(zip(truth, placed, strict=True))
     return [[counts[row, column] for column in labels] for row in labels]
-
-
-def report(judged: Sequence[Judged]) -> str:
-    """Everything that is to be known, as plain text."""
-    parts = [
-        headline(judged),
-        classes_text(judged),
-        slices_text(judged),
-        calibration_text(judged),
-        coverage_text(judged),
-    ]
-    return "\n\n".join([*parts, confusion_text(judged)]) + "\n"
-
-
-def headline(judged: Sequence[Judged]) -> str:
-    asked = in_scope(judged)
-    none_count = len(judged) - len(asked)
-    levels = [each for each in level_figures(judged) if each.label != NONE]
-    types = [each for each in type_figures(judged) if each.label != NONE]
-    return "\n".join(
-        [
-            f"requests             {len(judged)}, of them {none_count} out of scope",
-            f"near-copies          {near_copy_rate([each.truth for each in judged]):.3f} of the requests",
-            f"level macro-F1       {macro_f1(levels):.3f} (L1-L5)   {macro_f1(level_figures(judged)):.3f} (with none)",
-            f"type macro-F1        {macro_f1(types):.3f} (T1-T4)   {macro_f1(type_figures(judged)):.3f} (with none)",
-            f"both right           {share([each.both_right for each in asked]):.3f} (in scope)   "
-            f"{share([each.both_right for each in judged]):.3f} (all)",
-            f"out-of-scope recall  {none_recall(judged):.3f} at {false_alarms(judged):.3f} false alarms",
-        ]
-    )
-
-
-def classes_text(judged: Sequence[Judged]) -> str:
-    lines = ["class  precision  recall  F1     count"]
-    figures = [*level_figures(judged), *type_figures(judged)]
-    lines += [
-        f"{each.label:5}  {each.precision:9.3f}  {each.recall:6.3f}  {each.f1:.3f}  {each.support:5}"
-        for each in figures
-    ]
-    return "\n".join(lines)
-
-
-def slices_text(judged: Sequence[Judged]) -> str:
-    lines = ["part                  count  level  type   both (share right)"]
-    lines += [
-        f"{part.name:20} {part.count:6}  {part.level:.3f}  {part.type:.3f}  {part.both:.3f}" for part in slices(judged)
-    ]
-    return "\n".join(lines)
-
-
-def calibration_text(judged: Sequence[Judged]) -> str:
-    lines = []
-    for name, bins in (("level", level_bins(judged)), ("type", type_bins(judged))):
-        lines.append(f"{name} calibration error (ECE) {calibration_error(bins):.3f}")
-        lines += [
-            f"  {each.low:.1f}-{each.high:.1f}  {each.count:5}  said {each.confidence:.3f}  was {each.accuracy:.3f}"
-            for each in bins
-        ]
-    return "\n".join(lines)
-
-
-def coverage_text(judged: Sequence[Judged]) -> str:
-    lines = ["coverage  level right  both right (surest first)"]
-    curves = zip(
-        risk_coverage(judged, lambda each: each.level_right),
-        risk_coverage(judged, lambda each: each.both_right),
-        strict=True,
-    )
-    lines += [f"{left[0]:8.2f}  {left[1]:11.3f}  {right[1]:10.3f}" for left, right in curves]
-    lines.append(
-        f"placed at 95 % precision: level {coverage_at(judged, lambda each: each.level_right):.2f} of the requests,"
-    )
-    lines.append(f"  level and type {coverage_at(judged, lambda each: each.both_right):.2f}")
-    return "\n".join(lines)
-
-
-def confusion_text(judged: Sequence[Judged]) -> str:
-    levels, types = (*LEVELS, NONE), (*TYPES, NONE)
-    level_table = confusion([each.truth.level for each in judged], [each.level for each in judged], levels)
-    type_table = confusion([each.truth.type for each in judged], [each.type for each in judged], types)
-    return f"{table_text('level', level_table, levels)}\n\n{table_text('type', type_table, types)}"
-
-
-def table_text(name: str, table: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
-    head = f"{name:6}" + "".join(f"{label:>6}" for label in labels) + "   (columns: placed)"
-    rows = [
-        f"{label:6}" + "".join(f"{count:6}" for count in counts) for label, counts in zip(labels, table, strict=True)
-    ]
-    return "\n".join([head, *rows])

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +40,15 @@ SHAPES = (
 class Vocabulary:
     """Terms and their inverse document frequencies, as scikit-learn's TfidfVectorizer computes them (smooth)."""
 
-    index: dict[str, int]
+    terms: tuple[str, ...]
+    index: Mapping[str, int]
+    """Place of each among the terms."""
     idf: Floats
+
+    @classmethod
+    def of(cls, terms: Iterable[str], idf: Floats) -> Vocabulary:
+        kept = tuple(terms)
+        return cls(terms=kept, index={term: at for at, term in enumerate(kept)}, idf=idf)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +89,7 @@ class FeatureSpace:
 
     @property
     def size(self) -> int:
-        return self.dense_size + len(self.words.index) + len(self.letters.index)
+        return self.dense_size + len(self.words.terms) + len(self.letters.terms)
 
     def mark_names(self) -> list[str]:
         """Of the cues and shapes, in the order of their columns, which follow the embedding's."""
@@ -127,7 +134,7 @@ def fit_vocabulary(documents: Sequence[Iterable[str]], *, min_documents: int, ma
     )
     kept = sorted(kept[:max_terms])
     idf = [math.log((1 + len(documents)) / (1 + spread[term])) + 1 for term in kept]
-    return Vocabulary(index={term: at for at, term in enumerate(kept)}, idf=np.asarray(idf, dtype=np.float32))
+    return Vocabulary.of(kept, np.asarray(idf, dtype=np.float32))
 
 
 def tfidf(vocabulary: Vocabulary, terms: Iterable[str]) -> tuple[NDArray[np.int64], Floats]:
@@ -171,7 +178,7 @@ def make_row(space: FeatureSpace, digested: Digest, vector: Floats) -> Row:
     start = space.dense_size
     return Row(
         dense=np.concatenate([vector, digested.marks]).astype(np.float32),
-        indices=np.concatenate([words + start, letters + start + len(space.words.index)]),
+        indices=np.concatenate([words + start, letters + start + len(space.words.terms)]),
         values=np.concatenate([word_values, letter_values]),
         found=digested.found,
     )

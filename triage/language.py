@@ -47,7 +47,8 @@ class Languages:
 
     def of(self, prose: str) -> str:
         """ISO 639-1 code of the main language; English when there is too little text to tell."""
-        text = FIELD_WORDS.sub(" ", QUOTED.sub(" ", prose[:HEAD_CHARS]))
+        head = prose[:HEAD_CHARS]
+        text = FIELD_WORDS.sub(" ", QUOTED.sub(" ", head.lower() if head.isupper() else head))
         if sum(character.isalpha() for character in text) < MIN_LETTERS:
             return DEFAULT
         with self._lock:

@@ -89,8 +89,8 @@ def description(model: TriageModel) -> dict[str, object]:
         },
         "dimension": model.space.dimension,
         "cues": [cue.name for cue in model.space.cues],
-        "words": list(model.space.words.index),
-        "letters": list(model.space.letters.index),
+        "words": list(model.space.words.terms),
+        "letters": list(model.space.letters.terms),
     }
 
 
@@ -113,8 +113,8 @@ def load_model(folder: Path = MODEL_FOLDER, *, encoder_name: str | None = None) 
 def model_from(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], cues: Lexicon) -> TriageModel:
     space = FeatureSpace(
         cues=cues,
-        words=Vocabulary(index={term: at for at, term in enumerate(told["words"])}, idf=arrays["words_idf"]),
-        letters=Vocabulary(index={term: at for at, term in enumerate(told["letters"])}, idf=arrays["letters_idf"]),
+        words=Vocabulary.of(told["words"], arrays["words_idf"]),
+        letters=Vocabulary.of(told["letters"], arrays["letters_idf"]),
         dimension=int(told["dimension"]),
     )
     made = {name: head_from(name, told["heads"][name], arrays) for name in ("scope", "level", "type")}

@@ -53,12 +53,11 @@ def named_pulls(model: TriageModel, row: Row, dense_weights: Floats, sparse_weig
     for column in space.dimension + np.flatnonzero(row.dense[space.dimension :]):
         mark = int(column) - space.dimension
         pulls[with_evidence(names[mark], row, mark)] = float(dense[column])
-    first_letter = space.dense_size + len(space.words.index)
-    words = list(space.words.index)
+    first_letter = space.dense_size + len(space.words.terms)
     sparse = sparse_weights * row.values
     for column, pull in zip(row.indices, sparse, strict=True):
         if column < first_letter:
-            pulls[f"word '{words[column - space.dense_size]}'"] = float(pull)
+            pulls[f"word '{space.words.terms[column - space.dense_size]}'"] = float(pull)
     pulls["parts of words"] = float(sparse[row.indices >= first_letter].sum())
     return pulls
 

@@ -162,5 +162,7 @@ def asking(found: Sequence[str]) -> list[bool]:
 
 def folded(text: str) -> str:
     """Lower case without accents, for matching across spellings (`Ü` and `ü` become `u`, `ß` becomes `ss`)."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))

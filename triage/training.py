@@ -149,7 +149,7 @@ def matrix_of(space: FeatureSpace, rows: Sequence[Row]) -> csr_matrix:
 
 def block_sizes(space: FeatureSpace) -> list[int]:
     """Columns of meaning, cues and shapes, words, letters."""
-    return [space.dimension, space.dense_size - space.dimension, len(space.words.index), len(space.letters.index)]
+    return [space.dimension, space.dense_size - space.dimension, len(space.words.terms), len(space.letters.terms)]
 
 
 def block_products(space: FeatureSpace, matrix: csr_matrix) -> list[Doubles]:

@@ -22,7 +22,8 @@ from knowledge_base.vectors import vector_store
 from triage.classifier import Classifier
 from triage.dataset import load_labelled
 from triage.errors import TriageError
-from triage.evaluation import judge, report
+from triage.evaluation import judge
+from triage.report import arbitration_report, report
 
 eval_app = typer.Typer(help="How good triage, retrieval and drafts are on labelled files.", no_args_is_help=True)
 
@@ -36,14 +37,22 @@ def eval_triage(
         ),
     ],
 ) -> None:
-    """Print how well triage places the labelled requests of a file."""
+    """Print how well triage places the labelled requests of a file; with a language model set, without and with it."""
+    from agent.models import arbiter_of, client_of  # noqa: PLC0415  # most of the product; takes a second to import
+
+    settings = load_settings()
+    encoder, folder, client = _encoder(), triage_model_folder(settings), client_of(settings)
     try:
         rows = load_labelled(file)
-        results = Classifier(_encoder(), triage_model_folder(load_settings())).place_many([row.request for row in rows])
+        requests = [row.request for row in rows]
+        judged = judge(rows, Classifier(encoder, folder).place_many(requests))
+        typer.echo(report(judged), nl=False)
+        if client.is_configured():
+            settled = Classifier(encoder, folder, arbiter=arbiter_of(client)).place_many(requests)
+            typer.echo(f"\n{arbitration_report(judged, judge(rows, settled), settled)}", nl=False)
     except (TriageError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    typer.echo(report(judge(rows, results)), nl=False)
 
 
 @eval_app.command("retrieval")

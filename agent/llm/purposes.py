@@ -47,9 +47,11 @@ def rewrite_query(ask: Ask, text: str) -> tuple[str, ...] | None:
 
 
 def settle_placement(ask: Ask, text: str, levels: Sequence[str], types: Sequence[str]) -> Placement | None:
-    """One of the candidates; None also when the model chose another."""
+    """One of the candidates, to which the reply's schema is limited; None also when the model chose another."""
     given = {"candidate_levels": list(levels), "candidate_types": list(types), "request": masked(text[:MAX_CHARS])}
-    found = _asked(ask, "triage", given, Placement)
+    schema = Placement.model_json_schema()
+    schema["properties"]["level"]["enum"], schema["properties"]["type"]["enum"] = list(levels), list(types)
+    found = _asked(ask, "triage", given, Placement, schema)
     return found if found is not None and found.level in levels and found.type in types else None
 
 
@@ -57,14 +59,20 @@ def verify(ask: Ask, claim: str, quote: str) -> Verdict | None:
     return _asked(ask, "verification", {"statement": claim[:MAX_CHARS], "quote": quote[:MAX_CHARS]}, Verdict)
 
 
-def _asked(ask: Ask, purpose: Purpose, given: Mapping[str, object], form: type[Form]) -> Form | None:
+def _asked(
+    ask: Ask,
+    purpose: Purpose,
+    given: Mapping[str, object],
+    form: type[Form],
+    schema: Mapping[str, object] | None = None,
+) -> Form | None:
     instructions = prompt(purpose)
     data = json.dumps(given, ensure_ascii=False)
     chat = Chat(
         purpose=purpose,
         prompt=instructions.name,
         messages=(("system", instructions.text), ("user", data)),
-        schema=form.model_json_schema(),
+        schema=schema or form.model_json_schema(),
         max_tokens=MAX_TOKENS,
     )
     try:

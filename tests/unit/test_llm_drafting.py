@@ -279,6 +279,8 @@ def test_the_other_purposes_give_a_value_or_none() -> None:
     settled = settle_placement(placed.ask, "slow", ["L1", "L2"], ["T1"])
     assert settled is not None
     assert settled.level == "L2"
+    offered = placed.asked[0].schema["properties"]
+    assert (offered["level"]["enum"], offered["type"]["enum"]) == (["L1", "L2"], ["T1"])
     assert settle_placement(placed.ask, "slow", ["L1", "L3"], ["T1"]) is None
     judged = ScriptedModel(lambda _chat: json.dumps({"verdict": "partly", "reason": "half"}))
     verdict = verify(judged.ask, "a", "b")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import HashingEncoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -20,6 +23,7 @@ from triage.dataset import (
     Labelled,
     data_hash,
     load_all,
+    load_labelled,
     near_copy_rate,
     parse_labelled,
     parse_request,
@@ -34,14 +38,27 @@ from triage.evaluation import (
     macro_f1,
     none_recall,
     reliability,
-    report,
     risk_coverage,
 )
-from triage.features import fit_vocabulary, letter_terms, tfidf, word_terms
+from triage.features import (
+    EMBED_ASK,
+    EMBED_HEAD,
+    digest,
+    embedded_part,
+    fit_vocabulary,
+    letter_terms,
+    make_row,
+    tfidf,
+    word_terms,
+)
 from triage.model import MODEL_FOLDER, load_model, probabilities
+from triage.reasons import advantage, named_pulls
+from triage.report import report
 from triage.result import Request
+from triage.text import read
 from triage.training import CHOSEN, block_products, matrix_of, prepare, spanned, train
 
+EVALS = Path(__file__).parents[1] / "evals"
 TEXTS = [
     "the job is slow on two nodes",
     "the job crashes",
@@ -116,6 +133,75 @@ def test_probabilities_sum_to_one_and_reasons_are_given(hashing_encoder: Encoder
     assert placed.reasons[-1].startswith(f"route {placed.route}")
 
 
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    folder = tmp_path_factory.mktemp("model")
+    train_and_describe(labelled(), HashingEncoder(), folder)
+    return Classifier(HashingEncoder(), folder)
+
+
+@given(subject=st.text(max_size=60), body=st.text(max_size=400), name=st.text(max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_any_text_is_placed_among_the_labels(small_model: Classifier, subject: str, body: str, name: str) -> None:
+    placed = small_model.place(Request(id="1", channel="email", subject=subject, body=body, attachments=(name,)))
+    assert placed.level in {*LEVELS, NONE}
+    assert placed.type in {*TYPES, NONE}
+    assert (placed.level == NONE) == (placed.type == NONE)
+    for shares in (placed.level_probabilities, placed.type_probabilities):
+        assert sum(shares.values()) == pytest.approx(1.0)
+    assert placed.reasons
+    assert len(placed.questions) <= 3
+
+
+def test_the_pulls_that_are_shown_add_up_to_the_score(small_model: Classifier) -> None:
+    """What is given as a reason is what decided: nothing else enters the score but the bias."""
+    model, texts = small_model.model, [read(row.request) for row in labelled()[:40]]
+    vectors = HashingEncoder().encode([embedded_part(text) for text in texts])
+    for text, vector in zip(texts, vectors, strict=True):
+        row = make_row(model.space, digest(model.space.cues, text), vector)
+        for head in (model.level, model.type):
+            scores = head.scores(row) / head.temperature
+            label = int(np.argmax(scores))
+            lead = scores[label] - np.delete(scores, label).mean()
+            bias = (head.bias[label] - np.delete(head.bias, label).mean()) / head.temperature
+            pulls = named_pulls(model, row, *advantage(head, head.classes[label], row))
+            assert sum(pulls.values()) + bias == pytest.approx(lead, abs=1e-2)
+
+
+def test_a_request_is_placed_alike_alone_and_in_a_batch(small_model: Classifier) -> None:
+    requests = [row.request for row in labelled()[:30]]
+    together = small_model.place_many(requests)
+    for request, placed in zip(requests, together, strict=True):
+        alone = small_model.place(request)
+        assert (alone.id, alone.level, alone.type, alone.reasons) == (
+            placed.id,
+            placed.level,
+            placed.type,
+            placed.reasons,
+        )
+    assert small_model.place_many([]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "embedded"),
+    [
+        ("How do I load a module?", "How do I load a module?"),
+        ("Why?\n```\nRuntimeError: x = f(1)\n```", "Why?"),
+        ('RuntimeError: CUDA error\nFile "a.py", line 3', 'RuntimeError: CUDA error File "a.py", line 3'),
+    ],
+)
+def test_the_prose_is_embedded_and_a_log_only_when_it_stands_alone(body: str, embedded: str) -> None:
+    assert embedded_part(read(Request(id="1", channel="email", subject="", body=body))) == embedded
+
+
+def test_of_a_long_mail_the_start_and_what_it_asks_are_embedded() -> None:
+    body = "We measure bees. " + "The hive hums all day. " * 60 + "Could you tell us which partition fits? Regards. "
+    part = embedded_part(read(Request(id="1", channel="email", subject="Bees", body=body)))
+    assert part.startswith("Bees. We measure bees.")
+    assert part.endswith("… Could you tell us which partition fits?")
+    assert len(part) <= EMBED_HEAD + EMBED_ASK + 3
+
+
 def test_another_embedding_model_is_refused() -> None:
     with pytest.raises(ModelFileError, match="triage train"):
         load_model(MODEL_FOLDER, encoder_name="another")
@@ -155,6 +241,15 @@ def test_data_are_large_varied_and_complete() -> None:
     assert sum(not row.in_scope for row in rows) >= 150
     assert near_copy_rate(rows) <= 0.02
     assert len({row.request.id for row in rows}) == len(rows)
+
+
+def test_blind_sets_share_nothing_with_the_training_data() -> None:
+    blind = [row for path in sorted(EVALS.glob("triage_blind*.jsonl")) for row in load_labelled(path)]
+    rows = load_all()
+    assert len(blind) >= 200
+    assert {row.voice for row in blind}.isdisjoint(row.voice for row in rows)
+    copies = near_copy_rate([*rows, *blind]) * (len(rows) + len(blind))
+    assert copies == pytest.approx(near_copy_rate(rows) * len(rows) + near_copy_rate(blind) * len(blind))
 
 
 def test_near_copies_are_counted() -> None:
