@@ -84,6 +84,8 @@ class Generation:
     """The first reply could not be used and was asked for once more."""
     trouble: str = ""
     """Why the draft is the embedded one although a model is configured."""
+    awaited: bool = False
+    """The trouble is that a model server is on its way or asleep: worth telling whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -154,7 +154,7 @@ class Models:
         """With the reason, when a model is kept up and does not answer at present; one that sleeps is woken."""
         self.client.wake()
         state = self.client.state()
-        return draft if state == "none" else replace(draft, generation=Generation(trouble=state))
+        return draft if state == "none" else replace(draft, generation=Generation(trouble=state, awaited=True))
 
     def get(self) -> Loaded:
         """Waits for the models. Raises ModelsNotReadyError."""

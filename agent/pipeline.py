@@ -168,7 +168,7 @@ def answer(
         instruction=instruction,
         ticket=request.id,
         level=placed.level,
-        register=register or ("slack" if request.channel == "slack" else "mail"),
+        register=register or ("slack" if request.channel in {"slack", "chat"} else "mail"),
     )
     citable = [item for item in evidence if not item.internal]
     drafted = ports.compose(question, citable, answerable)

@@ -88,7 +88,9 @@ def _further(draft: Draft) -> list[str]:
 def _note(draft: Draft, words: Phrases) -> str:
     unsure = draft.outcome == "caveat" or any(check.colour == "amber" for check in draft.checks)
     missing = f"{words.missing} {' '.join(draft.unanswered)}" if draft.unanswered else ""
-    return " ".join(part for part in (words.unsure if unsure else "", missing) if part)
+    made = draft.generation
+    awaited = f"{words.without_model} {made.trouble}." if made is not None and made.awaited else ""
+    return " ".join(part for part in (words.unsure if unsure else "", missing, awaited) if part)
 
 
 def _files(answered: Answered) -> tuple[ReplyFile, ...]:

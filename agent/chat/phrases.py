@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class Phrases:
     unsure: str
     missing: str
+    without_model: str
     ask: str
     offer: str
     told: str
@@ -37,6 +38,7 @@ PHRASES = {
     "en": Phrases(
         unsure="I am not sure about this; please check it before you rely on it.",
         missing="Not answered by our guides:",
+        without_model="Put together from our guides without our language model:",
         ask="To find out, I need a little more:",
         offer="I must not answer this on my own. A support engineer can: open a ticket and the answer comes here.",
         told="Our guides say no more about this than what I wrote above. A support engineer can look at it.",
@@ -64,6 +66,7 @@ PHRASES = {
     "fr": Phrases(
         unsure="Je n'en suis pas sûr : à vérifier avant de s'y fier.",
         missing="Sans réponse dans nos guides :",
+        without_model="Composé à partir de nos guides, sans notre modèle de langage :",
         ask="Il me faudrait encore :",
         offer="Je ne dois pas répondre seul à cela. Une personne du support le peut : ouvrez un ticket, la réponse "
         "viendra ici.",
@@ -92,6 +95,7 @@ PHRASES = {
     "de": Phrases(
         unsure="Ich bin mir nicht sicher; bitte vor Gebrauch prüfen.",
         missing="Von unseren Anleitungen nicht beantwortet:",
+        without_model="Aus unseren Anleitungen zusammengestellt, ohne unser Sprachmodell:",
         ask="Dazu brauche ich noch:",
         offer="Das darf ich nicht allein beantworten. Eine Person aus dem Support kann es: Öffnen Sie ein Ticket, die "
         "Antwort kommt hierher.",
@@ -122,6 +126,7 @@ PHRASES = {
     "it": Phrases(
         unsure="Non ne sono sicuro: da verificare prima di farci affidamento.",
         missing="Senza risposta nelle nostre guide:",
+        without_model="Composto dalle nostre guide, senza il nostro modello linguistico:",
         ask="Mi serve ancora:",
         offer="Non devo rispondere da solo a questo. Può farlo una persona del supporto: apra un ticket, la risposta "
         "arriva qui.",
@@ -150,6 +155,7 @@ PHRASES = {
     "es": Phrases(
         unsure="No estoy seguro: compruébelo antes de fiarse.",
         missing="Sin respuesta en nuestras guías:",
+        without_model="Compuesto con nuestras guías, sin nuestro modelo de lenguaje:",
         ask="Me haría falta además:",
         offer="No debo responder solo a esto. Una persona del soporte sí: abra un ticket y la respuesta llegará aquí.",
         told="Nuestras guías no dicen más que lo de arriba. Una persona del soporte puede mirarlo.",

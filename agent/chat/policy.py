@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from agent.chat.rules import Mode
+from agent.checks.outcome import SURE
 from agent.draft import Draft
-from agent.drafting import SURE
 from agent.pipeline import Answered
 from triage.policy import Placing, Row, route_of
 from triage.result import TriageResult

@@ -87,7 +87,7 @@ def test_a_model_that_sleeps_is_woken_by_a_draft_and_said_on_it(settings_with: S
     draft = answered(settings)
     assert draft.model == "embedded"
     assert draft.generation is not None
-    assert draft.generation.trouble == "eurollm-22b is asleep"
+    assert (draft.generation.trouble, draft.generation.awaited) == ("eurollm-22b is asleep", True)
     assert last_use(settings.endpoints_dir) is not None
 
 
