@@ -37,7 +37,8 @@ class PostgresVectors:
     def write(self, folder: Path, vectors: Floats) -> None:
         """In one transaction: a build that dies leaves no table."""
         table = f"minerva_vectors_{uuid4().hex}"
-        with _connected(self._url, create=True) as connection:
+        _make_extension(self._url)
+        with _connected(self._url) as connection:
             kind = SQL("vector({})").format(Literal(vectors.shape[1]))
             connection.execute(_sql("CREATE TABLE {} (row integer PRIMARY KEY, embedding {} NOT NULL)", table, kind))
             _copy(connection, table, vectors)
@@ -111,13 +112,22 @@ class TableOfVectors:
             return self._connection.execute(query, values, binary=True).fetchall()
 
 
+def _make_extension(url: str) -> None:
+    """Where it is missing; another build may make it at the same time."""
+    try:
+        with psycopg.connect(url, connect_timeout=TIMEOUT_S, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateObject):
+        pass
+    except psycopg.Error as error:
+        raise VectorStoreError(error) from error
+
+
 @contextlib.contextmanager
-def _connected(url: str, *, create: bool = False) -> Iterator[Connection[Any]]:
-    """One connection and one transaction; `create` the extension where it is missing."""
+def _connected(url: str) -> Iterator[Connection[Any]]:
+    """One connection and one transaction."""
     try:
         with psycopg.connect(url, connect_timeout=TIMEOUT_S) as connection:
-            if create:
-                connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
             register_vector(connection)
             yield connection
     except psycopg.Error as error:

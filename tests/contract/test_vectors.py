@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,19 @@ def test_tables_go_with_their_snapshots(postgres_url: str, tables: Callable[[], 
     named = {(folder / TABLE_FILE).read_text() for folder in snapshots if folder.is_dir()}
     assert tables() - before == named
     assert len(named) == KEPT
+
+
+def test_builds_at_the_same_time_on_a_new_database(postgres_url: str, tmp_path: Path) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE fresh")
+    store = PostgresVectors(postgres_url.replace("/postgres?", "/fresh?"), SMALL)
+    folders = [tmp_path / str(number) for number in range(6)]
+    for folder in folders:
+        folder.mkdir()
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda folder: store.write(folder, some(10, seed=int(folder.name))), folders))
+    assert all(np.array_equal(all_of(store.open(folder)), some(10, seed=int(folder.name))) for folder in folders)
+    assert len({(folder / TABLE_FILE).read_text() for folder in folders}) == 6
 
 
 class Broken(PostgresVectors):
