@@ -27,7 +27,18 @@ class Mended:
     """Line numbers are those of the source."""
 
 
+WRAP_WIDTHS = range(60, 81)
+"""Longest lines of a text that a mail client wrapped."""
+
+
 def continuations(mended: Mended) -> None:
+    width = max((len(line) for line in mended.lines if " " in line.strip()), default=0)
+    _cut_commands(mended)
+    if width in WRAP_WIDTHS and any(item.what.startswith((_WRAPPED, _NO_BACKSLASH)) for item in mended.found):
+        _wrapped_elsewhere(mended, width)
+
+
+def _cut_commands(mended: Mended) -> None:
     index = 0
     open_quote = here_word = ""
     while index < len(mended.lines):
@@ -54,6 +65,36 @@ def continuations(mended: Mended) -> None:
         index += 1
         for at in range(first, min(index, len(mended.lines))):
             here_word = _here_word(mended.lines[at], here_word)
+
+
+_WRAPPED, _NO_BACKSLASH = "the line was wrapped", "the backslash at the end is missing"
+_PROGRAM = re.compile(r"^(?:python\d?|torchrun|accelerate|deepspeed|vllm|bash|singularity|apptainer)\s")
+_STARTER = re.compile(r"^\s*(?:srun|mpirun|singularity|apptainer|numactl)\s[^|;&]*$")
+_REST = re.compile(r"^(?:[\"'$/\d]|\.\.?/|-{1,2}[A-Za-z]|[\w.\-]+\.(?:py|sif|sh|json|ya?ml)\b|\d?>)")
+
+
+def _wrapped_elsewhere(mended: Mended, width: int) -> None:
+    """In a text that is known to be wrapped: the other lines whose next word did not fit any more."""
+    index, here_word = 0, ""
+    while index + 1 < len(mended.lines):
+        line, after = mended.lines[index], mended.lines[index + 1]
+        if not here_word and after.strip() and len(line) + 1 + len(after.split()[0]) > width and _goes_on(line, after):
+            _wrapped(mended, index)
+            continue
+        here_word = _here_word(line, here_word)
+        index += 1
+
+
+def _goes_on(line: str, after: str) -> bool:
+    if line.startswith("#SBATCH"):
+        return bool(re.search(r"\s-{1,2}[A-Za-z][\w\-]*$", line) and not after.startswith("#"))
+    if line.lstrip().startswith("#") or re.search(r"(?:\\|;|\bdo|\bthen|[{}])$", line.rstrip()):
+        return False
+    if re.match(r"^\s*export\s", line) and re.match(r"^[A-Z_]{2,}=\S", after):
+        return True
+    if re.search(r"(?:\s(?:export|exit|exec|head|tail)|[|=,])$", line.rstrip()):
+        return not after.startswith("#")
+    return bool(_REST.match(after) or (_STARTER.match(line) and _PROGRAM.match(after)))
 
 
 def _code_line(mended: Mended, index: int) -> int:
@@ -85,7 +126,7 @@ def _code_line(mended: Mended, index: int) -> int:
         and not line.rstrip().endswith(("(", "|", "&&", "||", "{", "then", "do", "\\"))
         and not _in_array(mended.lines, index + 1)
     ):
-        _broken(mended, index, "the backslash at the end is missing: the options on the next line are run as a command")
+        _broken(mended, index, f"{_NO_BACKSLASH}: the options on the next line are run as a command")
         mended.lines[index] = line.rstrip() + " \\"
     elif len(line) >= 58 and after.strip() and _is_torn(line, after) and not _in_array(mended.lines, index + 1):
         _wrapped(mended, index)
@@ -122,7 +163,7 @@ def _is_torn(line: str, after: str) -> bool:
 
 
 def _wrapped(mended: Mended, index: int) -> None:
-    _broken(mended, index, "the line was wrapped, by a mail client or an editor: its second half is run as a command")
+    _broken(mended, index, f"{_WRAPPED}, by a mail client or an editor: its second half is run as a command")
     head, rest = mended.lines[index].rstrip(), mended.lines[index + 1].strip()
     in_word = re.search(r"[\w.]-$", head) and re.match(r"\w", rest)
     mended.lines[index] = f"{head}{'' if in_word else ' '}{rest}"
@@ -134,7 +175,7 @@ def _wrapped_comment(line: str, after: str) -> bool:
         return False
     return (
         not _COMMANDS.match(after)
-        and bool(re.match(r"^[a-zà-ÿα-ωа-я(][\w'’,.();:/\- ]*$", after))
+        and bool(re.match(r"^[a-zà-ÿα-ωа-я(«“„][\w'’,.();:/\-«»“”„?!–— ]*$", after))
         and not after.startswith("-")
     )
 
