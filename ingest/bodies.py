@@ -15,11 +15,14 @@ from ingest.headers import message_ids, read_headers
 from ingest.html_text import MAX_HTML_CHARACTERS, declared_html_charset, html_to_text
 from ingest.invitations import invitation_text
 from ingest.message import Attachment
-from ingest.structure import Part
+from ingest.signed_content import signed_content
+from ingest.structure import Part, read_structure
 from ingest.tnef import is_tnef, unpack_tnef
 from ingest.transfer import decode_transfer
 
 MAX_INVITATIONS = 3
+MAX_SIGNED_DEPTH = 3
+SMIME_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 # Copies of the text for other devices; no reader shows them beside the text.
 _SHADOWS = {"text/x-amp-html", "text/watch-html"}
 _NEVER_TEXT = {"text/calendar", "text/rfc822-headers", "text/csv", "text/vcard", "text/x-vcard", "text/directory"}
@@ -36,14 +39,30 @@ class Contents:
     """Name by Content-ID, for what the HTML shows in place."""
 
 
-def read_contents(raw: bytes, root: Part) -> Contents:
+def read_contents(raw: bytes, root: Part, depth: int = 0) -> Contents:
+    """`depth` counts the signatures around this mail."""
     contents = Contents(pictures=dict(_pictures(root)))
     _collect(memoryview(raw), root, contents, wants_text=True)
     if not contents.texts:
         _read_named_text(memoryview(raw), root, contents)
+    _add_signed(contents, depth)
     _add_tnef_text(contents)
     _add_invitations(contents)
     return contents
+
+
+def _add_signed(contents: Contents, depth: int) -> None:
+    """What stands inside an opaque S/MIME signature, for the mail that is nothing else."""
+    if contents.texts or depth >= MAX_SIGNED_DEPTH:
+        return
+    for item in [item for item in contents.attachments if item.content_type in SMIME_TYPES]:
+        entity = signed_content(item.content)
+        if entity is not None:
+            root, defects = read_structure(entity)
+            inner = read_contents(entity, root, depth + 1)
+            contents.texts += inner.texts
+            contents.attachments += inner.attachments
+            contents.defects += [*defects, *inner.defects]
 
 
 def _add_tnef_text(contents: Contents) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ingest.bodies import SMIME_TYPES
 from ingest.structure import Part
 
-_SMIME = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _PGP_BLOCK = re.compile(r"^[> ]{0,4}-----BEGIN PGP (SIGNED )?MESSAGE-----", re.MULTILINE)
 
 
@@ -22,7 +22,7 @@ def _by_structure(part: Part) -> str:
     if part.content_type == "multipart/signed":
         inner = next((found for child in part.children[:1] if (found := _by_structure(child))), "")
         return inner or ("PGP signed" if "pgp" in protocol else "S/MIME signed")
-    if part.content_type in _SMIME:
+    if part.content_type in SMIME_TYPES:
         kind = part.type_header.parameters.get("smime-type", "").lower()
         return "S/MIME signed" if "signed" in kind else "S/MIME encrypted"
     return next((found for child in part.children[:20] if (found := _by_structure(child))), "")
