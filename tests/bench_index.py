@@ -217,12 +217,12 @@ def here() -> str:
 
 
 LOADING = """
-import resource, sys, time
+import re, sys, time
 begun, cpu = time.perf_counter(), time.process_time()
 from knowledge_base.encoder import SentenceEncoder
 SentenceEncoder(sys.argv[1]).encode(["How do I submit a job?"])
-print(f"{time.perf_counter() - begun:.1f} s ({time.process_time() - cpu:.1f} s CPU), "
-      f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB")
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1000
+print(f"{time.perf_counter() - begun:.1f} s ({time.process_time() - cpu:.1f} s CPU), {peak:.0f} MB")
 """
 
 
@@ -278,6 +278,8 @@ if __name__ == "__main__":
             searched(Path(folder))
         case ["parts"]:
             parts()
+        case ["loading"]:
+            loading()
         case ["growth", *sizes]:
             growth([int(size) for size in sizes] or SIZES)
         case _:
