@@ -15,9 +15,8 @@ from agent.checks.hosts import known_places
 from agent.draft import Compose, Draft, Evidence, Generation, Question
 from agent.drafting import embedded_composer
 from agent.errors import HelpdeskError
-from agent.llm.client import Client, Limits, preload
+from agent.llm.client import Client, client_of, preload
 from agent.llm.drafting import Parts, Room, model_composer
-from agent.llm.endpoints import endpoints_of
 from agent.llm.live import Live
 from agent.llm.purposes import settle_placement
 from agent.llm.review import reviewed
@@ -209,17 +208,6 @@ def arbiter_of(client: Client) -> Arbiter:
         return (found.level, found.type) if found is not None else None
 
     return settle
-
-
-def client_of(settings: Settings) -> Client:
-    limits = Limits(
-        concurrency=settings.llm_concurrency,
-        timeout_s=settings.llm_timeout_s,
-        tokens_per_day=settings.llm_tokens_per_day,
-        small_timeout_s=settings.llm_small_timeout_s,
-        small_tokens_per_day=settings.llm_small_tokens_per_day,
-    )
-    return Client(endpoints_of(settings), limits)
 
 
 def passages_of(index: Index) -> list[tuple[str, str]]:

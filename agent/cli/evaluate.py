@@ -38,7 +38,8 @@ def eval_triage(
     ],
 ) -> None:
     """Print how well triage places the labelled requests of a file; with a language model set, without and with it."""
-    from agent.models import arbiter_of, client_of  # noqa: PLC0415  # most of the product; takes a second to import
+    from agent.llm.client import client_of  # noqa: PLC0415
+    from agent.models import arbiter_of  # noqa: PLC0415  # most of the product; takes a second to import
 
     settings = load_settings()
     encoder, folder, client = _encoder(), triage_model_folder(settings), client_of(settings)

@@ -28,6 +28,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         "smtp": _smtp,
         "desk": _desk,
         "outbox": _outbox,
+        "language model": language_model,
     }
     parts = {name: _ask(check, settings) for name, check in checks.items()}
     good = all(part["ok"] for part in parts.values())
@@ -83,6 +84,22 @@ def _sources(settings: Settings) -> str:
     if failed:
         raise HelpdeskError(f"{told}; failed, and kept as read before: {', '.join(failed)}")
     return told
+
+
+def language_model(settings: Settings) -> str:
+    """Never a fault: drafts are made without one."""
+    from agent.llm.client import client_of  # noqa: PLC0415
+    from agent.llm.endpoints import endpoints_of  # noqa: PLC0415
+
+    told = []
+    for item in endpoints_of(settings).for_purpose("draft"):
+        try:
+            headers = {"Authorization": f"Bearer {item.key}"} if item.key else {}
+            code = httpx.get(f"{item.url}/models", headers=headers, timeout=TIMEOUT_S).status_code
+            told.append(f"{item.model} at {item.url} {'answers' if code == 200 else f'answers {code}'}")
+        except httpx.HTTPError as error:
+            told.append(f"{item.model} at {item.url} does not answer ({type(error).__name__})")
+    return "; ".join(told) or client_of(settings).state()
 
 
 def _smtp(settings: Settings) -> str:

@@ -15,8 +15,9 @@ import structlog
 
 from agent.errors import LanguageModelError
 from agent.llm.chat import PURPOSES, Chat, Purpose, Reply, Told
-from agent.llm.endpoints import Endpoint, Endpoints
+from agent.llm.endpoints import Endpoint, Endpoints, endpoints_of
 from agent.llm.health import Breakers
+from agent.settings import Settings
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -125,6 +126,17 @@ class Client:
 def _when(moment: datetime, now: datetime) -> str:
     """With the day when it is not today's."""
     return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{moment:%d %B, %H:%M} UTC"
+
+
+def client_of(settings: Settings) -> Client:
+    limits = Limits(
+        concurrency=settings.llm_concurrency,
+        timeout_s=settings.llm_timeout_s,
+        tokens_per_day=settings.llm_tokens_per_day,
+        small_timeout_s=settings.llm_small_timeout_s,
+        small_tokens_per_day=settings.llm_small_tokens_per_day,
+    )
+    return Client(endpoints_of(settings), limits)
 
 
 class _Spent:
