@@ -107,9 +107,8 @@ class Models:
             self._languages = Languages()
             self._languages_ready.set()
             self._encoder.load()
-            classifier = Classifier(
-                self._encoder, self._triage_model, languages=self._languages, arbiter=arbiter_of(self.client)
-            )
+            arbiter = arbiter_of(self.client) if self._settings.llm_settle_placings else None
+            classifier = Classifier(self._encoder, self._triage_model, languages=self._languages, arbiter=arbiter)
             sentences = SentenceVectors(self._encoder, self._sentence_file)
             self._loaded = Loaded(
                 encoder=self._encoder,

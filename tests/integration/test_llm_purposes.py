@@ -73,6 +73,24 @@ def test_when_it_is_set_it_rewrites_and_verifies_and_its_doubts_are_amber(
     assert draft.outcome == "caveat"
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_unsure_placings_are_settled_by_a_model_unless_that_is_off(
+    server: ScriptedServer, settings_with: SettingsWith, asks: bool
+) -> None:
+    models = Models(settings_with(llm_urls=server.url, llm_model="scripted", llm_settle_placings=asks))
+    models.load()
+    server.asked.clear()
+    vague = [
+        "Hello, it does not go any more.",
+        "We want to do AI.",
+        "Need advice, can someone join us?",
+        "GPU slow, help",
+    ]
+    for number, body in enumerate(vague):
+        ports_on(models).place(Request(id=str(number), channel="email", subject="question", body=body))
+    assert (server.asked["triage"] > 0) is asks
+
+
 def test_a_model_that_is_not_there_is_said_on_the_draft(settings_with: SettingsWith) -> None:
     draft = answered(settings_with(llm_urls="http://127.0.0.1:9/v1", llm_model="scripted", llm_timeout_s=5))
     assert draft.model == "embedded"
