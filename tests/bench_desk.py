@@ -35,6 +35,8 @@ PAGES = {
     "search, a word in every third ticket": "/?q=checkpoint",
     "search, two common words": "/?q=checkpoint+quota",
     "search, one ticket": "/?q=MIN-2020-050000",
+    "analytics, 12 weeks": "/analytics",
+    "knowledge gaps": "/gaps",
     "ticket": "/tickets/MIN-2020-050000",
 }
 ROUNDS = 20

@@ -15,6 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from agent import handling
 from agent.store import people, tickets
+from agent.store.tables import Role
 from bench_runner.importing import import_paths
 from bench_runner.store.database import open_store
 
@@ -56,6 +57,7 @@ def _filled(desk: RunningDesk) -> str:
     _measured(desk)
     with desk.database.write() as session:
         grace = people.by_email(session, "grace@minerva.example")
+        people.set_role(session, grace, Role.ADMIN)
         ticket = tickets.by_number(session, numbers[0])
         handling.assign(session, ticket, grace, by=grace, batch="1")
         handling.tag(session, ticket, "quota", by=grace, batch="2")
@@ -86,6 +88,11 @@ def _pages(desk: RunningDesk, number: str) -> dict[str, str]:
         "outbox": "/outbox",
         "articles": "/articles",
         "account": "/account",
+        "analytics": "/analytics",
+        "gaps": "/gaps",
+        "people": "/people",
+        "audit": "/audit",
+        "benchmarks": "/benchmarks",
         "benchmarks": "/benchmarks",
     }
 

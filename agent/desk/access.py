@@ -31,6 +31,8 @@ TABLE = (
     Rule("*", "/sign-", EVERYBODY),
     Rule("*", "/people", ADMINS),
     Rule("*", "/audit", LEADS),
+    Rule("GET", "/analytics", STAFF | {Role.VIEWER}),
+    Rule("GET", "/gaps", STAFF | {Role.VIEWER}),
     Rule("GET", "/outbox", STAFF | {Role.VIEWER}),
     Rule("POST", "/", WORKERS),
     Rule("GET", "/", EVERYBODY),

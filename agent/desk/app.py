@@ -19,6 +19,7 @@ from agent.desk import (
     account,
     acts,
     articles,
+    figures,
     groups,
     health,
     inbox,
@@ -82,6 +83,7 @@ def desk_app(
         reuse,
         articles,
         health,
+        figures,
         watching,
     ):
         app.include_router(module.router)

@@ -1,0 +1,181 @@
+"""How the desk does: volume, times, what becomes of drafts. Read from tickets, their history and the decisions."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from difflib import SequenceMatcher
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from agent.store.tables import Approval, Decision, Draft, Event, Ticket, now
+
+MAX_EDITS = 300
+"""Edited answers that are compared with their drafts: the newest."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Week:
+    monday: date
+    opened: int
+    answered: int
+    """First answers that were approved."""
+    resolved: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """Hours; None where nothing was measured."""
+
+    count: int
+    median_h: float | None
+    p90_h: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    name: str
+    opened: int
+    first_answer: Span
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decisions:
+    approved: int
+    edited: int
+    rejected: int
+    edit_share: float | None
+    """Median share of words that an edit changed, over the newest 300 edited answers; None without any."""
+
+    @property
+    def approval_rate(self) -> float | None:
+        """Share of the drafts decided about that left as they stood."""
+        decided = self.approved + self.edited + self.rejected
+        return self.approved / decided if decided else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    since: datetime
+    weeks: list[Week]
+    first_answer: Span
+    resolution: Span
+    decisions: Decisions
+    by_level: list[Group]
+    by_type: list[Group]
+    by_system: list[Group]
+
+
+def report(session: Session, *, weeks: int) -> Report:
+    """Over the tickets opened in the last `weeks` weeks, the present one included; automatic mail is left out."""
+    today = now()
+    monday = datetime.combine(today.date() - timedelta(days=today.weekday()), datetime.min.time(), today.tzinfo)
+    since = monday - timedelta(weeks=weeks - 1)
+    rows = _tickets(session, since)
+    resolved = _resolved(session, since)
+    return Report(
+        since=since,
+        weeks=_weeks(rows, resolved, since, weeks),
+        first_answer=_span(row.first_answer_h for row in rows),
+        resolution=_span(_hours(row.opened, resolved.get(row.key)) for row in rows),
+        decisions=_decisions(session, since),
+        by_level=_groups(rows, [[row.level] for row in rows]),
+        by_type=_groups(rows, [[row.type] for row in rows]),
+        by_system=_groups(rows, [row.systems for row in rows]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    key: int
+    opened: datetime
+    first_answer: datetime | None
+    level: str
+    type: str
+    systems: list[str]
+
+    @property
+    def first_answer_h(self) -> float | None:
+        return _hours(self.opened, self.first_answer)
+
+
+def _tickets(session: Session, since: datetime) -> list[_Row]:
+    columns = (Ticket.id, Ticket.created_at, Ticket.first_answered_at, Ticket.level, Ticket.type, Ticket.topics)
+    query = select(*columns).where(  # type: ignore[call-overload]  # six columns
+        col(Ticket.created_at) >= since, col(Ticket.status) != "set aside", col(Ticket.merged_into_id).is_(None)
+    )
+    return [
+        _Row(key, opened, answered, level or "?", type_ or "?", [t["name"] for t in topics if t["kind"] == "system"])
+        for key, opened, answered, level, type_, topics in session.exec(query)
+    ]
+
+
+def _resolved(session: Session, since: datetime) -> dict[int, datetime]:
+    """When each ticket was resolved last."""
+    query = select(Event.ticket_id, func.max(Event.at)).where(Event.what == "resolved", col(Event.at) >= since)
+    return {key: at for key, at in session.exec(query.group_by(col(Event.ticket_id)))}  # noqa: C416  # rows
+
+
+def _weeks(rows: Sequence[_Row], resolved: dict[int, datetime], since: datetime, weeks: int) -> list[Week]:
+    def counted(times: Iterable[datetime | None]) -> Counter[int]:
+        return Counter((at - since).days // 7 for at in times if at is not None)
+
+    opened, answered = counted(row.opened for row in rows), counted(row.first_answer for row in rows)
+    ended = counted(resolved.values())
+    return [
+        Week(monday=(since + timedelta(weeks=n)).date(), opened=opened[n], answered=answered[n], resolved=ended[n])
+        for n in range(weeks)
+    ]
+
+
+def _groups(rows: Sequence[_Row], names: Sequence[Sequence[str]]) -> list[Group]:
+    """`names` are the groups of each row. The largest first."""
+    members: dict[str, list[_Row]] = {}
+    for row, groups in zip(rows, names, strict=True):
+        for name in set(groups):
+            members.setdefault(name, []).append(row)
+    found = [
+        Group(name=name, opened=len(some), first_answer=_span(row.first_answer_h for row in some))
+        for name, some in members.items()
+    ]
+    return sorted(found, key=lambda group: (-group.opened, group.name))
+
+
+def _decisions(session: Session, since: datetime) -> Decisions:
+    query = select(Approval.decision, func.count()).where(col(Approval.at) >= since).group_by(Approval.decision)
+    counts: dict[str, int] = {decision: count for decision, count in session.exec(query)}  # noqa: C416  # rows
+    edited = (
+        select(Draft.body, Approval.body)
+        .join(Approval, col(Approval.draft_id) == Draft.id)
+        .where(Approval.decision == Decision.EDITED, col(Approval.at) >= since)
+        .order_by(col(Approval.id).desc())
+        .limit(MAX_EDITS)
+    )
+    shares = [edit_share(before, after or "") for before, after in session.exec(edited)]
+    return Decisions(
+        approved=counts.get(Decision.APPROVED, 0),
+        edited=counts.get(Decision.EDITED, 0),
+        rejected=counts.get(Decision.REJECTED, 0),
+        edit_share=statistics.median(shares) if shares else None,
+    )
+
+
+def edit_share(before: str, after: str) -> float:
+    """Share of words that are not in both texts in the same order; 0 for the same text, 1 for nothing in common."""
+    return 1 - SequenceMatcher(None, before.split(), after.split(), autojunk=False).ratio()
+
+
+def _hours(begin: datetime, end: datetime | None) -> float | None:
+    return None if end is None else max((end - begin).total_seconds() / 3600, 0)
+
+
+def _span(hours: Iterable[float | None]) -> Span:
+    measured = sorted(value for value in hours if value is not None)
+    if not measured:
+        return Span(count=0, median_h=None, p90_h=None)
+    p90 = measured[min(int(0.9 * len(measured)), len(measured) - 1)]
+    return Span(count=len(measured), median_h=statistics.median(measured), p90_h=p90)

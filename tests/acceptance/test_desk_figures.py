@@ -1,0 +1,47 @@
+"""The pages about the desk itself, over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from desk_fixture import RunningDesk, running_desk
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDesk]:
+    with running_desk(tmp_path_factory.mktemp("desk")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(desk: RunningDesk) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=desk.url, follow_redirects=True) as signed_in:
+        signed_in.get(desk.sign_in_link())
+        yield signed_in
+
+
+def test_analytics_are_a_page_a_picture_and_tables(desk: RunningDesk, client: httpx.Client) -> None:
+    desk.ask("My job on LUMI stays pending with AssocGrpGRES.", Subject="Pending")
+    shown = client.get("/analytics")
+    assert shown.status_code == 200
+    assert "First answer, median" in shown.text
+    assert len(shown.content) < 150_000
+    picture = client.get("/analytics/volume.svg?weeks=4")
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert b"first answers" in picture.content
+    weeks = list(csv.DictReader(io.StringIO(client.get("/analytics/weeks.csv?weeks=4").text)))
+    assert (len(weeks), weeks[-1]["opened"]) == (4, "1")
+    levels = list(csv.DictReader(io.StringIO(client.get("/analytics/levels.csv").text)))
+    assert [(row["name"], row["opened"]) for row in levels] == [("L1", "1")]
+    assert client.get("/analytics/salaries.csv").status_code == 404
+    assert client.get("/analytics?weeks=0").status_code == 422
+    assert client.get("/gaps").status_code == 200
+
+
+def test_nobody_sees_them_without_signing_in(desk: RunningDesk) -> None:
+    for path in ("/analytics", "/analytics/volume.svg", "/analytics/weeks.csv", "/gaps"):
+        assert httpx.get(f"{desk.url}{path}").status_code == 303
