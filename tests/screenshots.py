@@ -93,7 +93,6 @@ def _pages(desk: RunningDesk, number: str) -> dict[str, str]:
         "people": "/people",
         "audit": "/audit",
         "benchmarks": "/benchmarks",
-        "benchmarks": "/benchmarks",
     }
 
 

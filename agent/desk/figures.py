@@ -89,7 +89,9 @@ def _picture(rows: tuple[tuple[str, str, int], ...]) -> str:
         "data": {"values": [{"week": week, "what": what, "tickets": count} for week, what, count in rows]},
         "mark": {"type": "line", "point": True},
         "encoding": {
-            "x": {"field": "week", "type": "ordinal", "title": "week of", "axis": {"labelAngle": 0, "labelOverlap": True}},
+            "x": {
+                "field": "week", "type": "ordinal", "title": "week of", "axis": {"labelAngle": 0, "labelOverlap": True},
+            },
             "y": {"field": "tickets", "type": "quantitative", "title": "tickets", "axis": {"tickMinStep": 1}},
             "color": {
                 "field": "what", "type": "nominal", "title": None,
