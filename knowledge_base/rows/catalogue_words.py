@@ -8,7 +8,8 @@ from knowledge_base.rows.words import any_of
 
 TROUBLE = any_of(
     r"why", r"error", r"fail(?:s|ed)?", r"diverges?", r"crash\w*", r"slow", r"reduce", r"cannot", r"can't", r"not load",
-    r"mismatch", r"too (?:much|large|big)", r"pourquoi", r"erreur", r"warum", r"fehler", r"perch[eé]", r"errore",
+    r"mismatch", r"too (?:much|large|big|high|low)", r"zu (?:hoh\w*|hoch|niedrig\w*|groß\w*|viel)", r"trop", r"troppo",
+    r"demasiad[oa]", r"pourquoi", r"erreur", r"warum", r"fehler", r"perch[eé]", r"errore",
     r"por qu[eé]",
 )  # fmt: skip
 DATA_SET = any_of(

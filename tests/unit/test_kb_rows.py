@@ -164,6 +164,20 @@ def test_learning_rates_of_one_stage_or_all() -> None:
     assert rows_for("learning rate of Llama 2 8B?") == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nach QLoRA antwortet das Modell nur noch Englisch, zu hohe Lernrate?",
+        "Is the learning rate of Llama 2 7B too high for us?",
+        "La taille du checkpoint d'un modèle de 7B est trop grande, que faire ?",
+        "Which data sets did the last audit look at?",
+        "The tutorial says FSDP, what is that?",
+    ],
+)
+def test_questions_for_help_are_no_questions_for_a_row(text: str) -> None:
+    assert rows_for(text) == ()
+
+
 def test_trainings_say_that_no_coming_one_is_on_record() -> None:
     coming, *past = rows_for("When is the next workshop?")
     assert "no date of a coming training" in coming.text
