@@ -9,7 +9,6 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
-import structlog
 import typer
 
 from agent.llm.records import read_records
@@ -17,13 +16,11 @@ from agent.logs import configure_logs
 from agent.settings import load_settings
 from bench_runner.reruns.request import Site, read_sites
 from deploy.llm.errors import ServiceError
-from deploy.llm.keeper import Keeper
+from deploy.llm.keeper import Keeper, address_on
 from deploy.llm.placement import place
 from deploy.llm.presets import preset, presets
 from deploy.llm.script import folder_of, job_script
 from deploy.llm.service import Service, read_services, service_name
-
-log = structlog.get_logger()
 
 llm_app = typer.Typer(help="Model servers that are kept up as Slurm jobs.", no_args_is_help=True)
 
@@ -47,6 +44,7 @@ def up(
     keeper = _keeper()
     chosen, site = preset(model), _site(keeper, system)
     placement = place(chosen, site, walltime_min)
+    address_on(site, "node", "20001")
     name = service_name(model, site.system)
     if dry_run:
         folder = folder_of(site, name, 1)
@@ -105,12 +103,7 @@ def keep(
         threading.Thread(target=_end_with_input, daemon=True).start()
     keeper = _keeper()
     while True:
-        try:
-            keeper.tick()
-        except ServiceError as error:
-            if once:
-                raise
-            log.error("llm_services_unreadable", problem=str(error))  # noqa: TRY400  # it says what to do
+        keeper.tick()
         if once:
             return
         time.sleep(every_s)

@@ -31,7 +31,7 @@ from deploy.llm.service import Service, locked, read_services, remove_service, w
 log = structlog.get_logger()
 
 PROBE_S = 5.0
-_ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,200}) (\d{1,5})\n?")
+_ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,200}) (\d{1,5})\n?")
 _BUSY = re.compile(r"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
@@ -160,7 +160,7 @@ class Keeper:
             self._transport(service.system), f"{folder_of(site, service.name, number)}/{ADDRESS}", limit=300
         )
         found = _ADDRESS.fullmatch(text or "")
-        return site.llm_url.format(node=found[1], port=found[2]) if found else None
+        return address_on(site, found[1], found[2]) if found else None
 
     def _with_log(self, service: Service, before: Service) -> Service:
         """The problem with what the job itself said of it."""
@@ -204,6 +204,20 @@ class Keeper:
 
     def _transport(self, system: str) -> Transport:
         return self.transport(self._site(system).transport)
+
+
+def address_on(site: Site, node: str, port: str) -> str:
+    """Raises ServiceError when the site's `llm_url` is no such pattern."""
+    try:
+        url = site.llm_url.format(node=node, port=port)
+        httpx.URL(url)
+    except (KeyError, IndexError, ValueError, httpx.InvalidURL) as error:
+        raise ServiceError(
+            f"llm_url of {site.system} in sites.yaml: {site.llm_url!r} is no address with {{node}} and {{port}}"
+        ) from error
+    if not url.startswith(("http://", "https://")):
+        raise ServiceError(f"llm_url of {site.system} in sites.yaml: {url!r} must begin with http:// or https://")
+    return url
 
 
 def _is_healthy(url: str) -> bool:

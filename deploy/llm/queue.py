@@ -44,7 +44,7 @@ def parse(text: str) -> list[Row]:
     if not clock.strip().isdecimal():
         raise SlurmError(f"the site printed no time: {clock[:80]!r}", permanent=False)
     rows = [line.strip().split("|") for line in table.splitlines()]
-    return [_row(int(clock), row) for row in rows if len(row) == 6 and row[1].startswith(PREFIX)]
+    return [_row(int(clock), row) for row in rows if len(row) == 6 and row[0].isdecimal() and row[1].startswith(PREFIX)]
 
 
 def _row(clock: int, row: list[str]) -> Row:

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from deploy.llm.errors import ServiceError
+
+log = structlog.get_logger()
 
 
 class Job(BaseModel):
@@ -62,8 +65,14 @@ def service_name(preset: str, system: str) -> str:
 
 
 def read_services(folder: Path) -> list[Service]:
-    """By name. Raises ServiceError for a file that cannot be used."""
-    return [_read(path) for path in sorted(folder.glob("*.json"))]
+    """By name; a file that cannot be used is said and keeps none of the others away."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(read_service(path))
+        except ServiceError as error:
+            log.error("llm_service_unreadable", problem=str(error))  # noqa: TRY400  # it says what to do
+    return found
 
 
 def write_service(folder: Path, service: Service) -> None:
@@ -86,7 +95,8 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _read(path: Path) -> Service:
+def read_service(path: Path) -> Service:
+    """Raises ServiceError."""
     try:
         return Service.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

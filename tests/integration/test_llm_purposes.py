@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from scripted_server import ScriptedServer, scripted_server
+from scripted_server import SCRIPTS, ScriptedServer, scripted_server
 
 from agent import pipeline
 from agent.draft import Draft
 from agent.evals.configurations import configurations
 from agent.evals.drafts import Case, compare
+from agent.llm.chat import Chat
 from agent.llm.endpoints import last_use
 from agent.llm.records import EndpointRecord, EndpointState, write_record
+from agent.llm.scripted import evidence_in, written
 from agent.models import Models, ports_on
 from agent.settings import Settings
 from triage.result import Request
@@ -96,6 +98,22 @@ def test_a_model_that_is_not_there_is_said_on_the_draft(settings_with: SettingsW
     assert draft.model == "embedded"
     assert draft.generation is not None
     assert "cannot be reached" in draft.generation.trouble
+
+
+def test_an_answer_in_another_language_is_not_used(settings_with: SettingsWith) -> None:
+    """The language lock with the language identification that the product uses."""
+
+    def german(chat: Chat) -> str:
+        number, text = evidence_in(chat)[0]
+        said = "Ihr Auftrag wartet, weil andere Aufträge mit höherer Priorität vor ihm stehen; das ist kein Fehler."
+        return written([{"text": said, "evidence": [{"passage_id": number, "quote": text[:60]}]}])
+
+    with scripted_server({**SCRIPTS, "draft": german}) as server:
+        draft = answered(settings_with(llm_urls=server.url, llm_model="scripted"))
+        assert server.asked["draft"] == 2, "once more, with the reason"
+    assert draft.model == "embedded"
+    assert draft.generation is not None
+    assert draft.generation.trouble == "the texts are in German, not in English"
 
 
 def test_a_model_that_sleeps_is_woken_by_a_draft_and_said_on_it(settings_with: SettingsWith) -> None:

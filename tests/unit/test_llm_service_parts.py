@@ -20,12 +20,13 @@ from bench_runner.errors import SlurmError
 from bench_runner.reruns.request import Site
 from deploy.llm.decide import MOST_FAILURES, Seen
 from deploy.llm.errors import ServiceError
+from deploy.llm.keeper import address_on
 from deploy.llm.placement import USABLE, place
 from deploy.llm.presets import preset, presets
 from deploy.llm.queue import Row, parse
 from deploy.llm.records import records_of
 from deploy.llm.script import job_name, job_script, number_in
-from deploy.llm.service import Job, Service, read_services, service_name, write_service
+from deploy.llm.service import Job, Service, read_service, read_services, service_name, write_service
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 PREFLIGHT = Path(deploy.__file__).parent / "vllm" / "preflight.sh"
@@ -223,6 +224,29 @@ def test_times_are_seconds_from_the_sites_own_clock() -> None:
         parse("bash: date: not found\n")
 
 
+@given(st.text(max_size=200), st.text(alphabet="0123456789|minerva-l_+N/A\n", max_size=300))
+def test_whatever_squeue_prints_is_rows_or_an_error_in_words(clock: str, table: str) -> None:
+    try:
+        rows = parse(f"{clock}\n{table}")
+    except SlurmError as error:
+        assert "printed no time" in str(error)
+        return
+    assert all(row.job.isdecimal() for row in rows)
+
+
+def test_parts_of_array_and_other_jobs_are_not_ours() -> None:
+    assert parse("1\n12_3|minerva-llm-a-1|RUNNING|None|1|2\n12+0|minerva-llm-a-1|RUNNING|None|1|2\n") == []
+
+
+def test_how_a_node_is_reached_is_checked_before_anything_is_submitted() -> None:
+    assert address_on(site(), "nid001", "20001") == "http://nid001:20001/v1"
+    proxied = site(llm_url="https://llm.example.org/{node}/{port}/v1")
+    assert address_on(proxied, "n1", "20001") == "https://llm.example.org/n1/20001/v1"
+    for pattern in ("http://{host}:{port}/v1", "http://{}/v1", "http://{node", "ftp://{node}:{port}", "{node}:{port}"):
+        with pytest.raises(ServiceError, match=r"llm_url of hydra in sites\.yaml"):
+            address_on(site(llm_url=pattern), "n1", "20001")
+
+
 def made(**values: object) -> Service:
     given = {"name": "a-b", "preset": "a", "system": "b", "walltime_min": 60, "wanted_at": NOW}
     return Service(**{**given, **values})  # type: ignore[arg-type]
@@ -264,7 +288,8 @@ def test_a_service_is_read_as_it_was_written_and_a_broken_file_is_named(tmp_path
     assert read_services(tmp_path) == [service]
     (tmp_path / "z.json").write_text("{")
     with pytest.raises(ServiceError, match=r"z\.json: .*run `minerva llm up` again"):
-        read_services(tmp_path)
+        read_service(tmp_path / "z.json")
+    assert read_services(tmp_path) == [service], "one that is broken keeps none of the others away"
 
 
 def test_news_of_a_server_on_its_way_grow_old(tmp_path: Path) -> None:
