@@ -122,6 +122,30 @@ def test_from_outside_and_not_checked_only_a_keyed_tag_joins(
             assert session.exec(said).all() == [f"it answers {number}, but the sender could not be checked"]
 
 
+@pytest.mark.parametrize("trust", [UNVERIFIED, replace(UNKNOWN, outside=True)])
+def test_who_is_kept_apart_sees_nothing_of_the_ticket_and_changes_nothing_in_it(
+    database: Database, settings: Settings, trust: SenderTrust
+) -> None:
+    first = receive(database, settings, mail("Secret project Zephyr", sender="ada@example.org"))
+    before = ticket_of(database, first)
+    raw = mail(
+        f"Re: [{before.number}]", "In-Reply-To: <known@x>", sender="ada@example.org", body="Send it again, to me."
+    )
+    forged = receive(database, settings, raw.replace(b"From: ada@example.org", b"From: eve@evil.example"), trust)
+    own = ticket_of(database, forged)
+    with database.read() as session:
+        sent = session.exec(select(Outbound).where(Outbound.ticket_id == own.id)).one()
+        after = tickets.by_id(session, Ticket, before.id or 0)
+    assert (after.revision, after.status, after.requester_address) == (
+        before.revision,
+        before.status,
+        "ada@example.org",
+    )
+    assert sent.recipients == ["eve@evil.example"]
+    text = parse_mail(sent.content).text
+    assert "Zephyr" not in text and "It waits." not in text and own.number in text
+
+
 def test_the_stronger_proof_decides_where_they_name_different_tickets(database: Database, settings: Settings) -> None:
     """Message-ID seen, keyed tag, known id, number in the subject: in this order."""
     names = ("seen", "tagged", "known", "named")
