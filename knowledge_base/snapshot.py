@@ -148,6 +148,8 @@ class PassageFile:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         ids = (folder / "ids.txt").read_text(encoding="ascii").split("\n")
         self._row_of = {passage_id: row for row, passage_id in enumerate(ids)}
+        if len(self._bytes) != self._offsets[-1] or len(ids[-1]) != len(ids[0]) or len(ids) != len(self):
+            raise ValueError("passages.jsonl and ids.txt do not belong together: one of them was cut off")
 
     def __len__(self) -> int:
         return len(self._offsets) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -233,11 +234,25 @@ def test_another_model_is_refused(source: Path, index: Path, hashing_encoder: En
         open_index(index).search("x", CountingEncoder(hashing_encoder))
 
 
-@pytest.mark.parametrize("name", ["passages.jsonl", "vectors.faiss", "terms.json", "file_of.npy", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["passages.jsonl", "vectors.faiss", "terms.json", "file_of.npy", "file_vectors.npy", "manifest.json"]
+)
 def test_a_damaged_snapshot_says_what_to_run(source: Path, index: Path, hashing_encoder: Encoder, name: str) -> None:
     build_index(source, index, hashing_encoder)
     (snapshot,) = (index / "snapshots").iterdir()
     (snapshot / name).write_bytes(b"")
+    with pytest.raises(IndexDamagedError, match="minerva kb build"):
+        open_index(index)
+
+
+@pytest.mark.parametrize("name", ["vectors.faiss", "file_vectors.npy", "file_of.npy", "passages.jsonl", "ids.txt"])
+def test_a_file_that_was_cut_off_is_noticed_when_it_is_opened(
+    source: Path, index: Path, hashing_encoder: Encoder, name: str
+) -> None:
+    """Not when it is read: the files are mapped, and a page that is not there would end the process."""
+    build_index(source, index, hashing_encoder)
+    (snapshot,) = (index / "snapshots").iterdir()
+    os.truncate(snapshot / name, (snapshot / name).stat().st_size - 1)
     with pytest.raises(IndexDamagedError, match="minerva kb build"):
         open_index(index)
 
