@@ -10,6 +10,9 @@ without a look at the rules' code either. Its first look: 110 of 116 faults on t
 34 correct scripts, the right first cause of 50 of 54 logs (92.6 %) and none invented but one on the seven without failure.
 Three of the six faults had been found on the other of two lines that contradict each other, and one mark was wrong by the
 rule's own exception, as was one log's label; these five labels were corrected afterwards. Every second case is frozen.
+`fourth_*.txt` (59 faults planted one by one in those correct scripts, 40 logs) came after that mending; first look: 55 of 59
+(93.2 %; one of the four marks was wrong by the rule's exception and was replaced), 37 of 40 logs (92.5 %; in the other three
+another signature says the same of the same line), none invented on the five without failure.
 """
 
 from __future__ import annotations
@@ -114,8 +117,16 @@ def planted_faults() -> list[Planted]:
 
 
 def foreign_variants() -> list[Planted]:
-    bases = {script.name: script.text for script in labelled("foreign_correct.txt")}
-    return [_planted(row, bases, frozen=False) for row in _rows("foreign_variants.txt")]
+    return _variants("foreign")
+
+
+def fourth_variants() -> list[Planted]:
+    return _variants("fourth", bases="third")
+
+
+def _variants(name: str, *, bases: str = "") -> list[Planted]:
+    scripts = {script.name: script.text for script in labelled(f"{bases or name}_correct.txt")}
+    return [_planted(row, scripts, frozen=False) for row in _rows(f"{name}_variants.txt")]
 
 
 def _rows(name: str) -> list[str]:

@@ -84,3 +84,13 @@ def test_what_is_not_checked_of_a_long_script_stays_and_is_said() -> None:
     assert checked.corrected is not None
     assert checked.corrected == f"#!/bin/bash\n#SBATCH --time=01:00:00\n{tail}"
     assert [item.line for item in checked.findings if item.id == "form-too-long"] == [10_001]
+
+
+def test_no_bash_is_written_into_other_languages() -> None:
+    python = "#!/usr/bin/env python3\n#SBATCH -time=01:00:00\n#SBATCH --gpus-per-node=2\nimport os\nprint(os.environ)\n"
+    assert check(python, "").corrected == python.replace("-time=", "--time=")
+    csh = "#!/bin/tcsh\n#SBATCH -time=01:00:00\n#SBATCH --gpus-per-node=2 --nodes=2\nsetenv MASTER_ADDR localhost\n"
+    corrected = check(f"{csh}torchrun --standalone --nproc_per_node=2 train.py\n", "").corrected or ""
+    assert "--time=01:00:00" in corrected
+    assert "export" not in corrected
+    assert "$(" not in corrected

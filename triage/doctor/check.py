@@ -37,7 +37,7 @@ from triage.doctor.rules import (
     site_resource,
     usage,
 )
-from triage.doctor.rules.found import Found
+from triage.doctor.rules.found import Edit, Found
 from triage.doctor.shell import parse_shell
 
 CHECKS = (
@@ -208,7 +208,7 @@ def _corrected(job: Job, found: list[Found], *, changed: bool) -> tuple[str | No
     before, origins = _grammar_errors(job), tuple(range(1, len(job.lines) + 1))
     named, uncovered = {(item.rule, item.line) for item in found}, list[Found]()
     for _ in range(MAX_PASSES):
-        groups = [item.edits for item in found if rules()[item.rule].autofix != "ask"]
+        groups = [item.edits for item in found if rules()[item.rule].autofix != "ask" and _fits(item.edits, job)]
         lines, places = apply_edits(job.lines, groups, origins)
         if lines == job.lines:
             break
@@ -221,6 +221,18 @@ def _corrected(job: Job, found: list[Found], *, changed: bool) -> tuple[str | No
         named.update((item.rule, item.line) for item in new)
         job, changed, origins, found = candidate, True, places, found_in(candidate)
     return ("\n".join(job.lines) + "\n" if changed else None), uncovered
+
+
+_OTHER_LANGUAGE = re.compile(r"#!.*\b(?:python[\d.]*|perl|Rscript|julia|t?csh|fish)\b")
+
+
+def _fits(edits: Sequence[Edit], job: Job) -> bool:
+    """Whether the new lines can stand in a script of this interpreter; bash is written only into bash."""
+    if not job.lines or not _OTHER_LANGUAGE.match(job.lines[0]):
+        return True
+    written = [line for edit in edits for line in edit.lines]
+    csh = re.search(r"\bt?csh\b", job.lines[0])
+    return all(line.startswith("#") or (csh and not re.search(r"\bexport\b|\$\(|\bset -", line)) for line in written)
 
 
 def _grammar_errors(job: Job) -> int:

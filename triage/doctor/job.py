@@ -274,6 +274,17 @@ class Job:
         return self.site.gpus_per_node if self.site else None
 
     @cached_property
+    def node_cores(self) -> int | None:
+        """CPUs of a node that jobs may use, as Slurm counts them there; None when not on record."""
+        kind = self.node_type
+        cores = (kind.get("cpu_cores") if kind else None) or (self.site.cores if self.site else None)
+        if not isinstance(cores, int) or self.site is None:
+            return None
+        threads = self.value("hint") == "multithread" or self.value("threads-per-core") == "2"
+        doubled = self.site.id in ("vega", "discoverer-plus") or (bool(kind) and self.value("hint") != "nomultithread")
+        return cores * 2 if threads or doubled else cores
+
+    @cached_property
     def node_type(self) -> Mapping[str, Any] | None:
         if self.site is None or self.site.id != "jean-zay":
             return None

@@ -134,11 +134,14 @@ def _first_host(job: Job, launch: Launch, line: int, value: str) -> tuple[Edit, 
 _PORT = re.compile(r"^\"?\d{4,5}\"?$")
 
 
+_PORT_NAMES = ("MASTER_PORT", "RDZV_PORT", "MAIN_PROCESS_PORT")
+
+
 def port_fixed(job: Job) -> Iterator[Found]:
     if not any(launch.launcher in (*PER_NODE, "python", "other") for launch in job.main_launches):
         return
     mild: Severity | None = "hint" if job.owns_node and not job.has("array") else None
-    for name in ("MASTER_PORT", "RDZV_PORT", "MAIN_PROCESS_PORT"):
+    for name in _PORT_NAMES:
         for command, value in job.assigned.get(name, ()):
             if _PORT.match(value):
                 fixed = re.sub(
@@ -161,8 +164,9 @@ def port_fixed(job: Job) -> Iterator[Found]:
             port = value.rsplit(":", 1)[-1] if "endpoint" in name else value
             if "endpoint" in name and ":" not in value:
                 continue
+            assigned, port = _behind_variable(job, port)
             if _PORT.match(port) and launch.launcher in PER_NODE:
-                line = line_with(job, launch, port)
+                line = assigned or line_with(job, launch, port)
                 yield Found(
                     rule="launch-port-fixed",
                     line=line,
@@ -171,6 +175,13 @@ def port_fixed(job: Job) -> Iterator[Found]:
                     fix="a port derived from the job id: $((10000 + SLURM_JOB_ID % 20000))",
                     edits=change(job, line, port, "$((10000 + SLURM_JOB_ID % 20000))"),
                 )
+
+
+def _behind_variable(job: Job, value: str) -> tuple[int, str]:
+    """The value that a variable of the script stands for, and its line; 0 when it is no such variable."""
+    name = re.fullmatch(r"\"?\$\{?(\w+)\}?\"?", value)
+    given = job.assigned.get(name.group(1), []) if name and name.group(1) not in _PORT_NAMES else []
+    return (given[0][0].line, given[0][1]) if given else (0, value)
 
 
 CHECKS: tuple[Check, ...] = (

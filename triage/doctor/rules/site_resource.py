@@ -102,19 +102,15 @@ CPU_PARTITIONS = {
 
 
 def cpus_over_node(job: Job) -> Iterator[Found]:
-    site = job.site
+    site, cores = job.site, job.node_cores
     if (
         site is None
-        or site.cores is None
+        or cores is None
         or on_cpu_nodes(job)
         or job.has("overcommit")
         or not job.has("cpus-per-task", "cpus-per-gpu", "ntasks-per-node", "ntasks")
     ):
         return
-    cores = site.cores
-    threads = job.value("hint") == "multithread" or job.value("threads-per-core") == "2"
-    if threads or site.id in ("vega", "discoverer-plus"):  # Slurm counts hardware threads there
-        cores *= 2
     wanted = job.tasks_per_node * job.cpus_per_task
     if wanted > cores and (job.cpus_per_task > 1 or site.id == "lumi-g"):
         right = max(1, cores // job.tasks_per_node)
