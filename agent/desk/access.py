@@ -31,6 +31,8 @@ TABLE = (
     Rule("*", "/sign-", EVERYBODY),
     Rule("*", "/people", ADMINS),
     Rule("*", "/audit", LEADS),
+    Rule("POST", "/partners", LEADS),
+    Rule("GET", "/partners", STAFF | {Role.VIEWER}),
     Rule("GET", "/analytics", STAFF | {Role.VIEWER}),
     Rule("GET", "/gaps", STAFF | {Role.VIEWER}),
     Rule("GET", "/outbox", STAFF | {Role.VIEWER}),
@@ -50,9 +52,14 @@ def check(session: Session, engineer: Engineer, method: str, path: str, paramete
 
 
 def check_ticket(engineer: Engineer, ticket: Ticket | None) -> None:
-    """Raises NotFoundError for a ticket that is not a partner's own; others see all."""
-    if engineer.role == Role.PARTNER and (ticket is None or ticket.assignee_id != engineer.id):
+    """Raises NotFoundError for a ticket that is neither a partner's nor her organisation's; others see all."""
+    if engineer.role == Role.PARTNER and (ticket is None or not _is_theirs(engineer, ticket)):
         raise NotFoundError("there is no such ticket among yours")
+
+
+def _is_theirs(engineer: Engineer, ticket: Ticket) -> bool:
+    handed_over = ticket.partner_id is not None and ticket.partner_id == engineer.partner_id
+    return handed_over or ticket.assignee_id == engineer.id
 
 
 def _by_mail(session: Session, key: str) -> Ticket | None:

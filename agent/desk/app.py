@@ -25,8 +25,10 @@ from agent.desk import (
     inbox,
     live_draft,
     mails,
+    partners,
     people,
     reuse,
+    selection,
     sign_in,
     ticket,
     watching,
@@ -84,6 +86,8 @@ def desk_app(
         articles,
         health,
         figures,
+        partners,
+        selection,
         watching,
     ):
         app.include_router(module.router)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from agent import partners
 from agent.desk.pages import page
 from agent.desk.session import DeskState, Who
 from agent.store import outbox, people, tickets, views
@@ -31,6 +32,7 @@ def inbox(
     language: str = "",
     tag: str = "",
     assignee: str = "",
+    partner: str = "",
     q: Annotated[str, Query(max_length=200)] = "",
     start: Annotated[int, Query(ge=0, alias="from")] = 0,
 ) -> Response:
@@ -41,12 +43,13 @@ def inbox(
         language=language,
         tag=tag,
         assignee_id=int(assignee) if assignee.isdecimal() else None,
+        partner_id=int(partner) if partner.isdecimal() else None,
         text=q,
     )
     me = people.key_of(who.engineer)
     is_partner = who.engineer.role == Role.PARTNER
     if is_partner:
-        wanted = replace(wanted, assignee_id=me)
+        wanted = replace(wanted, theirs=(me, who.engineer.partner_id))
     with desk.database.read() as session:
         found = views.find(session, wanted, me=me, limit=PAGE_SIZE + 1, offset=start)
         shown = found[:PAGE_SIZE]
@@ -55,6 +58,7 @@ def inbox(
             "words": tickets.first_words(session, shown),
             "tags": tickets.tags_by_ticket(session, shown),
             "counts": {} if is_partner else views.counts(session, me=me),
+            "partners": [] if is_partner else partners.all_partners(session),
             "all_tags": [] if is_partner else views.tags(session),
             "engineers": {people.key_of(engineer): engineer for engineer in people.all_engineers(session)},
         }
@@ -84,6 +88,7 @@ def _with_query(wanted: Wanted) -> str:
         "language": wanted.language,
         "tag": wanted.tag,
         "assignee": wanted.assignee_id or "",
+        "partner": wanted.partner_id or "",
         "q": wanted.text,
     }
     return "/?" + urlencode({name: value for name, value in narrowed.items() if value})

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, create_engine
 from sqlmodel import SQLModel
 
 import agent.store.chat_tables  # fills SQLModel.metadata
+import agent.store.partner_tables
 import agent.store.tables  # noqa: F401
 
 

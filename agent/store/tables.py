@@ -80,6 +80,20 @@ class MailState(StrEnum):
     HANDLED = "handled"
 
 
+class Partner(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    contact: str = ""
+    """E-mail address."""
+    expertise: list[str] = Field(default_factory=list, sa_type=JSON)
+    """Levels (L1 to L5) and words such as `pytorch`, lower case."""
+    systems: list[str] = Field(default_factory=list, sa_type=JSON)
+    """Ids or names of systems that its people know, lower case."""
+    days_per_month: int = 0
+    """Working days that it gives, on average."""
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class Role(StrEnum):
     """What each may do stands in `agent.desk.access`."""
 
@@ -95,6 +109,8 @@ class Engineer(SQLModel, table=True):
     name: str
     email: str = Field(unique=True)
     role: str = Role.ENGINEER
+    partner_id: int | None = Field(default=None, foreign_key="partner.id")
+    """The organisation of a partner's engineer."""
     totp_secret: str | None = None
     """Base32 (RFC 6238); None until a second factor is set up."""
     totp_step: int = 0
@@ -214,6 +230,8 @@ class Ticket(SQLModel, table=True):
     urgency: str | None = None
     route: str | None = None
     reasons: list[str] = Field(default_factory=list, sa_type=JSON)
+    partner_id: int | None = Field(default=None, foreign_key="partner.id", index=True)
+    """The partner organisation that it was handed to."""
     merged_into_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
     """Where its messages are now, and later ones go."""
     undelivered: bool = False

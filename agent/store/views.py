@@ -47,10 +47,15 @@ class Wanted:
     tag: str = ""
     assignee_id: int | None = None
     text: str = ""
+    partner_id: int | None = None
+    theirs: tuple[int, int | None] | None = None
+    """Keys of a partner's engineer and her organisation: only what either has."""
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.level or self.type or self.language or self.tag or self.assignee_id or self.text)
+        return bool(
+            self.level or self.type or self.language or self.tag or self.assignee_id or self.partner_id or self.text
+        )
 
 
 def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: int = 0) -> list[Ticket]:
@@ -61,6 +66,11 @@ def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: 
             query = query.where(field == value)
     if wanted.assignee_id is not None:
         query = query.where(Ticket.assignee_id == wanted.assignee_id)
+    if wanted.partner_id is not None:
+        query = query.where(Ticket.partner_id == wanted.partner_id)
+    if wanted.theirs is not None:
+        engineer, partner = wanted.theirs
+        query = query.where(or_(col(Ticket.assignee_id) == engineer, col(Ticket.partner_id) == (partner or -1)))
     if wanted.tag:
         tagged = select(TicketTag.ticket_id).where(TicketTag.tag == wanted.tag)
         query = query.where(col(Ticket.id).in_(tagged))

@@ -1,0 +1,99 @@
+"""Partner organisations on the desk, and handing tickets to them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response, status
+from fastapi.responses import RedirectResponse
+
+from agent import partners
+from agent.desk.pages import not_done, page, say
+from agent.desk.session import Checked, DeskState, Who
+from agent.errors import HandlingError
+from agent.store import people, tickets
+from agent.store.tables import Engineer, now
+
+router = APIRouter()
+
+Line = Annotated[str, Form(max_length=500)]
+Days = Annotated[int, Form(ge=0, le=1000)]
+
+
+@router.get("/partners")
+def partners_page(request: Request, desk: DeskState, who: Who) -> Response:
+    today = now().date()
+    with desk.database.read() as session:
+        rows = [(one, partners.calendar(session, one, today)) for one in partners.all_partners(session)]
+        engineers = [one for one in people.all_engineers(session) if one.role == "partner"]
+        return page(request, "partners.html", who=who, rows=rows, engineers=engineers)
+
+
+@router.post("/partners")
+def add(
+    request: Request,
+    desk: DeskState,
+    who: Checked,  # noqa: ARG001  # checked
+    name: Line = "",
+    contact: Line = "",
+    expertise: Line = "",
+    systems: Line = "",
+    days: Days = 0,
+) -> Response:
+    values: dict[str, Any] = {"contact": contact, "expertise": expertise, "systems": systems, "days_per_month": days}
+    try:
+        with desk.database.write() as session:
+            partners.add(session, name=name, **values)
+    except HandlingError as error:
+        return not_done(request, str(error), "/partners")
+    return _saved()
+
+
+@router.post("/partners/{key}")
+def change(
+    desk: DeskState,
+    who: Checked,  # noqa: ARG001
+    key: int,
+    act: Annotated[str, Form()] = "",
+    contact: Line = "",
+    expertise: Line = "",
+    systems: Line = "",
+    days: Days = 0,
+) -> Response:
+    with desk.database.write() as session:
+        partner = partners.by_id(session, key)
+        if act == "end":
+            partners.end(session, partner)
+        else:
+            partners.describe(partner, contact=contact, expertise=expertise, systems=systems, days_per_month=days)
+    return _saved()
+
+
+@router.post("/partners/{key}/people")
+def belongs(desk: DeskState, who: Checked, key: int, engineer: Annotated[int, Form()]) -> Response:  # noqa: ARG001
+    """An engineer with the role partner works for this organisation."""
+    with desk.database.write() as session:
+        tickets.by_id(session, Engineer, engineer).partner_id = partners.by_id(session, key).id
+    return _saved()
+
+
+@router.post("/tickets/{number}/partner")
+def hand_over(
+    request: Request, desk: DeskState, who: Checked, number: str, partner: Annotated[int, Form()] = 0
+) -> Response:
+    try:
+        with desk.database.write() as session:
+            ticket = tickets.by_number(session, number)
+            to = partners.by_id(session, partner) if partner else None
+            partners.hand_over(session, ticket, to, by=who.engineer)
+    except HandlingError as error:
+        return not_done(request, str(error), f"/tickets/{number}")
+    response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
+    say(response, "handed over" if partner else "taken back", path=f"/tickets/{number}")
+    return response
+
+
+def _saved() -> Response:
+    response = RedirectResponse("/partners", status.HTTP_303_SEE_OTHER)
+    say(response, "saved", path="/partners")
+    return response

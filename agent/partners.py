@@ -1,0 +1,132 @@
+"""Partner organisations: who knows what, who has time, and handing a ticket over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+
+from sqlmodel import Session, col, select
+
+from agent.errors import HandlingError, NotFoundError
+from agent.store import tickets
+from agent.store.partner_tables import Engagement
+from agent.store.tables import Engineer, Partner, Ticket, now
+
+MONTHS = 6
+"""That the calendar of capacity shows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Month:
+    first: date
+    booked: float
+    """Working days."""
+    given: int
+
+    @property
+    def free(self) -> float:
+        return max(self.given - self.booked, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Match:
+    partner: Partner
+    fits: list[str]
+    """What of the ticket the partner knows: its level, systems, frameworks and models."""
+    free: float
+    """Working days over the next three months."""
+
+
+def add(session: Session, *, name: str, contact: str, expertise: str, systems: str, days_per_month: int) -> Partner:
+    """`expertise` and `systems` separated by commas. Raises HandlingError for a name that is empty or in use."""
+    if not name.strip():
+        raise HandlingError("A partner needs a name.")
+    if session.exec(select(Partner).where(Partner.name == name.strip())).first():
+        raise HandlingError(f"There is a partner {name.strip()} already.")
+    partner = Partner(name=name.strip())
+    session.add(partner)
+    describe(partner, contact=contact, expertise=expertise, systems=systems, days_per_month=days_per_month)
+    session.flush()
+    return partner
+
+
+def describe(partner: Partner, *, contact: str, expertise: str, systems: str, days_per_month: int) -> None:
+    partner.contact = contact.strip()
+    partner.expertise, partner.systems = _words(expertise), _words(systems)
+    partner.days_per_month = max(days_per_month, 0)
+
+
+def all_partners(session: Session) -> list[Partner]:
+    """By name; those that have left are not among them."""
+    return list(session.exec(select(Partner).where(col(Partner.ended_at).is_(None)).order_by(col(Partner.name))))
+
+
+def end(session: Session, partner: Partner) -> None:
+    """It gets no new ticket; what it has stays on record."""
+    partner.ended_at = now()
+    session.add(partner)
+
+
+def calendar(session: Session, partner: Partner, today: date) -> list[Month]:
+    """Booked days of the months to come, this one first; an engagement counts evenly over its span."""
+    booked = session.exec(select(Engagement).where(Engagement.partner_id == partner.id)).all()
+    months = [_first_of_month(today, n) for n in range(MONTHS + 1)]
+    return [
+        Month(
+            first=first,
+            booked=round(sum(days_within(one, first, after) for one in booked), 1),
+            given=partner.days_per_month,
+        )
+        for first, after in pairwise(months)
+    ]
+
+
+def matches(session: Session, ticket: Ticket, today: date) -> list[Match]:
+    """Partners for the ticket: who knows most of what it is about first, then who has most time."""
+    wanted = {ticket.level.casefold()} if ticket.level else set()
+    wanted |= {topic[key].casefold() for topic in ticket.topics for key in ("id", "name") if topic.get(key)}
+    found = [
+        Match(
+            partner=partner,
+            fits=sorted(wanted & {*partner.expertise, *partner.systems}),
+            free=sum(month.free for month in calendar(session, partner, today)[:3]),
+        )
+        for partner in all_partners(session)
+    ]
+    return sorted(found, key=lambda match: (-len(match.fits), -match.free, match.partner.name))
+
+
+def hand_over(session: Session, ticket: Ticket, partner: Partner | None, *, by: Engineer) -> None:
+    """Give the ticket to a partner, whose people then see it, or take it back (None). History and owner stay."""
+    if partner is not None and partner.ended_at is not None:
+        raise HandlingError(f"{partner.name} takes no tickets any more.")
+    ticket.partner_id = partner.id if partner else None
+    what = "handed to a partner" if partner else "taken back from the partner"
+    tickets.note_event(session, ticket, by.name, what, partner.name if partner else "")
+
+
+def by_id(session: Session, key: int) -> Partner:
+    """Raises NotFoundError."""
+    found = session.get(Partner, key)
+    if found is None:
+        raise NotFoundError(f"there is no partner {key}")
+    return found
+
+
+def days_within(one: Engagement, first: date, after: date) -> float:
+    """Working days of the engagement from `first` to the day before `after`."""
+    span = (one.ends - one.starts).days + 1
+    within = (min(one.ends + timedelta(days=1), after) - max(one.starts, first)).days
+    return one.days * max(within, 0) / span
+
+
+def _first_of_month(day: date, ahead: int) -> date:
+    month = day.month - 1 + ahead
+    return date(day.year + month // 12, month % 12 + 1, 1)
+
+
+def _words(text: str) -> list[str]:
+    words: Sequence[str] = [" ".join(part.split()).casefold() for part in text.split(",")]
+    return sorted({word for word in words if word})
