@@ -57,6 +57,8 @@ SAID = {
     "approved": "Approved: the answer is on its way.",
     "endorsed": "Approved by you. A second person has to approve the same text before it leaves.",
     "edited": "Approved as edited: the answer is on its way.",
+    "attached": "Attached: it leaves with the answer.",
+    "detached": "Taken off: it does not leave with the answer.",
     "withdrawn": "Taken back: nothing was sent.",
     "rejected": "Rejected: nothing was sent. The reason is kept with the ticket.",
     "redraft": "Another draft was asked for.",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, Response, status
+from fastapi import APIRouter, Form, Query, Request, Response, UploadFile, status
 from fastapi.responses import RedirectResponse
 
-from agent import approval, handling, withdrawal
+from agent import approval, draft_files, handling, withdrawal
 from agent.desk.mails import download
 from agent.desk.pages import LEVELS, TYPES, page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
@@ -156,6 +156,29 @@ def draft_attachment(desk: DeskState, who: Who, number: str, draft_id: int, posi
     if not 0 <= position < len(files):
         raise NotFoundError(f"this draft has no attachment {position}")
     return download(files[position].content, files[position].filename)
+
+
+@router.post("/tickets/{number}/drafts/{draft_id}/files")
+def attach(request: Request, desk: DeskState, who: Checked, number: str, draft_id: int, file: UploadFile) -> Response:
+    _draft_of(desk, number, draft_id)
+    chosen = draft_files.Chosen(file.filename or "", file.file.read(draft_files.MAX_BYTES + 1))
+    try:
+        with desk.database.write() as session:
+            draft_files.attach(session, draft_id, chosen, engineer=who.engineer)
+    except ApprovalError as error:
+        return _refused(request, desk, who, number, problem=str(error), typed=None)
+    return _back(number, "attached")
+
+
+@router.post("/tickets/{number}/drafts/{draft_id}/files/{position}/remove")
+def detach(request: Request, desk: DeskState, who: Checked, number: str, draft_id: int, position: int) -> Response:
+    _draft_of(desk, number, draft_id)
+    try:
+        with desk.database.write() as session:
+            draft_files.detach(session, draft_id, position, engineer=who.engineer)
+    except ApprovalError as error:
+        return _refused(request, desk, who, number, problem=str(error), typed=None)
+    return _back(number, "detached")
 
 
 def _see_mentions(desk: Desk, who: SignedIn, number: str) -> None:
