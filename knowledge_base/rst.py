@@ -30,6 +30,8 @@ _LITERAL = re.compile(r"``(.+?)``")
 _STRONG = re.compile(r"\*\*(?=\S)((?:.|\n(?!\s*\n))+?)(?<=\S)\*\*")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=\S)\*(?![\w*])")
 _SUBSTITUTION = re.compile(r"\|([^|\s][^|]*?)\|_{0,2}")
+_LINE_BLOCK = re.compile(r"^\s*\|(?: (?!.*\|\s*$)|$)")
+"""A line that keeps its end, `| so`; not a row that ends with a bar as well."""
 _GRID_RULE = re.compile(r"^\s*\+[-=+]+\+\s*$")
 _COLUMN_SPAN = re.compile(r"^\s*-+(?:\s+-+)*\s*$")
 _SIMPLE_RULE = re.compile(r"^\s*=+(?:\s+=+)+\s*$")
@@ -262,6 +264,8 @@ def _paragraph(reader: _Reader, lines: list[str], at: int) -> int:
             break
         end += 1
     text = lines[at:end]
+    if all(_LINE_BLOCK.match(line) for line in text):
+        text = [_LINE_BLOCK.sub("", line) for line in text]
     literal = text[-1].rstrip().endswith("::")
     if literal:
         text[-1] = text[-1].rstrip()[:-1]

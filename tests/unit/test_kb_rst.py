@@ -46,6 +46,11 @@ def test_directives() -> None:
     ]
 
 
+def test_line_blocks_lose_their_bars_and_drawings_keep_them() -> None:
+    assert blocks(read("| First line\n| and **second**\n|\n| last\n")) == [("text", "First line\nand second\n\nlast")]
+    assert blocks(read("| box |  | box |\n| one |  | two |\n"))[0][1].startswith("| box |")
+
+
 def test_a_note_whose_text_goes_on_after_its_first_line() -> None:
     assert blocks(read(".. note:: See :doc:`the long\n   guide <guide>` for more.\n")) == [
         ("text", "Note:"),
