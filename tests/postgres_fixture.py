@@ -18,7 +18,7 @@ def postgres_url() -> Iterator[str]:
         missing = "pgserver is missing: pip install pgserver (x86-64, Python before 3.13)"
         pgserver = pytest.importorskip("pgserver", reason=missing)
         folder = Path(tempfile.mkdtemp(prefix="minerva-pg-"))  # short, since the path of a socket must be
-        folder.chmod(0o755)  # as root, the server runs as another user
+        folder.chmod(0o755)  # as root, the server runs as the user `pgserver`, which the wheel makes
         server = pgserver.get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.draft import Citation, Claim, Draft, Evidence
 from agent.rows import answered_from_rows, evidence_of_row
@@ -176,6 +178,71 @@ def test_learning_rates_of_one_stage_or_all() -> None:
 )
 def test_questions_for_help_are_no_questions_for_a_row(text: str) -> None:
     assert rows_for(text) == ()
+
+
+WORDS = st.sampled_from(
+    [
+        "which",
+        "what",
+        "how",
+        "much",
+        "many",
+        "gpu",
+        "hours",
+        "learning",
+        "rate",
+        "of",
+        "checkpoint",
+        "size",
+        "data",
+        "sets",
+        "licence",
+        "text",
+        "qlora",
+        "lora",
+        "memory",
+        "for",
+        "on",
+        "7B",
+        "70B",
+        "1.5T",
+        "0B",
+        "999999999B",
+        "tokens",
+        "tokens?",
+        "H100",
+        "LUMI",
+        "FineWeb2",
+        "HPLT",
+        "German",
+        "Deutsch",
+        "workshop",
+        "minerva",
+        "offers",
+        "next",
+        "?",
+        "walltime",
+        "small-g",
+        "64",
+        "GB",
+        "models",
+        "fit",
+        "apache",
+        "llama",
+        "2",
+        "tulu",
+        "3",
+        "8b",
+    ]
+)
+
+
+@given(st.lists(WORDS | st.text(max_size=8), max_size=14))
+def test_no_question_breaks_the_rows_and_each_row_can_be_cited(words: list[str]) -> None:
+    for row in rows_for(" ".join(words)):
+        assert row.id
+        assert row.text.strip().endswith((".", ")"))
+        assert row.heading
 
 
 def test_trainings_say_that_no_coming_one_is_on_record() -> None:
