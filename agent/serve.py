@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 import structlog
 import uvicorn
 
+from agent.bench_watch import watch_benches
 from agent.chat.delivery import by_way
 from agent.chat.runner import Chats
 from agent.desk.app import desk_app
@@ -92,6 +93,7 @@ def serve(settings: Settings) -> None:
         language_model=models.client.state,
     )
     app.state.board.warm()
+    stop_benches = watch_benches(settings.bench_dir)
     if slack is not None:
         take_events(app, slack)
     server = uvicorn.Server(
@@ -101,6 +103,7 @@ def serve(settings: Settings) -> None:
         server.run(sockets=[desk_socket])
     finally:
         intake.stop()
+        stop_benches()
         if keeper is not None:
             keeper.stop()
         chats.stop()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.benchmarks import bench_sites
 from agent.cli.bench_store import bench_store
 from agent.errors import HelpdeskError
 from agent.settings import load_settings
@@ -20,9 +21,9 @@ from agent.store.database import open_database
 from bench_runner.errors import RequestError, StateError
 from bench_runner.report import printable
 from bench_runner.reruns import runs, slurm
-from bench_runner.reruns.measured import already
+from bench_runner.reruns.proposing import Proposed, answer_wish, propose_all
 from bench_runner.reruns.reframe_export import reframe_test
-from bench_runner.reruns.request import Site, plans, read_sites
+from bench_runner.reruns.request import Site, plans
 from bench_runner.reruns.runs import Run, RunState
 from bench_runner.reruns.script import job_script
 from bench_runner.reruns.watcher import Watcher
@@ -54,21 +55,19 @@ def run(
         return
     who = _engineer(by)
     with bench_store().write() as connection:
-        origin = runs.find(connection, wish).origin if wish else "command line"
-        for plan in found:
-            before = [] if again else already(connection, plan)
-            if before:
-                sys.stdout.write(printable(f"Already measured, --again measures it anew: {plan.title}\n"))
-                sys.stdout.writelines(printable(f"  {text}\n") for text in before)
-                continue
-            made = runs.propose(
-                connection, plan, spec=plan.source, title=plan.title, by=who, project=project, origin=origin
-            )
-            sys.stdout.write(printable(f"{made.id} proposed, up to {plan.gpu_hours:.2f} GPU-hours: {plan.title}\n"))
-        if wish:
-            asked = runs.find(connection, wish)
-            why = "answered by a specification"
-            runs.move(connection, asked.id, RunState.CANCELLED, of=(RunState.REQUESTED,), who=who, why=why)
+        asked = runs.find(connection, wish) if wish else None
+        origin = asked.origin if asked else "command line"
+        for item in propose_all(connection, found, by=who, project=project, origin=origin, again=again):
+            sys.stdout.write(printable(_proposal(item)))
+        if asked:
+            answer_wish(connection, asked, who)
+
+
+def _proposal(item: Proposed) -> str:
+    if item.run is None:
+        told = "".join(f"  {text}\n" for text in item.before)
+        return f"Already measured, --again measures it anew: {item.plan.title}\n{told}"
+    return f"{item.run.id} proposed, up to {item.plan.gpu_hours:.2f} GPU-hours: {item.plan.title}\n"
 
 
 def approve(run: RunId, by: By) -> None:
@@ -230,5 +229,4 @@ def _write(path: Path, text: str) -> None:
 
 def _sites() -> Mapping[str, Site]:
     """Written by the operators; none as long as there is no file."""
-    path = load_settings().bench_dir / "sites.yaml"
-    return read_sites(_read(path)) if path.is_file() else {}
+    return bench_sites(load_settings().bench_dir)

@@ -36,6 +36,8 @@ TABLE = (
     Rule("GET", "/analytics", STAFF | {Role.VIEWER}),
     Rule("GET", "/gaps", STAFF | {Role.VIEWER}),
     Rule("GET", "/outbox", STAFF | {Role.VIEWER}),
+    Rule("GET", "/benchmarks/runs", STAFF | {Role.VIEWER}),
+    Rule("*", "/benchmarks/", STAFF),
     Rule("POST", "/", WORKERS),
     Rule("GET", "/", EVERYBODY),
 )

@@ -25,6 +25,7 @@ from agent.desk import (
     inbox,
     live_draft,
     mails,
+    measuring,
     partners,
     people,
     reuse,
@@ -89,10 +90,11 @@ def desk_app(
         partners,
         selection,
         watching,
+        measuring,
     ):
         app.include_router(module.router)
     app.state.board = Board(cache(lambda: open_store(settings.bench_dir)))
-    app.include_router(benchmarks(app.state.board, base="/benchmarks", home="/"))
+    app.include_router(benchmarks(app.state.board, base="/benchmarks", home="/", ask="/benchmarks/ask"))
     app.middleware("http")(_with_headers)
     app.add_exception_handler(SignInNeededError, _ask_to_sign_in)
     app.add_exception_handler(FormTooOldError, _too_old)

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from agent.desk.session import SignedIn
 from agent.store.tables import now
+from bench_runner.answers import NOT_MEASURED
 
 HERE = Path(__file__).parent
 
@@ -83,6 +84,11 @@ SAID = {
     "decided": "Decided. The letter to the requester awaits approval on the ticket.",
     "planned": "The plan is kept.",
     "noted": "The note is kept.",
+    "run approved": "Approved: the watcher submits it.",
+    "run rejected": "Turned down; the reason is kept.",
+    "run proposed": "Proposed: it waits for a named engineer's yes.",
+    "wished": "The wish is kept: it waits for a specification.",
+    "wished before": "This was wished before; nothing was added.",
     "undone": "Undone.",
     "undone in part": "Undone, except where somebody has changed the same thing since.",
 }
@@ -147,7 +153,13 @@ def _environment() -> Environment:
         key_and_name=lambda engineer: (engineer.id, engineer.name),
     )
     environment.globals.update(
-        LEVELS=LEVELS, TYPES=TYPES, STATUSES=STATUSES, VIEWS=VIEWS, LANGUAGES=LANGUAGES, OUTCOMES=OUTCOMES
+        LEVELS=LEVELS,
+        TYPES=TYPES,
+        STATUSES=STATUSES,
+        VIEWS=VIEWS,
+        LANGUAGES=LANGUAGES,
+        OUTCOMES=OUTCOMES,
+        NOT_MEASURED=NOT_MEASURED,
     )
     return environment
 

@@ -72,6 +72,8 @@ class Site:
     """Of one GPU, where the system's profile has no single figure."""
     llm_url: str = "http://{node}:{port}/v1"
     """How the helpdesk reaches a model server that runs on a node: directly, or through a proxy."""
+    stale_after_days: int | None = None
+    """Finished runs older than that are proposed again; None: never."""
     datasets: tuple[tuple[str, str], ...] = ()
     """Files of the data sets on the system, by name."""
     models: tuple[tuple[str, str], ...] = ()

@@ -122,8 +122,12 @@ def propose(
 
 
 def request(connection: Connection, *, words: str, by: str, origin: str) -> Run | None:
-    """A wish in words, from a ticket; None when that ticket has one already. It can only become a specification."""
-    if connection.exec_driver_sql("SELECT 1 FROM run WHERE origin = ? LIMIT 1", (origin,)).first():
+    """A wish in words; None when that ticket has one already, or the desk the same. It can only become a specification.
+
+    `origin` is the number of the ticket, or `desk`.
+    """
+    sql = "SELECT 1 FROM run WHERE origin = ? AND (origin != 'desk' OR title = ?) LIMIT 1"
+    if connection.exec_driver_sql(sql, (origin, words)).first():
         return None
     values = {
         "id": secrets.token_hex(6),

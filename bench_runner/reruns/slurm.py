@@ -134,12 +134,15 @@ def parse_queue(text: str) -> list[QueueRow]:
 
 
 def accounting(transport: Transport, jobs: Iterable[str], names: Iterable[str] = ()) -> list[AccountRow] | None:
-    """All starts of all these jobs in one call, by id or else by name; None where accounting is off."""
+    """All starts of all these jobs, by id and by name, in one call; None where accounting is off.
+
+    sacct takes both lists as conditions that must hold together, so with names it is asked for all jobs of ours.
+    """
     wanted, named = list(jobs), list(names)
     if not wanted and not named:
         return []
     argv = ["sacct", "--noheader", "--parsable2", "--allocations", "--duplicates", f"--format={ACCOUNT_FIELDS}"]
-    argv += [f"--jobs={','.join(wanted)}"] if wanted else [f"--name={','.join(named)}", "--starttime=now-30days"]
+    argv += ["--starttime=now-30days"] if named else [f"--jobs={','.join(wanted)}"]
     code, out, error = transport.run(argv)
     if code != 0:
         if "accounting storage is disabled" in error.lower():

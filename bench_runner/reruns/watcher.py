@@ -22,6 +22,7 @@ from bench_runner.reruns.request import Site, plans
 from bench_runner.reruns.runs import OPEN, Run, RunState
 from bench_runner.reruns.script import JOB_PREFIX, LOG, PROVENANCE, RESULT, job_comment, job_name
 from bench_runner.reruns.slurm import AccountRow, QueueRow, Transport
+from bench_runner.reruns.staleness import propose_stale
 from bench_runner.store.database import Store
 from bench_runner.store.results import now
 
@@ -62,6 +63,7 @@ class Watcher:
 
     def tick(self) -> None:
         """One round over all sites; a site that does not answer is left for the next round."""
+        propose_stale(self.store, self.sites)
         with self.store.read() as connection:
             stopped = runs.is_stopped(connection)
             waiting = runs.runs(connection, OPEN)
@@ -81,17 +83,17 @@ class Watcher:
 
     def _round(self, transport: Transport, of: Sequence[Run], stopped: bool) -> None:
         queued = {row.name: row for row in slurm.queue(transport) if row.name.startswith(JOB_PREFIX)}
-        jobs = [run.job for run in of if run.job is not None]
-        rows = slurm.accounting(transport, jobs)
+        names = {run.id: job_name(run.id, run.attempts if run.job else run.attempts + 1) for run in of}
+        rows = slurm.accounting(transport, _asked(of), [names[run.id] for run in of if run.state in _CLAIMED])
         accounts: dict[str, list[AccountRow]] = defaultdict(list)
         for row in rows or []:
             accounts[row.name].append(row)
         for run in of:
-            name = job_name(run.id, run.attempts if run.job else run.attempts + 1)
+            name = names[run.id]
             if run.state == RunState.APPROVED:
                 self._submit(transport, run, stopped)
-            elif run.state in (RunState.SUBMITTING, RunState.UNCERTAIN):
-                self._recover(transport, run, queued.get(name))
+            elif run.state in _CLAIMED:
+                self._recover(transport, run, queued.get(name), None if rows is None else accounts.get(name, []))
             elif run.state == RunState.SUBMITTED:
                 self._follow(transport, run, queued.get(name), accounts.get(name, []), stopped)
             elif accounts.get(name):
@@ -122,20 +124,18 @@ class Watcher:
         self._adopt(run, job)
 
     def _adopt(self, run: Run, job: str) -> None:
-        known = (RunState.SUBMITTING, RunState.UNCERTAIN)
         with self.store.write() as connection:
             runs.move(
-                connection, run.id, RunState.SUBMITTED, of=known, who=WHO, why=f"job {job}", job=job,
+                connection, run.id, RunState.SUBMITTED, of=_CLAIMED, who=WHO, why=f"job {job}", job=job,
                 attempts=run.attempts + 1,
             )  # fmt: skip
         log.info("bench_submitted", run=run.id, job=job)
 
-    def _recover(self, transport: Transport, run: Run, queued: QueueRow | None) -> None:
-        """A run that was being submitted when the process ended or the connection broke."""
+    def _recover(self, transport: Transport, run: Run, queued: QueueRow | None, past: list[AccountRow] | None) -> None:
+        """A run that was being submitted when the process ended or the connection broke; `past` None: no accounts."""
         if queued is not None:
             self._adopt(run, queued.job)
             return
-        past = slurm.accounting(transport, (), (job_name(run.id, run.attempts + 1),))
         if past:
             self._adopt(run, past[-1].job)
         elif run.state == RunState.UNCERTAIN:
@@ -261,6 +261,13 @@ class Watcher:
         used = run.earlier_gpu_hours + sum(row.gpu_hours for row in accounts)
         with self.store.write() as connection:
             runs.move(connection, run.id, run.state, of=(run.state,), who=WHO, why=run.reason, used_gpu_hours=used)
+
+
+_CLAIMED = (RunState.SUBMITTING, RunState.UNCERTAIN)
+
+
+def _asked(of: Sequence[Run]) -> list[str]:
+    return [run.job for run in of if run.job is not None]
 
 
 def _unsettled(ended: Sequence[Run]) -> list[Run]:

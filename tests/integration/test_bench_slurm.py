@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from integration.slurm_fixture import Slurm, missing_for_slurm, running_slurm
+from integration.sshd_fixture import missing_for_ssh, running_sshd
 
 from bench_runner.answers import answer_rows
 from bench_runner.reruns import runs, slurm
@@ -32,7 +34,11 @@ STAND_IN = Path(__file__).with_name("served_by_stand_in.py")
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    partitions = "PartitionName=gpu Nodes=n[1-4] Default=YES MaxTime=01:00:00 State=UP"
+    partitions = (
+        "PreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\n"
+        "PartitionName=gpu Nodes=n[1-4] Default=YES MaxTime=01:00:00 State=UP PriorityTier=1\n"
+        "PartitionName=urgent Nodes=n[1-4] MaxTime=01:00:00 State=UP PriorityTier=10 PreemptMode=OFF"
+    )
     with running_slurm(
         tmp_path_factory.mktemp("slurm"), partitions=partitions, cpus=2, memory_mb=2000, accounts=True
     ) as made:
@@ -218,3 +224,39 @@ def test_a_killed_node_is_survived_and_all_its_starts_are_paid(bench: Bench) -> 
     assert len(starts) >= 2 or settled.attempts == 2
     assert settled.used_gpu_hours == pytest.approx(sum(row.gpu_hours for row in starts) + settled.earlier_gpu_hours)
     assert replace(settled, reason="").state == RunState.FINISHED
+
+
+@pytest.mark.skipif(bool(missing_for_ssh()), reason=missing_for_ssh())
+def test_a_run_on_a_cluster_behind_ssh(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    behave(bench, "sleep 1")
+    run = bench.approved(", max_model_len: 900")
+    (folder := tmp_path / "sshd").mkdir()
+    with running_sshd(folder, environment={"SLURM_CONF": bench.cluster.environment["SLURM_CONF"]}) as server:
+        monkeypatch.setenv("PATH", f"{server.path}{os.pathsep}{os.environ['PATH']}")
+        remote = {"hydra": replace(bench.sites["hydra"], transport="ssh:cluster")}
+        end = time.monotonic() + 240
+        while not ended(bench.state(run)) and time.monotonic() < end:
+            Watcher(store=bench.store, sites=remote).tick()
+            time.sleep(1)
+    done = bench.state(run)
+    assert done.state == RunState.FINISHED, done
+    assert bench.calls == []  # nothing went around ssh
+    with bench.store.read() as connection:
+        assert [row.id for row in load(connection)] == [done.result_id]
+
+
+def test_a_preempted_run_waits_goes_on_and_pays_for_both_starts(bench: Bench) -> None:
+    behave(bench, "sleep 25")
+    run = bench.approved(", max_model_len: 950")
+    started = bench.until(run, lambda r: r.slurm_state == "RUNNING")
+    urgent = ("sbatch", "-p", "urgent", "-N4", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 6")
+    assert bench.cluster.run(*urgent, cwd=bench.cluster.folder).returncode == 0
+    waiting = bench.until(run, lambda r: r.slurm_state in ("PENDING", "REQUEUED"))
+    assert waiting.job == started.job
+    behave(bench, "sleep 2")
+    done = bench.until(run, ended, seconds=400)
+    assert (done.state, done.attempts) == (RunState.FINISHED, 1), done
+    settled = bench.until(run, lambda r: r.used_gpu_hours is not None)
+    starts = slurm.accounting(bench.transport(""), [settled.job or ""]) or []
+    assert len(starts) == 2
+    assert settled.used_gpu_hours == pytest.approx(sum(row.gpu_hours for row in starts))

@@ -7,7 +7,8 @@ import ast
 import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from bench_runner.reruns.reframe_export import reframe_test
 from bench_runner.reruns.request import Plan, plans, read_sites
 from bench_runner.reruns.runs import Run, RunState
 from bench_runner.reruns.script import job_script
+from bench_runner.reruns.staleness import propose_stale
 from bench_runner.reruns.watcher import Watcher, cause_of
 from bench_runner.store.database import Store, open_store
 
@@ -362,6 +364,71 @@ def test_a_thousand_jobs_cost_one_call_each(store: Store) -> None:
     scripted = Scripted(queue=queue)
     Watcher(store=store, sites=SITES, transport=lambda _: scripted).tick()
     assert sorted(scripted.programs) == ["sacct", "squeue"]
+
+
+def test_recovering_many_costs_one_call_too(store: Store) -> None:
+    give(store, person=1e6, project=1e6, system=1e6)
+    with store.write() as connection:
+        plan = one()
+        for _ in range(50):
+            made = runs.propose(connection, plan, spec=plan.source, title="t", by=ADA, project="p1")
+            of, at = (RunState.PROPOSED,), "2026-01-01T00:00:00+00:00"
+            runs.move(connection, made.id, RunState.SUBMITTING, of=of, who="x", why="", submitted_at=at)
+        listed = runs.runs(connection)
+    accounts = "".join(f"{n}|minerva-{run.id}-1|RUNNING|5|gres/gpu=1|n1|x\n" for n, run in enumerate(listed))
+    scripted = Scripted(accounts=accounts)
+    Watcher(store=store, sites=SITES, transport=lambda _: scripted).tick()
+    assert sorted(scripted.programs) == ["sacct", "squeue"]
+    with store.read() as connection:
+        assert {run.state for run in runs.runs(connection)} == {RunState.SUBMITTED}
+
+
+STALE_SITES = {name: replace(site, stale_after_days=90) for name, site in SITES.items()}
+
+
+def finished(store: Store, more: str = "", *, days_ago: int) -> Run:
+    run = proposed(store, more)
+    at = (datetime.now(UTC) - timedelta(days=days_ago)).isoformat(timespec="seconds")
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE run SET requested_at = ? WHERE id = ?", (at, run.id))
+        runs.move(connection, run.id, RunState.FINISHED, of=(RunState.PROPOSED,), who="x", why="", ended_at=at)
+    return run
+
+
+def test_what_has_grown_old_is_proposed_once_and_waits_for_a_person(store: Store) -> None:
+    old, fresh = finished(store, days_ago=100), finished(store, "concurrency: 7\n", days_ago=80)
+    (again,) = propose_stale(store, STALE_SITES)
+    assert (again.rerun_of, again.state, again.spec_hash) == (old.id, RunState.PROPOSED, old.spec_hash)
+    assert (again.requested_by, again.origin) == ("minerva", "staleness")
+    assert propose_stale(store, STALE_SITES) == [] and fresh.spec_hash != old.spec_hash
+    with pytest.raises(BudgetError, match="person minerva has no budget"):
+        approve(store, again)
+
+
+def test_a_rejected_proposal_is_not_made_again_at_once(store: Store) -> None:
+    finished(store, days_ago=100)
+    (again,) = propose_stale(store, STALE_SITES)
+    with store.write() as connection:
+        runs.reject(connection, again, BOB, "not now")
+    assert propose_stale(store, STALE_SITES) == []
+
+
+def test_nothing_grows_old_where_the_site_states_no_time_or_what_ran_is_no_longer_allowed(store: Store) -> None:
+    old = finished(store, days_ago=1000)
+    assert propose_stale(store, SITES) == []
+    with store.write() as connection:
+        spec = old.spec.replace("framework: vllm", "framework: homemade")
+        connection.exec_driver_sql("UPDATE run SET spec = ? WHERE id = ?", (spec, old.id))
+    assert propose_stale(store, STALE_SITES) == []
+
+
+def test_the_watcher_proposes_what_has_grown_old(store: Store) -> None:
+    finished(store, days_ago=100)
+    scripted = Scripted()
+    Watcher(store=store, sites=STALE_SITES, transport=lambda _: scripted).tick()
+    with store.read() as connection:
+        assert [run.origin for run in runs.runs(connection, (RunState.PROPOSED,))] == ["staleness"]
+    assert scripted.programs == []
 
 
 def test_a_site_that_is_gone_or_silent_leaves_the_run_as_it_is(store: Store) -> None:
