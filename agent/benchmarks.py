@@ -9,7 +9,7 @@ from agent.rows import row_of_benchmark
 from bench_runner.answers import answer_rows
 from bench_runner.errors import RequestError
 from bench_runner.reruns import runs
-from bench_runner.reruns.request import Site, read_sites
+from bench_runner.reruns.sites import Site, read_sites
 from bench_runner.store.database import STORE_FILE, open_store
 from knowledge_base.rows.answer import rows_for
 from knowledge_base.rows.row import Row

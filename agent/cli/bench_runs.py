@@ -21,11 +21,13 @@ from agent.store.database import open_database
 from bench_runner.errors import RequestError, StateError
 from bench_runner.report import printable
 from bench_runner.reruns import runs, slurm
+from bench_runner.reruns.cancelling import cancel_submitted
 from bench_runner.reruns.proposing import Proposed, answer_wish, propose_all
 from bench_runner.reruns.reframe_export import reframe_test
-from bench_runner.reruns.request import Site, plans
+from bench_runner.reruns.request import plans
 from bench_runner.reruns.runs import Run, RunState
 from bench_runner.reruns.script import job_script
+from bench_runner.reruns.sites import Site
 from bench_runner.reruns.watcher import Watcher
 
 By = Annotated[str, typer.Option("--by", metavar="EMAIL", help="Who you are: the address of an engineer of the desk.")]
@@ -137,7 +139,8 @@ def rerun(run: RunId, by: By) -> None:
 def cancel(run: RunId, by: By) -> None:
     """Cancels a run, and its job if there is one."""
     who = _engineer(by)
-    with bench_store().write() as connection:
+    store = bench_store()
+    with store.write() as connection:
         found = runs.find(connection, run)
         if runs.cancel_unsubmitted(connection, found, who):
             print(f"{found.id} cancelled.")
@@ -148,8 +151,8 @@ def cancel(run: RunId, by: By) -> None:
     site = _sites().get(found.system)
     if site is None:
         raise StateError(f"{found.system} is no longer in sites.yaml: cancel job {found.job} there yourself")
-    slurm.cancel(slurm.transport_of(site.transport), found.job)
-    print(f"job {found.job} of {found.id} is being cancelled.")
+    what = cancel_submitted(store, slurm.transport_of(site.transport), found, who)
+    print(f"{found.id}: {what} is being cancelled.")
 
 
 def budget(

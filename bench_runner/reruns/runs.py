@@ -65,6 +65,8 @@ class Run:
     ended_at: str | None
     result_id: str | None
     rerun_of: str | None
+    batch: str | None
+    """Of the allocation that it shares with others."""
 
 
 def find(connection: Connection, run: str) -> Run:

@@ -28,28 +28,34 @@ def job_comment(run: str, attempt: int) -> str:
 
 def job_script(plan: Plan, run: str) -> str:
     """What sbatch gets on its standard input."""
-    folder = run_dir(plan, run)
-    site = plan.site
     lines = [
         "#!/bin/bash",
-        f"#SBATCH --partition={site.partition}",
-        *([f"#SBATCH --account={site.account}"] if site.account else []),
-        *([f"#SBATCH --qos={site.qos}"] if site.qos else []),
-        f"#SBATCH --nodes={plan.spec.nodes}",
-        "#SBATCH --ntasks-per-node=1",
-        f"#SBATCH {site.gpu_request.format(n=plan.spec.gpus_per_node)}",
-        f"#SBATCH --time={plan.walltime_min}",
-        f"#SBATCH --chdir={folder}",
-        f"#SBATCH --output={folder}/{LOG}",
-        "#SBATCH --open-mode=append",
+        *directives(plan, run_dir(plan, run), plan.walltime_min),
         "set -euo pipefail",
-        *site.setup,
+        *plan.site.setup,
         _RECORD.format(provenance=PROVENANCE),
         f"server=({shlex.join(_server(plan))})",
         f"client=({shlex.join(_client(plan))})",
         _BODY.format(result=RESULT),
     ]
     return "\n".join(lines) + "\n"
+
+
+def directives(plan: Plan, folder: str, minutes: int) -> list[str]:
+    """What the allocation needs, as comments for sbatch."""
+    site = plan.site
+    return [
+        f"#SBATCH --partition={site.partition}",
+        *([f"#SBATCH --account={site.account}"] if site.account else []),
+        *([f"#SBATCH --qos={site.qos}"] if site.qos else []),
+        f"#SBATCH --nodes={plan.spec.nodes}",
+        "#SBATCH --ntasks-per-node=1",
+        f"#SBATCH {site.gpu_request.format(n=plan.spec.gpus_per_node)}",
+        f"#SBATCH --time={minutes}",
+        f"#SBATCH --chdir={folder}",
+        f"#SBATCH --output={folder}/{LOG}",
+        "#SBATCH --open-mode=append",
+    ]
 
 
 def _server(plan: Plan) -> list[str]:

@@ -84,9 +84,11 @@ class QueueRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountRow:
-    """One start of a job; a requeued one has several with the same id."""
+    """One start of a job, or one of its steps; a requeued job has several with the same id."""
 
     job: str
+    step: str
+    """Number of the step; empty for the job itself."""
     name: str
     state: str
     elapsed_s: int
@@ -134,14 +136,14 @@ def parse_queue(text: str) -> list[QueueRow]:
 
 
 def accounting(transport: Transport, jobs: Iterable[str], names: Iterable[str] = ()) -> list[AccountRow] | None:
-    """All starts of all these jobs, by id and by name, in one call; None where accounting is off.
+    """All starts of all these jobs with their steps, by id and by name, in one call; None where accounting is off.
 
     sacct takes both lists as conditions that must hold together, so with names it is asked for all jobs of ours.
     """
     wanted, named = list(jobs), list(names)
     if not wanted and not named:
         return []
-    argv = ["sacct", "--noheader", "--parsable2", "--allocations", "--duplicates", f"--format={ACCOUNT_FIELDS}"]
+    argv = ["sacct", "--noheader", "--parsable2", "--duplicates", f"--format={ACCOUNT_FIELDS}"]
     argv += ["--starttime=now-30days"] if named else [f"--jobs={','.join(wanted)}"]
     code, out, error = transport.run(argv)
     if code != 0:
@@ -155,12 +157,16 @@ def parse_accounting(text: str) -> list[AccountRow]:
     rows = []
     for line in text.splitlines():
         parts = line.split("|")
-        if len(parts) != 7 or not parts[0].isdecimal():
+        if len(parts) != 7:
             continue
-        job, name, state, elapsed, tres, nodes, submitted = parts
+        job, dot, step = parts[0].partition(".")
+        if not job.isdecimal() or (dot and not step.isdecimal()):  # arrays, and the steps `batch` and `extern`
+            continue
+        _, name, state, elapsed, tres, nodes, submitted = parts
         rows.append(
             AccountRow(
                 job=job,
+                step=step,
                 name=name,
                 state=state.split(" ")[0],
                 elapsed_s=int(elapsed) if elapsed.isdecimal() else 0,
@@ -184,6 +190,11 @@ def cancel(transport: Transport, job: str) -> None:
     code, _, error = transport.run(["scancel", job])
     if code != 0 and "Invalid job id" not in error:
         raise _failed("scancel", error)
+
+
+def touch(transport: Transport, folder: str, name: str) -> None:
+    _checked(transport.run(["mkdir", "-p", "--", folder]), "mkdir")
+    _checked(transport.run(["touch", "--", f"{folder}/{name}"]), "touch")
 
 
 def read_text(transport: Transport, path: str, *, limit: int = 64 * 1024 * 1024) -> str | None:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from bench_runner.errors import RequestError
 from bench_runner.reruns import runs
-from bench_runner.reruns.request import Site, plans
+from bench_runner.reruns.request import plans
 from bench_runner.reruns.runs import Run, RunState
+from bench_runner.reruns.sites import Site
 from bench_runner.store.database import Store
 
 log = structlog.get_logger()

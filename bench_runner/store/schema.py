@@ -91,6 +91,7 @@ RUN = Table(
     Column("ended_at", Text),
     Column("result_id", Text),
     Column("rerun_of", Text),
+    Column("batch", Text),  # of the allocation that it shares with others
     Index("ix_run_state", "state"),
     Index("ix_run_spec_hash", "spec_hash"),
 )

@@ -14,7 +14,7 @@ import typer
 from agent.llm.records import read_records
 from agent.logs import configure_logs
 from agent.settings import load_settings
-from bench_runner.reruns.request import Site, read_sites
+from bench_runner.reruns.sites import Site, read_sites
 from deploy.llm.errors import ServiceError
 from deploy.llm.keeper import Keeper, address_on
 from deploy.llm.placement import place

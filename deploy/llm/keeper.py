@@ -17,7 +17,7 @@ from agent.llm.endpoints import last_use
 from agent.llm.records import EndpointState, read_records, remove_record, write_record
 from bench_runner.errors import SlurmError
 from bench_runner.reruns import slurm
-from bench_runner.reruns.request import Site
+from bench_runner.reruns.sites import Site
 from bench_runner.reruns.slurm import Transport, transport_of
 from deploy.llm.decide import Cancel, Seen, Submit, decide, failed, submitted
 from deploy.llm.errors import ServiceError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bench_runner.reruns.request import Site, gpus_per_node, limit_problems, profile
+from bench_runner.reruns.request import gpus_per_node, limit_problems, profile
+from bench_runner.reruns.sites import Site
 from deploy.llm.errors import ServiceError
 from deploy.llm.presets import Preset
 

@@ -10,7 +10,7 @@ import shlex
 from importlib import resources
 from pathlib import PurePosixPath
 
-from bench_runner.reruns.request import Site
+from bench_runner.reruns.sites import Site
 from deploy.llm.placement import Placement
 from deploy.llm.presets import Preset
 

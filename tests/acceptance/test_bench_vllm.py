@@ -13,8 +13,9 @@ from bench_runner.comparison.noise import floors
 from bench_runner.comparison.repeats import configurations
 from bench_runner.plotting import picture, rendered
 from bench_runner.reruns import runs
-from bench_runner.reruns.request import Site, plans
+from bench_runner.reruns.request import plans
 from bench_runner.reruns.runs import RunState
+from bench_runner.reruns.sites import Site
 from bench_runner.reruns.slurm import Local
 from bench_runner.reruns.watcher import Watcher
 from bench_runner.store.database import open_store

@@ -16,9 +16,11 @@ from integration.sshd_fixture import missing_for_ssh, running_sshd
 
 from bench_runner.answers import answer_rows
 from bench_runner.reruns import runs, slurm
+from bench_runner.reruns.cancelling import cancel_submitted
 from bench_runner.reruns.measured import already
-from bench_runner.reruns.request import Site, plans
+from bench_runner.reruns.request import plans
 from bench_runner.reruns.runs import Run, RunState
+from bench_runner.reruns.sites import Site
 from bench_runner.reruns.slurm import Local, Transport
 from bench_runner.reruns.watcher import Watcher
 from bench_runner.store.database import Store, open_store
@@ -249,7 +251,8 @@ def test_a_preempted_run_waits_goes_on_and_pays_for_both_starts(bench: Bench) ->
     behave(bench, "sleep 25")
     run = bench.approved(", max_model_len: 950")
     started = bench.until(run, lambda r: r.slurm_state == "RUNNING")
-    urgent = ("sbatch", "-p", "urgent", "-N4", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 6")
+    node = bench.cluster.run("squeue", "-h", "-j", started.job or "", "-o", "%N").stdout.strip()
+    urgent = ("sbatch", "-p", "urgent", "-w", node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 6")
     assert bench.cluster.run(*urgent, cwd=bench.cluster.folder).returncode == 0
     waiting = bench.until(run, lambda r: r.slurm_state in ("PENDING", "REQUEUED"))
     assert waiting.job == started.job
@@ -260,3 +263,42 @@ def test_a_preempted_run_waits_goes_on_and_pays_for_both_starts(bench: Bench) ->
     starts = slurm.accounting(bench.transport(""), [settled.job or ""]) or []
     assert len(starts) == 2
     assert settled.used_gpu_hours == pytest.approx(sum(row.gpu_hours for row in starts))
+
+
+def test_runs_that_share_an_allocation_end_each_as_its_own(bench: Bench) -> None:
+    """One fails, two are measured, one is cancelled before its turn: one job in all, and all of it is paid."""
+    batching = {"hydra": replace(bench.sites["hydra"], batch_walltime_min=60)}
+    bench = replace(bench, sites=batching)
+    behave(bench, "oom")
+    several = [bench.approved(f", walltime_min: 15, max_model_len: {1000 + n}") for n in range(4)]
+    bench.watcher().tick()
+    assert bench.calls.count("sbatch") == 1
+    first = bench.until(several[0], ended)
+    assert first.state == RunState.FAILED and "GPU memory ran out" in first.reason
+    behave(bench, "sleep 3")
+    cancel_submitted(bench.store, bench.transport(""), bench.state(several[3]), ADA)
+    done = [bench.until(run, ended) for run in several]
+    assert [run.state for run in done][2:] == [RunState.FINISHED, RunState.CANCELLED]
+    settled = [bench.until(run, lambda r: r.used_gpu_hours is not None) for run in several]
+    assert len({run.job for run in settled}) == 1
+    rows = slurm.accounting(bench.transport(""), [settled[0].job or ""]) or []
+    whole = sum(row.gpu_hours for row in rows if not row.step)
+    assert sum(run.used_gpu_hours or 0.0 for run in settled) == pytest.approx(whole)
+    with bench.store.read() as connection:
+        assert {row.id for row in load(connection)} == {run.result_id for run in done if run.result_id}
+
+
+def test_a_batch_that_loses_its_node_is_finished_by_another(bench: Bench) -> None:
+    bench = replace(bench, sites={"hydra": replace(bench.sites["hydra"], batch_walltime_min=60)})
+    behave(bench, "sleep 1")
+    one, two = (bench.approved(f", walltime_min: 20, max_model_len: {2000 + n}") for n in range(2))
+    bench.until(one, ended)
+    behave(bench, "sleep 60")
+    started = bench.until(two, lambda r: r.slurm_state == "RUNNING")
+    name = bench.cluster.run("squeue", "-h", "-j", started.job or "", "-o", "%N").stdout.strip()
+    bench.cluster.run("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
+    behave(bench, "sleep 1")
+    done = bench.until(two, ended, seconds=400)
+    bench.cluster.run("scontrol", "update", f"nodename={name}", "state=resume")
+    assert (done.state, done.attempts) == (RunState.FINISHED, 2), done
+    assert bench.state(one).attempts == 1

@@ -26,7 +26,7 @@ from agent.llm.client import Client, Limits
 from agent.llm.endpoints import Endpoints
 from agent.llm.keeping import KeeperProcess
 from agent.llm.records import EndpointRecord, EndpointState, read_records
-from bench_runner.reruns.request import Site
+from bench_runner.reruns.sites import Site
 from bench_runner.reruns.slurm import Local
 from deploy.llm.decide import serving
 from deploy.llm.keeper import Keeper

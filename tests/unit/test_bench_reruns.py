@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 from bench_runner.collecting import collect
 from bench_runner.errors import BudgetError, NotFoundError, RequestError, SlurmError, StateError
 from bench_runner.reruns import runs, slurm
+from bench_runner.reruns.causes import cause_of
 from bench_runner.reruns.reframe_export import reframe_test
-from bench_runner.reruns.request import Plan, plans, read_sites
+from bench_runner.reruns.request import Plan, plans
 from bench_runner.reruns.runs import Run, RunState
 from bench_runner.reruns.script import job_script
+from bench_runner.reruns.sites import read_sites
 from bench_runner.reruns.staleness import propose_stale
-from bench_runner.reruns.watcher import Watcher, cause_of
+from bench_runner.reruns.watcher import Watcher
 from bench_runner.store.database import Store, open_store
 
 ADA, BOB = "ada@example.org", "bob@example.org"

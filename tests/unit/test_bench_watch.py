@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 from agent.bench_watch import watch_benches
 from agent.benchmarks import SITES_FILE
 from bench_runner.reruns import runs
-from bench_runner.reruns.request import plans, read_sites
+from bench_runner.reruns.request import plans
 from bench_runner.reruns.runs import RunState
+from bench_runner.reruns.sites import read_sites
 from bench_runner.store.database import STORE_FILE, open_store
 
 ADA = "ada@example.org"

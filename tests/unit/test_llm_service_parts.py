@@ -17,7 +17,7 @@ import deploy
 from agent.llm.endpoints import STALE, Endpoints, last_use
 from agent.llm.records import EndpointRecord, EndpointState, write_record
 from bench_runner.errors import SlurmError
-from bench_runner.reruns.request import Site
+from bench_runner.reruns.sites import Site
 from deploy.llm.decide import MOST_FAILURES, Seen
 from deploy.llm.errors import ServiceError
 from deploy.llm.keeper import address_on
