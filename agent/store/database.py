@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError as SqlDatabaseError
 from sqlmodel import Session
 
 from agent.errors import DatabaseError
+from bench_runner.store.sqlite import for_writing, wal_engine
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-BUSY_TIMEOUT_S = 30
 
 
 class Database:
@@ -27,8 +25,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = _engine(path)
-        self._writing = self._engine.execution_options(minerva_write=True)
+        self._engine = wal_engine(path, cache_kb=16_000)
+        self._writing = for_writing(self._engine)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -97,23 +95,3 @@ def _migrate(connection: Connection, path: Path) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     connection.commit()
-
-
-def _engine(path: Path) -> Engine:
-    arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-    # Without its parameters an error in the log cannot carry what somebody wrote to us.
-    engine = create_engine(f"sqlite:///{path}", connect_args=arguments, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy's documented way to control BEGIN itself
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that will write takes the lock at once: a later upgrade could fail with SQLITE_BUSY.
-        writes = connection.get_execution_options().get("minerva_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from bench_runner.errors import StoreError
+from bench_runner.store.sqlite import for_writing, wal_engine
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 HEAD = "0004"
 """Newest migration; a test holds it to the folder. Compared first, so that a usual start does not load Alembic."""
 STORE_FILE = "benchmarks.sqlite"
-BUSY_TIMEOUT_S = 30
 
 
 class Store:
@@ -26,8 +24,8 @@ class Store:
     def __init__(self, path: Path, originals: Path) -> None:
         self.path = path
         self.originals = originals
-        self._engine = _engine(path)
-        self._writing = self._engine.execution_options(bench_write=True)
+        self._engine = wal_engine(path, cache_kb=32_000)
+        self._writing = for_writing(self._engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -83,21 +81,3 @@ def _migrate(store: Store, path: Path, current: str | None) -> None:
     with store.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
-
-def _engine(path: Path) -> Engine:
-    arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-    engine = create_engine(f"sqlite:///{path}", connect_args=arguments, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy's documented way to control BEGIN itself
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("bench_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
