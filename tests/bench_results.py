@@ -12,14 +12,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench_runner.collecting import collect
 from bench_runner.importers.minerva_export import COLUMNS
 from bench_runner.importing import import_paths
+from bench_runner.reruns import runs
+from bench_runner.reruns.request import plans
+from bench_runner.reruns.runs import RunState
+from bench_runner.reruns.script import job_name
+from bench_runner.reruns.sites import read_sites
+from bench_runner.reruns.watcher import Watcher
 from bench_runner.store.database import open_store
 
 ROWS = 20_000
+JOBS = 1000
 
 
 def write_table(path: Path) -> None:
@@ -108,6 +118,38 @@ def measure(what: str, path: Path) -> None:
     print(json.dumps({"found": found, "s": seconds, "cpu_s": cpu, "peak_mb": peak_mb(), "before_mb": before}))
 
 
+@dataclass
+class Answering:
+    """A Slurm whose jobs all run, and how often it was asked what."""
+
+    queue: str
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def run(self, argv: Sequence[str], *, stdin: str = "") -> tuple[int, str, str]:
+        del stdin
+        self.calls[argv[0]] += 1
+        return 0, self.queue if argv[0] == "squeue" else "", ""
+
+
+def watch(folder: Path) -> None:
+    """One round over `JOBS` running jobs of one site."""
+    sites = read_sites("sites: {hydra: {partition: gpu, work_dir: /work, gpus_per_node: 4}}")
+    (plan,) = plans("{system: hydra, framework: vllm, model: tiny/Llama-1B, dataset: random}", sites)
+    store = open_store(folder)
+    with store.write() as connection:
+        for number in range(JOBS):
+            made = runs.propose(connection, plan, spec=plan.source, title="t", by="a@b.c", project="p")
+            of, values = (RunState.PROPOSED,), {"job": str(number), "slurm_state": "RUNNING", "attempts": 1}
+            runs.move(connection, made.id, RunState.SUBMITTED, of=of, who="bench", why="running", **values)
+        listed = runs.runs(connection)
+    slurm = Answering("".join(f"{run.job}|{job_name(run.id, 1)}|RUNNING|None|x\n" for run in listed))
+    begun, used = time.monotonic(), time.process_time()
+    Watcher(store=store, sites=sites, transport=lambda _: slurm).tick()
+    asked = ", ".join(f"{count} {program}" for program, count in sorted(slurm.calls.items()))
+    print(f"watcher, one round over {JOBS} jobs: {asked}; {time.monotonic() - begun:.2f} s "
+          f"({time.process_time() - used:.2f} CPU s)")  # fmt: skip
+
+
 def child(what: str, path: Path) -> dict[str, float]:
     done = subprocess.run([sys.executable, __file__, what, str(path)], capture_output=True, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout)
@@ -133,6 +175,7 @@ def main() -> None:
             got = child(what, large)
             print(f"vLLM JSON of {size:.0f} MB, {label}: {got['s']:.2f} s ({got['cpu_s']:.2f} CPU s), "
                   f"peak memory {got['peak_mb']:.0f} MB, {got['before_mb']:.0f} MB of it before")  # fmt: skip
+        watch(Path(name, "runs"))
 
 
 if __name__ == "__main__":

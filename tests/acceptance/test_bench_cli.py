@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from bench_examples import SHARED
 from click.testing import Result
@@ -158,3 +162,21 @@ def test_questions_to_the_stored_results(folder: Path, monkeypatch: pytest.Monke
     assert run("export", folder / "a.txt").exit_code == 2
     assert "Nothing was pushed" in run("publish", folder / "tree").stdout
     assert "4 runs: 2 verified, 1 suspect, 1 invalid." in (folder / "tree" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_is_served_until_interrupted_and_a_taken_port_is_told(folder: Path) -> None:
+    environment = {**os.environ, "MINERVA_DATA_DIR": str(folder / "var")}
+    serve = ["minerva", "bench", "serve", "--port"]
+    with subprocess.Popen([*serve, "0"], env=environment, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        try:
+            address = started.stdout.readline().split()[2].rstrip(",")
+            assert httpx.get(f"{address}columns.json").json()["rows"] == 0
+            assert "Benchmarks" in httpx.get(address).text
+            port = address.rstrip("/").rpartition(":")[2]
+            taken = subprocess.run([*serve, port], env=environment, capture_output=True, text=True, check=False)
+            assert taken.returncode != 0
+            assert "choose another --port" in taken.stderr and "Traceback" not in taken.stderr
+        finally:
+            started.send_signal(signal.SIGINT)
+        assert started.wait(20) in (0, 130, -signal.SIGINT)
