@@ -48,7 +48,7 @@ class Watcher:
         propose_stale(self.store, self.sites)
         with self.store.read() as connection:
             stopped = runs.is_stopped(connection)
-            waiting = runs.runs(connection, OPEN)
+            waiting = runs.runs(connection, OPEN)[::-1]  # who asked first goes first
             unsettled = _unsettled(runs.runs(connection, (RunState.FINISHED, RunState.FAILED, RunState.CANCELLED)))
         by_site: dict[str, list[Run]] = defaultdict(list)
         for run in [*waiting, *unsettled]:

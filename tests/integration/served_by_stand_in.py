@@ -1,7 +1,7 @@
 """Stands where `python` with vLLM stands in a job: these tests are about Slurm, not about serving.
 
 `-m vllm.entrypoints…` answers /health; `-c … vllm.benchmarks.serve …` writes a result as vLLM does; all else is Python.
-What it does in particular is in the file `behaviour` beside the run folders: sleep, fail, oom or nothing.
+What it does in particular is in the file `behaviour` in the run's folder or beside it: sleep, fail, oom or nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def serve() -> None:
 
 
 def benchmark() -> None:
-    behaviour = (Path.cwd().parent / "behaviour").read_text() if (Path.cwd().parent / "behaviour").exists() else ""
+    files = (Path.cwd() / "behaviour", Path.cwd().parent / "behaviour")
+    behaviour = next((file.read_text() for file in files if file.exists()), "")
     if behaviour.startswith("sleep"):
         time.sleep(float(behaviour.split()[1]))
     if behaviour == "oom":

@@ -269,16 +269,18 @@ def test_runs_that_share_an_allocation_end_each_as_its_own(bench: Bench) -> None
     """One fails, two are measured, one is cancelled before its turn: one job in all, and all of it is paid."""
     batching = {"hydra": replace(bench.sites["hydra"], batch_walltime_min=60)}
     bench = replace(bench, sites=batching)
-    behave(bench, "oom")
     several = [bench.approved(f", walltime_min: 15, max_model_len: {1000 + n}") for n in range(4)]
+    for run, how in zip(several, ("oom", "sleep 12", "sleep 2", "sleep 2"), strict=True):
+        Path(run.work_dir).mkdir(parents=True)
+        Path(run.work_dir, "behaviour").write_text(how)
     bench.watcher().tick()
     assert bench.calls.count("sbatch") == 1
     first = bench.until(several[0], ended)
     assert first.state == RunState.FAILED and "GPU memory ran out" in first.reason
-    behave(bench, "sleep 3")
-    cancel_submitted(bench.store, bench.transport(""), bench.state(several[3]), ADA)
+    told = cancel_submitted(bench.store, bench.transport(""), bench.state(several[3]), ADA)
+    assert told == f"its turn in job {first.job}"
     done = [bench.until(run, ended) for run in several]
-    assert [run.state for run in done][2:] == [RunState.FINISHED, RunState.CANCELLED]
+    assert [run.state for run in done][1:] == [RunState.FINISHED, RunState.FINISHED, RunState.CANCELLED]
     settled = [bench.until(run, lambda r: r.used_gpu_hours is not None) for run in several]
     assert len({run.job for run in settled}) == 1
     rows = slurm.accounting(bench.transport(""), [settled[0].job or ""]) or []
