@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from bench_examples import row
 from playwright.sync_api import Browser, Page, expect
 
@@ -224,3 +225,18 @@ def test_pictures_are_downloaded(opened: Opened, form: str, begins: bytes) -> No
     with page.expect_download() as download:
         page.locator("#latency").get_by_role("button", name=form).click()
     assert Path(download.value.path()).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
+def test_no_rule_of_accessibility_is_violated(file: Path, browser: Browser, scheme: Any, width: int) -> None:
+    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.goto(file.as_uri())
+    page.wait_for_selector("#board[data-ready]")
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true })")
+    expect(page.locator("#rows tbody tr").first.locator("code")).to_be_visible()
+    page.evaluate("document.querySelectorAll('canvas').forEach((c) => c.scrollIntoView())")
+    found = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
+    assert [(v["id"], [node["target"] for node in v["nodes"][:3]]) for v in found.response["violations"]] == []
+    page.close()

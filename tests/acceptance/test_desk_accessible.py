@@ -51,6 +51,7 @@ def test_no_page_violates_a_rule(
         page.wait_for_selector("#take-back")
     addresses = [
         "/", "/?view=approval&level=L1", "/?view=mentions", "/outbox", "/articles", "/account", "/people", "/audit", "/analytics", "/gaps", "/partners", f"/tickets/{waiting}/selection", "/nowhere",
+        "/benchmarks", "/benchmarks/runs", "/benchmarks/ask",
         f"/tickets/{waiting}", f"/tickets/{waiting}/drafts/{draft.id}/evidence/1", f"/tickets/{answered}",
         f"/tickets/{numbers['failed']}",
     ]  # fmt: skip
