@@ -29,6 +29,7 @@ TAIL = (
 
 def scripts() -> None:
     texts = [script.text for script in (*correct_scripts(), *foreign("foreign_correct.txt"), *faulty_scripts())]
+    texts += [script.text for script in (*foreign("third_correct.txt"), *faulty_scripts("third_faults.txt"))]
     pieces = [next(iter(pieces_of_script_file("job.sh", text))) for text in texts]
     check_script(pieces[0])
     costs = []
@@ -62,6 +63,19 @@ def write_log(path: Path) -> None:
         stream.write(TAIL.encode())
 
 
+def write_worst_log(path: Path) -> None:
+    """Nothing but errors, each with words of its own, and one line of several megabytes."""
+    with path.open("wb") as stream:
+        number = 0
+        while stream.tell() < LOG_MB * 1_000_000:
+            number += 1
+            stream.write(
+                b"ValueError: %x failed: exception in %x, Killed %d\n" % (number * 7919, number * 104729, number)
+            )
+            if number == 1000:
+                stream.write(b"error " * 1_000_000 + b"\n")
+
+
 def log_in_one_process(path: str) -> None:
     """Prints the CPU seconds and the memory of a process that reads this log and does nothing else."""
     diagnose_log(BytesIO(b""), "warm")  # the signatures are compiled once
@@ -93,6 +107,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "job.log"
         write_log(log)
+        subprocess.run([sys.executable, __file__, str(log)], check=True)
+        print("the worst that could be thought of: ", end="", flush=True)
+        write_worst_log(log)
         subprocess.run([sys.executable, __file__, str(log)], check=True)
         start_up(Path(folder))
 

@@ -32,6 +32,7 @@ def test_script_and_log_as_json(tmp_path: Path) -> None:
     assert {
         "system",
         "system_confidence",
+        "scheduler",
         "findings",
         "log_findings",
         "corrected_script",
@@ -42,9 +43,53 @@ def test_script_and_log_as_json(tmp_path: Path) -> None:
     assert found["system"] == "lumi-g"
     assert ("res-time-over-limit", 6) in [(item["id"], item["line"]) for item in found["findings"]]
     assert {"id", "severity", "line", "column", "what", "why", "fix", "evidence", "source"} <= set(found["findings"][0])
+    wanted = {"id", "line", "excerpt", "meaning", "causes", "fixes", "confidence"}
+    assert all(wanted <= set(item) for item in found["log_findings"])
+    assert found["scheduler"] == "slurm"
     assert found["log_findings"][0]["id"] == "oom_gpu_framework"
     assert found["log_findings"][0]["rank"] == "rank 3"
     assert len(found["questions"]) <= 3
+
+
+def test_mail_on_standard_input(tmp_path: Path) -> None:
+    mail = f"Hello,\n\nwhy does this not start?\n\n```\n{SCRIPT}```\n\nThanks, Ana\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "check-job", "-", "--json"],
+        input=mail,
+        text=True,
+        capture_output=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    found = json.loads(done.stdout)
+    assert ("res-time-over-limit", 11) in [(item["id"], item["line"]) for item in found["findings"]]
+    assert found["corrected_script"] is None or "Hello" not in found["corrected_script"]
+
+
+@pytest.mark.parametrize(
+    ("directive", "scheduler"),
+    [
+        ("#PBS -l walltime=1:00:00", "pbs"),
+        ("#BSUB -W 1:00", "lsf"),
+        ("#OAR -l walltime=1:00:00", "oar"),
+        ("#$ -cwd", "sge"),
+    ],
+)
+def test_other_batch_systems_are_said_to_be_so(directive: str, scheduler: str, tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text(f"#!/bin/bash\n{directive}\nconda activate x\npython -u t.py\n")
+    text = run(str(tmp_path / "job.sh"), folder=tmp_path).stdout
+    assert f"scheduler: {scheduler}" in text
+    assert "This is no Slurm script" in text
+    assert "env-conda-activate" in text, "what does not depend on the batch system is checked"
+
+
+def test_speed_of_a_log_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "run.log").write_text(
+        "".join(f"iter {n}: data_time: 0.61 step_time: 0.90 loss: 2.0\n" for n in range(9))
+    )
+    found = json.loads(run("--log", str(tmp_path / "run.log"), "--json", folder=tmp_path).stdout)
+    assert [item["id"] for item in found["findings"]] == ["perf-loader-bound"]
+    assert found["log_findings"] == []
 
 
 def test_text_shows_the_offending_line(tmp_path: Path) -> None:

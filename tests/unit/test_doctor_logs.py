@@ -54,10 +54,39 @@ def test_cause_on_the_border_of_two_blocks_is_found_at_its_line() -> None:
         "cp: " * 100_000,
         "\r" * 100_000,
         "\x00" * 100_000,
+        "RuntimeError: " * 200_000,
+        "1/1 [" * 100_000,
+        "\x1b[" * 100_000,
     ],
 )
 def test_adversarial_lines_end(line: str) -> None:
     diagnose_log_text(f"{line}\n{OOM}\n", "log")
+
+
+def test_rank_that_failed_first_is_found_among_two_hundred() -> None:
+    steps = [f"{rank}: [rank{rank}] step {step} loss 2.0\n" for step in range(20) for rank in range(200)]
+    ends = [
+        f"{rank}: [rank{rank}]: ncclRemoteError: A call failed possibly due to a network error\n" for rank in range(200)
+    ]
+    ends[117] = f"117: [rank117]: {OOM}\n"
+    first, *rest = diagnose_log_text("".join([*steps, *ends]), "log")
+    assert (first.id, first.rank, first.count) == ("oom_gpu_framework", "rank 117", 1)
+    assert [(item.id, item.count) for item in rest] == [("nccl_remote_exit", 199)]
+
+
+def test_message_under_the_line_of_the_exception_counts() -> None:
+    log = (
+        'Traceback (most recent call last):\n  File "v.py", line 1, in <module>\n'
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for VllmConfig\n"
+        "  Value error, World size (8) is larger than the number of available GPUs (4) in this node.\n"
+    )
+    assert [(item.id, item.line) for item in diagnose_log_text(log, "log")] == [("vllm_parallel_size", 4)]
+
+
+def test_running_program_that_passed_over_a_network_error_has_not_failed() -> None:
+    alarm = "wandb: Network error (ConnectTimeout), entering retry loop.\n"
+    assert diagnose_log_text(f"{alarm}step 10 loss 2.0 tok/s 100\n", "log") == ()
+    assert [item.id for item in diagnose_log_text(f"step 10 loss 2.0 tok/s 100\n{alarm}", "log")] == ["wandb_failure"]
 
 
 @settings(max_examples=100, deadline=None)

@@ -45,9 +45,9 @@ class LogLine:
 
 
 @cache
-def _prefixes() -> tuple[re.Pattern[str], ...]:
+def _prefix() -> re.Pattern[str]:
     rows = facts("error_signatures")["line_prefixes"]
-    return tuple(re.compile(pattern) for pattern in (*(row["pattern"] for row in rows[1:]), *_MORE_PREFIXES))
+    return re.compile("|".join((*(row["pattern"] for row in rows[1:]), *_MORE_PREFIXES)))
 
 
 def read_line(raw: str) -> LogLine:
@@ -55,15 +55,18 @@ def read_line(raw: str) -> LogLine:
     return LogLine(text=without_prefixes(raw), rank=_rank(raw), stamp=stamp_of(raw))
 
 
+def text_of(raw: str) -> str:
+    """The line without colours and prefixes, for lines of which nothing else is needed."""
+    return without_prefixes(_ANSI.sub("", raw[:MAX_LINE_CHARS]))
+
+
 def without_prefixes(line: str) -> str:
+    prefix = _prefix()
     for _ in range(4):
-        for prefix in _prefixes():
-            shorter = prefix.sub("", line, count=1)
-            if shorter != line:
-                line = shorter
-                break
-        else:
+        match = prefix.match(line)
+        if match is None:
             break
+        line = line[match.end() :]
     return line
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from triage.doctor.loglines import LogLine, Stamp, read_line, stamp_of, with_reason_in_parentheses
+from triage.doctor.loglines import LogLine, Stamp, read_line, stamp_of, text_of, with_reason_in_parentheses
 from triage.doctor.signatures import Signature, Signatures, matching
 
 BLOCK_BYTES = 1 << 20
@@ -125,14 +125,14 @@ def _scan_line(place: _Place, state: Scan, signatures: Signatures) -> None:
         for signature in known:
             state.counts[signature.id] += 1
         return
-    line = read_line(raw.decode("utf-8", "replace"))
-    found = matching(signatures, with_reason_in_parentheses(line.text))
+    text = raw.decode("utf-8", "replace")
+    found = matching(signatures, with_reason_in_parentheses(text_of(text)))
     if len(state.shapes) < SEEN_SHAPES and not any(mark in raw for mark in _SHAPE_MATTERS):
         state.shapes[shape] = found
     for signature in found:
         state.counts[signature.id] = state.counts.get(signature.id, 0) + 1
         if state.counts[signature.id] <= KEPT_PER_ID:
-            hit = _hit(place, line, signature, signatures)
+            hit = _hit(place, read_line(text), signature, signatures)
             state.hits += [hit] if hit else []
 
 
