@@ -22,7 +22,7 @@ from knowledge_base.ranking import WEIGHTS, Rows, Scores, Signals, signals_at
 from knowledge_base.reranker import RERANKED, Reranker
 from knowledge_base.scope import is_about_another, systems_named
 from knowledge_base.snapshot import Manifest, PassageFile, current_snapshot, read_manifest
-from knowledge_base.spelling import corrected
+from knowledge_base.spelling import respelled
 from knowledge_base.translation import in_english
 from knowledge_base.vectors import Floats, VectorStore, all_of, cosines
 from knowledge_base.vectors_faiss import FILES
@@ -114,7 +114,7 @@ class Index:
         """All candidates in order, none of them about another system than the question names; `vector` is the
         question's embedding."""
         terms = words_of(in_english(question))
-        lexical = self._lexical(corrected(terms, self.fields.files_with))
+        lexical = self._lexical(words_of(self._understood(question)))
         asked = systems_named(question)
         rows = self._in_scope(self._candidates(vector, lexical, CANDIDATES * (WIDER if asked else 1)), asked)
         dense = cosines(self._vectors.at(rows), vector)
@@ -132,12 +132,17 @@ class Index:
             raise EncoderMismatchError(self._index, self.manifest.encoder, encoder.name)
         texts = [_encodable(question) for question in questions]
         vectors = encoder.encode(texts)
-        english = {row: in_english(text) for row, text in enumerate(texts)}
-        foreign = [row for row, text in enumerate(texts) if english[row] != text]
-        if foreign:
-            both = vectors[foreign] + encoder.encode([english[row] for row in foreign])
-            vectors[foreign] = both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-9)
+        read = [self._understood(text) for text in texts]
+        other = [row for row, text in enumerate(texts) if read[row] != text]
+        if other:
+            both = vectors[other] + encoder.encode([read[row] for row in other])
+            vectors[other] = both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-9)
         return vectors
+
+    def _understood(self, question: str) -> str:
+        """In English, as far as we can, or else without its misspellings."""
+        english = in_english(question)
+        return english if english != question else respelled(question, self.fields.files_with)
 
     def _lexical(self, terms: Sequence[str]) -> LexicalScores:
         asked = self.fields.scores(terms)

@@ -96,6 +96,15 @@ def test_a_named_system_gets_no_page_of_another(source: Path, index: Path, hashi
     assert found.systems == ("lumi-g",)
 
 
+def test_a_misspelt_question_finds_the_same(source: Path, index: Path, hashing_encoder: Encoder) -> None:
+    build_index(source, index, hashing_encoder)
+    opened = open_index(index)
+    asked = ["what is a partition of nodes", "what is a partiiton of nodes"]
+    well, badly = opened.search_many(asked, hashing_encoder, 1)
+    assert well.hits[0].passage.path == badly.hits[0].passage.path
+    assert badly.answerable == pytest.approx(well.answerable, abs=0.3)
+
+
 def test_without_a_system_the_result_says_which_ones_it_is_about(
     source: Path, index: Path, hashing_encoder: Encoder
 ) -> None:

@@ -10,7 +10,7 @@ from knowledge_base.catalogue import error_signatures, systems
 from knowledge_base.glossary import other_words
 from knowledge_base.lexical import STOP_WORDS, words_of
 from knowledge_base.scope import is_about_another, systems_named
-from knowledge_base.spelling import corrected
+from knowledge_base.spelling import MOST_WORDS, respelled
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,50 @@ def test_the_way_of_writing_does_not_matter() -> None:
     assert set(words_of("finetuning")) <= set(words_of("fine-tuning"))
 
 
-def test_misspelt_words_are_taken_for_the_known_ones() -> None:
-    known = {"checkpoint": 4, "partit": 9, "break": 3}
-    terms = ["chekpoint", "partti", "bread", "unheard", "checkpoint"]
-    assert corrected(terms, lambda term: known.get(term, 0)) == [
-        "checkpoint",
-        "partit",
-        "bread",
-        "unheard",
-        "checkpoint",
-    ]
+KNOWN = {
+    term: files for word, files in {"checkpoint": 4, "partition": 9, "break": 3}.items() for term in words_of(word)
+}
+
+
+def files_with(term: str) -> int:
+    return KNOWN.get(term, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "read"),
+    [
+        ("chekpoint", "checkpoint"),
+        ("Chekcpoint the partitino", "Checkpoint the partition"),
+        ("how many partitionss?", "how many partitions?"),
+        ("bread", "bread"),  # too short to guess at
+        ("unheard of checkpoints", "unheard of checkpoints"),
+        ("becouse", "because"),
+        ("--chekpoint CHEKPOINT chekpoint_dir /chekpoint/ chekpoint=1 chekpoint.py", None),
+        ("", ""),
+    ],
+)
+def test_misspelt_words_are_taken_for_the_known_ones(asked: str, read: str | None) -> None:
+    assert respelled(asked, files_with) == (asked if read is None else read)
+
+
+def test_a_long_text_of_unknown_words_takes_no_longer_than_its_first_words() -> None:
+    asked: list[str] = []
+    respelled(
+        " ".join(f"gibberish{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(200)), lambda t: asked.append(t) or 0
+    )
+    assert len(asked) < 200 + MOST_WORDS * 1500
+    assert respelled("x" * 20_000, lambda _: 0) == "x" * 20_000
+
+
+@given(st.text(max_size=100))
+def test_known_words_are_never_changed(text: str) -> None:
+    assert respelled(text, lambda _: 1) == text
+
+
+@given(st.text(max_size=60))
+def test_nothing_is_changed_when_nothing_is_known(text: str) -> None:
+    with_stop_words_only = respelled(text, lambda _: 0)
+    assert len(with_stop_words_only.split()) == len(text.split())
 
 
 @given(st.text())
