@@ -48,7 +48,7 @@ def act(
             for wanted in numbers:
                 ticket = tickets.by_number(session, wanted)
                 check_ticket(who.engineer, ticket)
-                _act(session, ticket, name, (given or value).strip(), by=who.engineer, batch=batch)
+                act_on(session, ticket, name, (given or value).strip(), by=who.engineer, batch=batch)
     except HandlingError as error:
         return not_done(request, str(error), back)
     response = RedirectResponse(back, status.HTTP_303_SEE_OTHER)
@@ -91,7 +91,7 @@ def add_note(
     return response
 
 
-def _act(session: Session, ticket: Ticket, name: str, value: str, *, by: Engineer, batch: str) -> None:
+def act_on(session: Session, ticket: Ticket, name: str, value: str, *, by: Engineer, batch: str) -> None:
     """Raises HandlingError."""
     if name == "assign":
         handling.assign(session, ticket, _engineer(session, value, by), by=by, batch=batch)

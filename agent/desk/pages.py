@@ -83,6 +83,7 @@ SAID = {
     "evaluated": "Your evaluation is kept.",
     "decided": "Decided. The letter to the requester awaits approval on the ticket.",
     "planned": "The plan is kept.",
+    "macro": "The macro is applied.",
     "noted": "The note is kept.",
     "run approved": "Approved: the watcher submits it.",
     "run rejected": "Turned down; the reason is kept.",

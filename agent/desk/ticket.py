@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile, status
 from fastapi.responses import RedirectResponse
 
-from agent import approval, draft_files, handling, withdrawal
+from agent import approval, draft_files, handling, macros, withdrawal
 from agent.desk.mails import download
 from agent.desk.pages import LEVELS, TYPES, page, say
 from agent.desk.session import Checked, DeskState, SignedIn, Who
@@ -16,7 +16,7 @@ from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
 from agent.store import drafts, placings, tickets
-from agent.store.tables import Decision, Draft
+from agent.store.tables import Decision, Draft, Macro
 
 router = APIRouter()
 
@@ -25,12 +25,24 @@ _PARTS = {"draft": "draft.html", "conversation": "conversation.html", "news": "n
 
 
 @router.get("/tickets/{number}")
-def ticket_page(request: Request, desk: DeskState, who: Who, number: str, seen: str = "") -> Response:
-    """With `seen`, the version that an open page shows: 204 as long as nothing has changed since."""
+def ticket_page(
+    request: Request, desk: DeskState, who: Who, number: str, seen: str = "", macro: int | None = None
+) -> Response:
+    """With `macro`, its text stands in the form. With `seen`, the version that an open page shows: 204 while nothing
+    has changed since."""
     part = _PARTS.get(request.headers.get("hx-target", ""))
     if part is None:
         _see_mentions(desk, who, number)
-    return _ticket(request, desk, who, number, template=part or "ticket.html", seen=seen if part else "")
+    typed = _text_of(desk, number, macro) if macro is not None and part is None else None
+    refusal = {**_QUIET, "typed": typed}
+    return _ticket(
+        request, desk, who, number, template=part or "ticket.html", seen=seen if part else "", refusal=refusal
+    )
+
+
+def _text_of(desk: Desk, number: str, macro: int) -> str:
+    with desk.database.read() as session:
+        return macros.text_for(tickets.by_id(session, Macro, macro), tickets.by_number(session, number))
 
 
 @router.get("/tickets/{number}/drafts/{draft_id}/evidence/{position}")

@@ -438,6 +438,17 @@ class Event(SQLModel, table=True):
     after: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 
 
+class Macro(SQLModel, table=True):
+    """A text that answers often need, and what is done with the ticket in one go."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    text: str = ""
+    """With `{name}` and `{number}` for those of the ticket."""
+    acts: list[str] = Field(default_factory=list, sa_type=JSON)
+    """As the desk names them: `tag:quota`, `assign`, `snooze:week`, `resolve`."""
+
+
 class ApiToken(SQLModel, table=True):
     """Of a program that uses the REST interface."""
 

@@ -50,7 +50,8 @@ def test_no_page_violates_a_rule(
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("#take-back")
     addresses = [
-        "/", "/?view=approval&level=L1", "/?view=mentions", "/outbox", "/articles", "/account", "/people", "/audit", "/analytics", "/gaps", "/partners", f"/tickets/{waiting}/selection", "/nowhere",
+        "/", "/?view=approval&level=L1", "/?view=mentions", "/outbox", "/articles", "/account", "/people", "/audit",
+        "/analytics", "/gaps", "/partners", "/macros", f"/tickets/{waiting}/selection", "/nowhere",
         "/benchmarks", "/benchmarks/runs", "/benchmarks/ask",
         f"/tickets/{waiting}", f"/tickets/{waiting}/drafts/{draft.id}/evidence/1", f"/tickets/{answered}",
         f"/tickets/{numbers['failed']}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -475,4 +476,34 @@ def test_colleagues_see_one_another_and_what_happens_without_a_reload(
     expect(row.locator(".status")).to_have_text("Awaiting approval")
     grace.get_by_role("button", name="Approve and send").click()
     expect(row.locator(".status")).to_have_text("Answered", timeout=4000)
+    assert not complaints
+
+
+def test_a_macro_is_made_and_applied_from_the_command_palette(
+    desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
+) -> None:
+    number = desk.ask(QUESTION, Subject="Macro, please")
+    page = signed_in()
+    page.goto(f"{desk.url}/macros")
+    page.get_by_label("Name", exact=True).fill("Which job")
+    page.get_by_label("Text for the answer").fill("Dear {name},\n\nwhich job is it? [{number}]")
+    page.get_by_label("What it does").fill("tag:asked\nassign")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("h2", has_text="Which job")).to_be_visible()
+
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("which j")
+    expect(page.locator("#palette [role=option]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Answer, as it is sent")).to_have_value(f"Dear Ada Byron,\n\nwhich job is it? [{number}]")
+    expect(page.locator(".chip.tag")).to_contain_text("asked")
+    expect(page.locator("#assignee")).to_have_value(re.compile("[1-9]"))
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".chip.tag")).to_have_count(0)
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type(number)
+    page.keyboard.press("Enter")
+    expect(page.locator(f"a[id='{number}']")).to_be_visible()
     assert not complaints

@@ -10,7 +10,10 @@ const SINGLE_KEYS = "minerva-single-keys";
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing) return;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && byId("palette")) {
+    event.preventDefault();
+    openPalette();
+  } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     sendByKey(event);
   } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
     closeSomething(event);
@@ -56,7 +59,7 @@ function singleKey(event) {
     i: () => (byId("take") ?? chosen("bulk-take"))?.click() ?? false,
     d: () => byId("resolve")?.click() ?? false,
     z: () => (byId("undo") ?? byId("take-back"))?.click() ?? false,
-    h: () => openMenu(), m: () => openPart("with"), t: () => byId("new-tag")?.focus() ?? false, n: () => openPart("note"),
+    h: () => openMenu(), m: () => openPart("with"), o: () => openPart("macro"), t: () => byId("new-tag")?.focus() ?? false, n: () => openPart("note"),
     p: () => openPart("placing"), e: () => openPart("edit"), r: () => openPart("reject"), a: () => openPart("redraft"),
   };
   const action = actions[event.key] ?? (/^[1-9]$/.test(event.key) ? () => showEvidence(event.key) : null);
@@ -102,6 +105,68 @@ function showEvidence(number) {
   if (!link) return false;
   link.click();
 }
+
+// The command palette: whatever can be clicked on this page, by its name
+
+let commands = [];
+
+function openPalette() {
+  const dialog = byId("palette");
+  if (dialog.open) { dialog.close(); return; }
+  const seen = new Set();
+  commands = [...document.querySelectorAll("nav a, main button, main summary.button, main details > summary[aria-keyshortcuts], main a.button, .me a, .me button")]
+    .filter((element) => !element.closest("dialog") && element.closest("form[hidden]") === null)
+    .map((element) => ({ element, name: (element.getAttribute("aria-label") ?? element.textContent).replace(/\s+/g, " ").trim(), key: element.getAttribute("aria-keyshortcuts") ?? "" }))
+    .filter(({ name }) => name && !seen.has(name) && seen.add(name));
+  byId("palette-words").value = "";
+  dialog.showModal();
+  listCommands();
+}
+
+function listCommands() {
+  const words = byId("palette-words").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = commands.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word))).slice(0, 12);
+  const number = byId("palette-words").value.trim();
+  if (/^(min-\d{4}-)?\d+$/i.test(number)) found.push({ name: `Open ticket ${number}`, key: "", address: `/?view=all&q=${encodeURIComponent(number)}` });
+  byId("palette-list").replaceChildren(...found.map((command, position) => {
+    const row = document.createElement("li");
+    row.id = `command-${position}`;
+    row.role = "option";
+    row.textContent = command.name;
+    if (command.key) row.append(Object.assign(document.createElement("kbd"), { textContent: command.key.replace("Control+", "Ctrl ") }));
+    row.addEventListener("click", () => runCommand(command));
+    row.command = command;
+    return row;
+  }));
+  chooseCommand(0);
+}
+
+function chooseCommand(position) {
+  const rows = [...byId("palette-list").children];
+  rows.forEach((row, n) => { row.ariaSelected = n === position ? "true" : "false"; });
+  byId("palette-words").setAttribute("aria-activedescendant", rows[position]?.id ?? "");
+  rows[position]?.scrollIntoView({ block: "nearest" });
+}
+
+function runCommand(command) {
+  byId("palette").close();
+  if (command.address) { location.href = command.address; return; }
+  const part = command.element.closest("details");
+  if (part && command.element.tagName === "SUMMARY" && part.id) { openPart(part.id); return; }
+  command.element.click();
+}
+
+document.addEventListener("input", (event) => { if (event.target.id === "palette-words") listCommands(); });
+document.addEventListener("keydown", (event) => {
+  if (event.target.id !== "palette-words") return;
+  const rows = [...byId("palette-list").children];
+  const at = rows.findIndex((row) => row.ariaSelected === "true");
+  if (event.key === "ArrowDown") chooseCommand(Math.min(at + 1, rows.length - 1));
+  else if (event.key === "ArrowUp") chooseCommand(Math.max(at - 1, 0));
+  else if (event.key === "Enter" && rows[at]) runCommand(rows[at].command);
+  else return;
+  event.preventDefault();
+});
 
 // By mouse or key: an opened form is ready to be typed in
 document.addEventListener("toggle", (event) => {
