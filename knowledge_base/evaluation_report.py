@@ -24,6 +24,8 @@ class SourceMeasured:
     rankings: list[Measured]
     """Empty when no question of the source has an answer."""
     abstention: Abstention
+    missing: tuple[str, ...] = ()
+    """Files that should answer and are not in the index; a question counts as missed when all of its are."""
 
 
 def folders_of(folder: Path, corpora: Iterable[str]) -> dict[str, Path]:
@@ -50,7 +52,13 @@ def measure_source(
         if any(question.gold_paths for question in questions)
         else [],
         abstention=measure_abstention(index, questions, encoder),
+        missing=_missing(index, questions),
     )
+
+
+def _missing(index: Index, questions: Sequence[LabelledQuestion]) -> tuple[str, ...]:
+    known = {index.passages.at(row).path for row in range(len(index))}
+    return tuple(sorted(frozenset().union(*(question.gold_paths for question in questions)) - known))
 
 
 def together(parts: Sequence[SourceMeasured]) -> SourceMeasured:
@@ -83,6 +91,9 @@ def report(parts: Sequence[SourceMeasured]) -> Iterator[str]:
 def _table(part: SourceMeasured) -> Iterator[str]:
     with_answer, without = len(part.abstention.answerable), len(part.abstention.unanswerable)
     yield f"{part.source}: {with_answer} questions with an answer, {without} without; [95 % bootstrap interval]"
+    if part.missing:
+        shown = ", ".join(part.missing[:5]) + (", …" if len(part.missing) > 5 else "")
+        yield f"{len(part.missing)} of the files that should answer are not in the index: {shown}"
     if part.rankings:
         yield f"{'':6}" + "".join(f"{name:>22}" for name in METRICS)
     for measured in part.rankings:

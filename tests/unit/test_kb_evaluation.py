@@ -112,6 +112,22 @@ def test_the_report_has_a_table_for_each_source_and_one_for_all() -> None:
     assert not any("flagged" in line for line in single)
 
 
+def test_files_that_are_not_in_the_index_are_named(tmp_path: Path, hashing_encoder: Encoder) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.md").write_text("# Apples\n\nApples grow on trees in autumn.\n")
+    build_index(tmp_path / "source", tmp_path / "index", hashing_encoder)
+    golds = [{"a.md"}, {"docs/a.md"}, {f"docs/{number}.md" for number in range(6)}]
+    questions = [
+        LabelledQuestion(id=str(number), question="where do apples grow", corpus="c", gold_paths=frozenset(gold))
+        for number, gold in enumerate(golds)
+    ]
+    part = measure_source("c", open_index(tmp_path / "index"), questions, hashing_encoder)
+    assert len(part.missing) == 7
+    told = "7 of the files that should answer are not in the index: docs/0.md, docs/1.md, docs/2.md, docs/3.md, docs/4.md, …"
+    assert told in list(report([part]))
+    assert not any("not in the index" in line for line in report([_part("a", [1.0], [])]))
+
+
 def test_a_source_without_an_answerable_question_is_reported(tmp_path: Path, hashing_encoder: Encoder) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "a.md").write_text("# Apples\n\nApples grow on trees in autumn.\n")
@@ -152,6 +168,8 @@ def test_the_foreign_splits_share_no_corpus_with_any_other() -> None:
     ids = [question.id for part in [*parts.values(), languages] for question in part]
     assert len(set(ids)) == len(ids)
     corpora = {split: {question.corpus for question in part} for split, part in parts.items()}
+    pairs = {question.corpus for question in read_questions(EVALS / "retrieval_pairs.jsonl")}
+    assert not pairs & (corpora["test"] | corpora["foreign_test"])
     assert not corpora["foreign_test"] & (corpora["foreign_dev"] | corpora["dev"] | corpora["test"])
     assert not corpora["foreign_dev"] & (corpora["dev"] | corpora["test"])
     assert all(any(not question.gold_paths for question in part) for part in parts.values())
