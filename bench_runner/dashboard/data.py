@@ -104,9 +104,15 @@ def _dimensions(found: Sequence[Configuration], drawn: Sequence[Point]) -> dict[
     """Columns by filter, in the order of the filters."""
     columns: dict[str, list[Hashable]] = {name: [row.get(name) for row in drawn] for name in DIMENSIONS}
     columns["partition"] = [item.spec.partition for item in found]
-    columns["flags"] = [without_paths(" ".join(item.spec.server_flags)) for item in found]
+    columns["flags"] = [" ".join(item.spec.server_flags) for item in found]
     columns["measured"] = [_month(item.rows) for item in found]
-    return columns
+    return {name: _public(column) for name, column in columns.items()}
+
+
+def _public(column: Sequence[Hashable]) -> list[Hashable]:
+    """Without paths, which hold names of users and projects; each text is looked at once."""
+    shown = {value: without_paths(value) for value in set(column) if isinstance(value, str)}
+    return [shown[value] if isinstance(value, str) else value for value in column]
 
 
 def _month(rows: Sequence[Stored]) -> str | None:

@@ -76,6 +76,12 @@ def test_reasons_and_runs_stand_in_the_order_of_the_rows_and_hold_no_paths() -> 
     assert "--model <path>/m" in found["dimensions"]["flags"]["values"]
 
 
+def test_a_model_or_data_set_that_is_a_path_is_shown_by_its_last_part() -> None:
+    made = table([row(model="/gpfs/projects/ehpc01/ada/llama", dataset="/home/ada/x.json"), row(model="org/Some-8B")])
+    assert b"ada" not in made.columns + made.details
+    assert {"<path>/llama", "org/Some-8B"} <= set(json.loads(made.columns)["dimensions"]["model"]["values"])
+
+
 def test_lines_and_families_are_told_apart_by_what_differs() -> None:
     found = columns(rows())
     gpus, load = (found["dimensions"][name] for name in ("gpus", "concurrency"))
