@@ -35,6 +35,8 @@ class Site:
     """Of one GPU, where the system's profile has no single figure."""
     llm_url: str = "http://{node}:{port}/v1"
     """How the helpdesk reaches a model server that runs on a node: directly, or through a proxy."""
+    llm_flags: tuple[str, ...] = ()
+    """Further options of every model server there, such as its certificate."""
     batch_walltime_min: int | None = None
     """Minutes up to which runs on one node share an allocation; None: each is a job of its own."""
     stale_after_days: int | None = None
@@ -59,5 +61,6 @@ def _site(system: str, row: Mapping[str, Any]) -> Site:
     given = dict(row)
     for name in ("datasets", "models"):
         given[name] = tuple((str(key), str(value)) for key, value in (given.get(name) or {}).items())
-    given["setup"] = tuple(given.get("setup") or ())
+    for name in ("setup", "llm_flags"):
+        given[name] = tuple(map(str, given.get(name) or ()))
     return Site(system=system, **given)

@@ -6,14 +6,17 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
+import structlog
 import typer
 
 from agent.llm.records import read_records
 from agent.logs import configure_logs
 from agent.settings import load_settings
+from bench_runner.errors import BenchError
 from bench_runner.reruns.sites import Site, read_sites
 from deploy.llm.errors import ServiceError
 from deploy.llm.keeper import Keeper, address_on
@@ -21,6 +24,8 @@ from deploy.llm.placement import place
 from deploy.llm.presets import preset, presets
 from deploy.llm.script import folder_of, job_script
 from deploy.llm.service import Service, read_services, service_name
+
+log = structlog.get_logger()
 
 llm_app = typer.Typer(help="Model servers that are kept up as Slurm jobs.", no_args_is_help=True)
 
@@ -97,13 +102,21 @@ def keep(
     once: Annotated[bool, typer.Option("--once", help="One look instead of going on until interrupted.")] = False,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:
-    """Keeps up what is wanted: successors before walltimes end, replacements, sleep and waking. May run twice."""
+    """Keeps up what is wanted: successors before walltimes end, replacements, sleep and waking. May run twice.
+
+    Reads sites.yaml anew at each look.
+    """
     configure_logs(load_settings().log_format)
     if until_input_ends:  # started by `minerva serve`: ends with it, however that ends
         threading.Thread(target=_end_with_input, daemon=True).start()
-    keeper = _keeper()
+    urls: dict[str, str] = {}
     while True:
-        keeper.tick()
+        try:
+            replace(_keeper(), urls=urls).tick()
+        except (ServiceError, BenchError) as error:
+            if once:
+                raise
+            log.error("llm_keeper_hindered", problem=str(error))  # noqa: TRY400  # it says what to do
         if once:
             return
         time.sleep(every_s)

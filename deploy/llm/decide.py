@@ -55,7 +55,10 @@ def decide(
 
     `seen` is every job of this service that Slurm still knows; `asked_at` is when a reply was last wanted.
     """
-    alive = {item.row.job: item for item in seen if item.row.is_alive}
+    tracked = {job.job for job in service.jobs}
+    alive = {
+        item.row.job: item for item in seen if item.row.is_alive or (item.row.is_ending and item.row.job in tracked)
+    }
     service = _without_ended(service, seen, alive, now)
     service, actions = _adopted(service, alive, now)
     service = service.model_copy(update={"jobs": tuple(_looked_at(job, alive[job.job], now) for job in service.jobs)})
@@ -63,7 +66,7 @@ def decide(
     service = _asleep_or_awake(service, now, asked_at)
     service = _draining(service, now)
     done = [job for job in service.jobs if job.draining_since and _is_drained(job, alive[job.job], now)]
-    actions += [*sick, *(Cancel(job.job) for job in done)]
+    actions += [*sick, *(Cancel(job.job) for job in done if alive[job.job].row.is_alive)]
     service = service.model_copy(update={"jobs": tuple(job for job in service.jobs if job not in done)})
     if _wants_another(service, alive, now):
         actions.append(Submit(service.next_number))
@@ -186,12 +189,17 @@ def _is_drained(job: Job, seen: Seen, now: datetime) -> bool:
     return waited >= DRAIN_MOST or (waited >= DRAIN_LEAST and seen.busy == 0)
 
 
+def _is_leaving(job: Job, seen: Seen) -> bool:
+    """Served and is over. One that never served is waited for: how it ended decides on a pause."""
+    return seen.row.is_ending and job.ready_since is not None
+
+
 def _wants_another(service: Service, alive: Mapping[str, Seen], now: datetime) -> bool:
     if service.asleep_since is not None or service.failures >= MOST_FAILURES:
         return False
     if service.not_before is not None and now < service.not_before:
         return False
-    jobs = [job for job in service.jobs if not job.draining_since]
+    jobs = [job for job in service.jobs if not (job.draining_since or _is_leaving(job, alive[job.job]))]
     if not jobs:
         return True
     left = alive[jobs[-1].job].row.left_s

@@ -98,9 +98,8 @@ class Keeper:
             self._look_after(service, rows)
 
     def _look_after(self, service: Service, rows: Iterable[Row]) -> None:
-        known = {job.job: job.number for job in service.jobs}
         ours = [row for row in rows if number_in(row.name, service.name) is not None]
-        seen = [self._seen(service, row, known) for row in ours]
+        seen = [self._seen(service, row) for row in ours]
         before = service
         service, actions = decide(service, seen, self.now(), last_use(self.endpoints))
         if service.failures > before.failures:
@@ -142,8 +141,8 @@ class Keeper:
         log.info("llm_job_submitted", service=service.name, number=number, job=job)
         return job
 
-    def _seen(self, service: Service, row: Row, known: Mapping[str, int]) -> Seen:
-        number = known.get(row.job, number_in(row.name, service.name))
+    def _seen(self, service: Service, row: Row) -> Seen:
+        number = number_in(row.name, service.name)
         if row.state != "RUNNING" or number is None:
             self.urls.pop(row.job, None)
             return Seen(row=row)

@@ -10,7 +10,6 @@ from deploy.llm.script import PREFIX
 
 FORMAT = "%i|%j|%T|%r|%S|%e"
 PENDING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SUSPENDED"}
-RUNNING = {"RUNNING", "COMPLETING"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +26,11 @@ class Row:
     @property
     def is_alive(self) -> bool:
         return self.state in PENDING | {"RUNNING"}
+
+    @property
+    def is_ending(self) -> bool:
+        """Over, and Slurm does not say yet how."""
+        return self.state == "COMPLETING"
 
 
 def our_jobs(transport: Transport) -> list[Row]:

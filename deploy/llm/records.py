@@ -51,12 +51,12 @@ def _of_job(service: Service, job: Job, seen: Seen | None, url: str | None, now:
         url=url or NOWHERE,
         model=service.preset,
         key_file=key_file(service.name, job.number),
-        state=_state(job, url),
+        state=EndpointState.DRAINING if row and row.is_ending else _state(job, url),
         expires_at=now + timedelta(seconds=left) if left is not None else None,
         starts_at=now + timedelta(seconds=starts) if starts is not None else None,
         updated_at=now,
         job=job.job,
-        note=row.reason if row and row.state == "PENDING" else "",
+        note=row.reason if row and row.state == "PENDING" and row.reason != "None" else "",
     )
 
 

@@ -89,7 +89,7 @@ def _server(preset: Preset, site: Site, placement: Placement) -> list[str]:
     return [
         "vllm", "serve", model_of(preset, site), "--served-model-name", preset.name,
         "--tensor-parallel-size", str(placement.tp), "--pipeline-parallel-size", str(placement.pp),
-        "--max-model-len", str(preset.max_model_len), "--dtype", preset.dtype, *preset.flags,
+        "--max-model-len", str(preset.max_model_len), "--dtype", preset.dtype, *preset.flags, *site.llm_flags,
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from vllm_fixture import PYTHON, NoVllmError, build
 
-from bench_runner.reruns.request import Site
+from bench_runner.reruns.sites import Site
 from deploy.llm.placement import place
 from deploy.llm.presets import presets
 from deploy.llm.script import job_script

@@ -101,6 +101,26 @@ def test_what_is_not_the_models_fault_is_replaced_at_once(state: str) -> None:
     assert kept.failures == 0
 
 
+def test_how_a_job_ended_is_judged_when_slurm_says_it() -> None:
+    served, _ = decide(with_job(), [seen("10", healthy=True)], NOW, None)
+    kept, actions = decide(served, [seen("10", "COMPLETING")], NOW + SECOND, None)
+    assert actions == [Submit(2)], "what served is replaced at once"
+    kept = submitted(kept, 2, "11", NOW)
+    kept, actions = decide(kept, [seen("10", "PREEMPTED"), seen("11", "PENDING", number=2)], NOW + 2 * SECOND, None)
+    assert (actions, kept.failures, [job.job for job in kept.jobs]) == ([], 0, ["11"])
+    new, actions = decide(with_job(), [seen("10", "COMPLETING")], NOW + SECOND, None)
+    assert actions == [], "what never served may need a pause"
+    new, actions = decide(new, [seen("10", "FAILED")], NOW + 2 * SECOND, None)
+    assert (actions, new.failures) == ([], 1)
+
+
+def test_a_job_that_we_ended_is_not_taken_up_again_while_it_completes() -> None:
+    kept = submitted(service(), 2, "11", NOW)
+    kept, actions = decide(kept, [seen("10", "COMPLETING"), seen("11", number=2, healthy=True)], NOW, None)
+    assert actions == []
+    assert [job.job for job in kept.jobs] == ["11"]
+
+
 def test_a_job_that_never_served_is_tried_again_after_longer_and_longer_pauses_and_then_given_up() -> None:
     kept, now = with_job(), NOW
     for failure in range(1, MOST_FAILURES + 1):
@@ -190,6 +210,8 @@ class Cluster:
                 job["left"] = int(str(job["left"])) - seconds
                 if int(str(job["left"])) <= 0:
                     job.update(state="TIMEOUT", healthy=False)
+            if job["state"] == "COMPLETING" and event == "settle":
+                job["state"] = job["ends"]
         alive = [job for job in self.jobs.values() if job["state"] in ("PENDING", "RUNNING")]
         if not alive:
             return
@@ -201,11 +223,24 @@ class Cluster:
         elif event == "silent":
             job["healthy"] = False
         elif event in ("NODE_FAIL", "FAILED", "PREEMPTED", "CANCELLED"):
-            job.update(state=event, healthy=False)
+            job.update(state="COMPLETING", ends=event, healthy=False)
 
 
 EVENTS = st.sampled_from(
-    ["start", "ready", "start", "ready", "silent", "NODE_FAIL", "FAILED", "PREEMPTED", "CANCELLED", "nothing"]
+    [
+        "settle",
+        "settle",
+        "start",
+        "ready",
+        "start",
+        "ready",
+        "silent",
+        "NODE_FAIL",
+        "FAILED",
+        "PREEMPTED",
+        "CANCELLED",
+        "nothing",
+    ]
 )
 
 
@@ -227,7 +262,7 @@ def test_whatever_happens_few_jobs_live_and_the_one_that_serves_is_not_cancelled
         assert sum(isinstance(action, Submit) for action in actions) <= 1
         for action in actions:
             if isinstance(action, Cancel):
-                cluster.jobs[action.job].update(state="CANCELLED", healthy=False)
+                cluster.jobs[action.job].update(state="COMPLETING", ends="CANCELLED", healthy=False)
             else:
                 kept = submitted(kept, action.number, cluster.submit(action.number), now)
         alive = [job for job in cluster.jobs.values() if job["state"] in ("PENDING", "RUNNING")]
@@ -235,6 +270,7 @@ def test_whatever_happens_few_jobs_live_and_the_one_that_serves_is_not_cancelled
         assert len(alive) <= 3
         assert len({job["number"] for job in alive}) == len(alive)
         if kept.failures < MOST_FAILURES and (kept.not_before is None or now >= kept.not_before):
-            assert alive, "something serves or is on its way"
+            waits = any(job["state"] == "COMPLETING" for job in cluster.jobs.values())
+            assert alive or waits, "something serves or is on its way, or it is not known yet how the last one ended"
         if forgets and not any(isinstance(action, Cancel) for action in actions):
             kept = before  # a keeper that died before it wrote anything down

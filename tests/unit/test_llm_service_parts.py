@@ -127,6 +127,8 @@ def test_a_container_gets_the_gpus_of_its_kind() -> None:
     outside = script_for(site(container="/sw/vllm.sif", models=(("eurollm-22b", "/data/m"),), **HYDRA))
     assert '--bind "$work" --bind /data/m /sw/vllm.sif' in outside
     assert "exec --rocm " in amd
+    secured = script_for(site(llm_flags=("--ssl-keyfile", "/k e y"), **HYDRA))
+    assert "--ssl-keyfile '/k e y')" in secured
 
 
 def test_several_nodes_run_one_process_each() -> None:
