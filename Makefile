@@ -41,6 +41,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench_board.py
 	$(BIN)/python tests/bench_triage.py
 	$(BIN)/python tests/bench_doctor.py
+	$(BIN)/python tests/bench_slack.py
 	$(BIN)/python tests/bench_llm.py
 
 screenshots: $(VENV)/.installed-dev

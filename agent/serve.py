@@ -23,6 +23,8 @@ from agent.mail.arrivals import Arrivals
 from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
 from agent.mail.senders import sender_check
+from agent.matrix.channel import MatrixChannel
+from agent.matrix.service import matrix_service
 from agent.models import Models, ports_on
 from agent.pipeline import Ports
 from agent.settings import Settings
@@ -65,7 +67,7 @@ def serve(settings: Settings) -> None:
     chats = Chats(database)
     send = by_way(sender_for(settings), lambda: chats.by_name)
     workflows = Workflows(database, settings, ports, send, arrivals, chats=chats)
-    slack = connect_chats(chats, database, settings, ports=ports, workflows=workflows, desk_url=desk_url)
+    slack = connect_chats(chats, settings, ports=ports, workflows=workflows, desk_url=desk_url)
     workflows.start()
     chats.start()
     teller = Teller(database)
@@ -114,15 +116,16 @@ def serve(settings: Settings) -> None:
         lock.close()
 
 
-def connect_chats(
-    chats: Chats, database: Database, settings: Settings, *, ports: Ports, workflows: Workflows, desk_url: str
-) -> App | None:
+def connect_chats(chats: Chats, settings: Settings, *, ports: Ports, workflows: Workflows, desk_url: str) -> App | None:
     """What is configured; its libraries are imported only then. The app of Slack when it sends over HTTP."""
+    if settings.matrix_url is not None and settings.matrix_token is not None:
+        matrix = MatrixChannel(settings.matrix_url, settings.matrix_token.get_secret_value())
+        chats.add(matrix_service(chats.chat_on(matrix, settings, ports, workflows.wake)))
     if settings.slack_bot_token is None:
         return None
     from agent.slack.service import connect_slack  # noqa: PLC0415  # a tenth of a second that most starts can spare
 
-    return connect_slack(chats, database, settings, ports=ports, workflows=workflows, desk_url=desk_url)
+    return connect_slack(chats, settings, ports=ports, workflows=workflows, desk_url=desk_url)
 
 
 def _lock(folder: Path) -> IO[str]:

@@ -159,6 +159,10 @@ class Settings(BaseSettings):
     slack_engineers_channel: str | None = Field(
         None, description="Id of the private channel where engineers get a card for each draft that waits."
     )
+    matrix_url: str | None = Field(
+        None, description="Matrix server (homeserver) to work on, such as https://matrix.org."
+    )
+    matrix_token: SecretStr | None = Field(None, description="Access token of our account there (or `_FILE`).")
     chat_rules_file: Path | None = Field(
         None, description="TOML file of the channel rules; without one we answer where we are mentioned."
     )
@@ -258,6 +262,13 @@ class Settings(BaseSettings):
     def _model_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
         if info.data.get("llm_urls") and not value:
             raise ValueError("MINERVA_LLM_URLS needs the name of the model that is served there")
+        return value
+
+    @field_validator("matrix_token")
+    @classmethod
+    def _matrix_is_whole(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (info.data.get("matrix_url") is None) != (value is None):
+            raise ValueError("MINERVA_MATRIX_URL and MINERVA_MATRIX_TOKEN are set together or not at all")
         return value
 
     @field_validator("slack_signing_secret")

@@ -254,7 +254,7 @@ def running_slack(
     ports = ports or light_ports()
     send = by_way(sender_for(settings_), lambda: chats.by_name)
     workflows = Workflows(database, settings_, ports, send, Arrivals(), chats=chats)
-    app = connect_slack(chats, database, settings_, ports=ports, workflows=workflows, desk_url="http://desk.example")
+    app = connect_slack(chats, settings_, ports=ports, workflows=workflows, desk_url="http://desk.example")
     workflows.start()
     chats.start()
     desk = desk_app(database, settings_, workflows, models=_Ready(), intake=_Intake(), url="http://127.0.0.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 from agent.attachment import script_file
@@ -10,6 +11,7 @@ from agent.chat.values import Button, Reply, ReplyFile, Source
 from agent.draft import Claim, Draft, Evidence
 from agent.pipeline import Answered
 
+_MARKS = re.compile(r"\s*\[\d+\]")
 SHORT_CHARS = 1200
 """A short answer; what goes beyond is folded."""
 ANSWER_BUTTONS: tuple[Button, ...] = ("helpful", "unhelpful", "person")
@@ -22,7 +24,7 @@ def answer_reply(answered: Answered, *, told: Collection[str] = (), language: st
     """
     draft, language = answered.draft, language or answered.triage.language
     words = phrases_for(language)
-    claims = [claim for claim in draft.claims if claim_text(claim) not in told]
+    claims = [claim for claim in draft.claims if _bare(claim_text(claim)) not in told]
     if not claims:
         return None
     cited = {citation.evidence for claim in claims for citation in claim.citations}
@@ -43,7 +45,12 @@ def answer_reply(answered: Answered, *, told: Collection[str] = (), language: st
 
 
 def said_before(replies: Iterable[Reply]) -> set[str]:
-    return {text for reply in replies for text in (*reply.paragraphs, *reply.folded)}
+    """The statements of earlier replies, without the numbers of their sources: those are counted anew each time."""
+    return {_bare(text) for reply in replies for text in (*reply.paragraphs, *reply.folded)}
+
+
+def _bare(text: str) -> str:
+    return _MARKS.sub("", text)
 
 
 def plain_reply(text: str, *, language: str, buttons: tuple[Button, ...] = (), to: str = "") -> Reply:

@@ -161,6 +161,10 @@ def _warn(chat: Chat, heard: Heard, message: ChatMessage) -> None:
 
 def _reply_to(chat: Chat, heard: Heard, rule: Rule, message: ChatMessage) -> bool:
     """False when it turned out to be nothing for us."""
+    if not heard.is_first and _is_chatter(chat, message.text):
+        with chat.database.write() as session:
+            session.get_one(ChatMessage, message.id).decided = message.revision
+        return True
     if heard.addressed:
         chat.channel.busy(heard.spot, phrases_for(rule.language or "en").looking)
     answered = _answered(chat, heard, message)
@@ -182,6 +186,12 @@ def _reply_to(chat: Chat, heard: Heard, rule: Rule, message: ChatMessage) -> boo
         store.want_post(session, key, channel=thread.channel, place=thread.place, thread=thread.thread, content=content)
     posting.post_due(chat)
     return True
+
+
+def _is_chatter(chat: Chat, text: str) -> bool:
+    """Thanks and the like: no request on its own, however much one the thread began with."""
+    alone = Request(id="", channel=chat.channel.name, subject="", body=text)
+    return bool(text.strip()) and chat.ports.place(alone).route == "ignore"
 
 
 def _leave(session: Session, row: ChatMessage) -> bool:

@@ -12,13 +12,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agent.chat.conversation import apologise
 from agent.chat.posting import post_due
+from agent.chat.rules import load_rules
 from agent.chat.service import Chat, Handle, handle_event
 from agent.chat.tickets import tell_resolved
+from agent.chat.values import Channel
 from agent.errors import HelpdeskError
+from agent.pipeline import Ports
+from agent.settings import Settings
 from agent.store import chat as store
 from agent.store import tickets
 from agent.store.chat_tables import ChatEvent, EventState
 from agent.store.database import Database
+from triage.policy import load_policy
 
 log = structlog.get_logger()
 
@@ -44,6 +49,23 @@ class Chats:
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._ticker = threading.Thread(target=self._tick_until_stopped, name="chat", daemon=True)
+
+    def chat_on(self, channel: Channel, settings: Settings, ports: Ports, wake: Callable[[], None]) -> Chat:
+        """What a service works with; `wake` tells the workflows. Raises SettingsError for unusable channel rules."""
+
+        def wake_all() -> None:
+            wake()
+            self.wake()
+
+        return Chat(
+            channel=channel,
+            database=self._database,
+            settings=settings,
+            ports=ports,
+            rules=load_rules(settings.chat_rules_file),
+            policy=load_policy(),
+            wake=wake_all,
+        )
 
     def add(self, service: Service) -> None:
         self._services[service.chat.channel.name] = service

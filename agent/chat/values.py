@@ -34,7 +34,7 @@ class Heard:
     kind: Literal["said", "edited", "deleted"]
     spot: Spot
     id: str
-    """Of the message; sorts by time within a thread."""
+    """Of the message."""
     sender: str
     text: str = ""
     """Markdown; mentions of us are taken out."""

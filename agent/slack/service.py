@@ -10,9 +10,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from agent.chat.rules import load_rules
 from agent.chat.runner import Chats, Service
-from agent.chat.service import Chat
 from agent.errors import ChatError, SettingsError
 from agent.pipeline import Ports
 from agent.settings import Settings
@@ -20,9 +18,7 @@ from agent.slack.acts import handle
 from agent.slack.app import bolt_app
 from agent.slack.cards import keep_cards
 from agent.slack.channel import TIMEOUT_S, SlackChannel, call
-from agent.store.database import Database
 from agent.workflows import Workflows
-from triage.policy import load_policy
 
 log = structlog.get_logger()
 
@@ -33,9 +29,7 @@ def client_for(settings: Settings) -> WebClient:
     return WebClient(token=token, base_url=settings.slack_api_url, timeout=TIMEOUT_S, retry_handlers=[])
 
 
-def connect_slack(
-    chats: Chats, database: Database, settings: Settings, *, ports: Ports, workflows: Workflows, desk_url: str
-) -> App | None:
+def connect_slack(chats: Chats, settings: Settings, *, ports: Ports, workflows: Workflows, desk_url: str) -> App | None:
     """Add Slack to the services; the app, for the desk to hand requests to, where Slack sends them over HTTP.
 
     Raises SettingsError when Slack does not take the token, or the channel rules cannot be used.
@@ -48,19 +42,7 @@ def connect_slack(
     except ChatError as error:
         raise SettingsError(f"{error}. Check MINERVA_SLACK_BOT_TOKEN with `minerva slack check`.") from error
 
-    def wake() -> None:
-        workflows.wake()
-        chats.wake()
-
-    chat = Chat(
-        channel=SlackChannel(client, me=me),
-        database=database,
-        settings=settings,
-        ports=ports,
-        rules=load_rules(settings.chat_rules_file),
-        policy=load_policy(),
-        wake=wake,
-    )
+    chat = chats.chat_on(SlackChannel(client, me=me), settings, ports, workflows.wake)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     app = bolt_app(chat, client, me=me, signing_secret=secret)
     socket = _socket(app, settings)

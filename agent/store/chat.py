@@ -71,9 +71,9 @@ def message_of(session: Session, thread: ChatThread, external_id: str) -> ChatMe
 
 
 def messages_of(session: Session, thread: ChatThread) -> list[ChatMessage]:
-    """In the order in which they were said, without deleted ones."""
+    """In the order in which we heard of them, without deleted ones."""
     query = select(ChatMessage).where(ChatMessage.thread_id == thread.id, col(ChatMessage.deleted).is_(False))
-    return list(session.exec(query.order_by(col(ChatMessage.external_id))))
+    return list(session.exec(query.order_by(col(ChatMessage.id))))
 
 
 def files_of(session: Session, message: ChatMessage) -> list[ChatFile]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slack_fixture import light_ports
 from slack_stand_in.blocks import MESSAGE, check_blocks
 
-from agent.chat.answering import answer_reply, claim_text
+from agent.chat.answering import answer_reply, claim_text, said_before
 from agent.chat.phrases import PHRASES
 from agent.chat.policy import may_answer, verdict
 from agent.chat.rules import Rule, load_rules
@@ -215,12 +215,13 @@ def test_an_answer_leaves_out_what_was_said_and_the_sources_of_it() -> None:
     whole = answer_reply(found)
     assert whole is not None
     first = claim_text(found.draft.claims[0])
-    rest = answer_reply(found, told={first})
+    told = said_before([Reply(paragraphs=(first.replace("[1]", "[7]"),))])
+    rest = answer_reply(found, told=told)
     assert rest is not None
     assert first in whole.paragraphs
     assert first not in (*rest.paragraphs, *rest.folded)
     assert len(rest.sources) < len(whole.sources)
-    assert answer_reply(found, told={claim_text(claim) for claim in found.draft.claims}) is None
+    assert answer_reply(found, told=said_before([whole])) is None
 
 
 def test_long_answers_fold() -> None:
