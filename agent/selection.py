@@ -9,12 +9,10 @@ from datetime import date
 
 from sqlmodel import Session, col, select
 
-from agent.draft import Draft as DraftContent
 from agent.errors import HandlingError
-from agent.mail.outbound import subject_for
+from agent.letters import draft_letter
 from agent.partners import by_id as partner_by_id
-from agent.rendering import PHRASES
-from agent.store import drafts, people, tickets
+from agent.store import people, tickets
 from agent.store.partner_tables import Engagement, Evaluation, Selection
 from agent.store.tables import Draft, Engineer, Ticket
 
@@ -97,9 +95,6 @@ def decide(session: Session, ticket: Ticket, *, accepted: bool, reasons: str, by
         raise HandlingError("Two people have to evaluate it first.")
     if len(reasons.strip()) < MIN_REASON_CHARS:
         raise HandlingError("Give the reasons as the requester should read them, in a sentence at least.")
-    request = tickets.latest_request(session, ticket)
-    if request is None:
-        raise HandlingError("No person has asked for anything in this ticket.")
     session.add(
         Selection(
             ticket_id=tickets.key_of(ticket),
@@ -108,27 +103,17 @@ def decide(session: Session, ticket: Ticket, *, accepted: bool, reasons: str, by
             engineer_id=people.key_of(by),
         )
     )
-    tickets.note_event(session, ticket, by.name, "accepted" if accepted else "declined", reasons.strip())
-    content = DraftContent(
-        outcome="answer", claims=(), unanswered=(), questions=(), evidence=(), answerable=1.0, model="by hand"
-    )
-    return drafts.save_draft(
+    return draft_letter(
         session,
         ticket,
-        request,
-        content,
-        recipients=[ticket.requester_address],
-        subject=subject_for(ticket.number, ticket.subject),
-        body=letter(ticket, accepted=accepted, reasons=reasons.strip()),
-        findings=[],
-        instruction=None,
+        letter(ticket, accepted=accepted, reasons=reasons.strip()),
+        by=by,
+        what="accepted" if accepted else "declined",
     )
 
 
 def letter(ticket: Ticket, *, accepted: bool, reasons: str) -> str:
-    phrases = PHRASES.get(ticket.language, PHRASES["en"])
-    named = ticket.requester_name.strip()
-    greeting = phrases.greeting.format(name=named) if named else phrases.greeting_unknown
+    """Without greeting and closing."""
     what = "a workshop" if ticket.type == "T3" else "embedded support"
     told = (
         f"your request for {what} has been selected."
@@ -136,7 +121,7 @@ def letter(ticket: Ticket, *, accepted: bool, reasons: str) -> str:
         else f"we have evaluated your request for {what} and cannot offer it this time."
     )
     after = "We will write to you about dates and the people who come." if accepted else ""
-    return "\n\n".join(part for part in (greeting, told, reasons, after, phrases.closing) if part) + "\n"
+    return "\n\n".join(part for part in (told, reasons, after) if part)
 
 
 def plan(

@@ -84,6 +84,7 @@ SAID = {
     "decided": "Decided. The letter to the requester awaits approval on the ticket.",
     "planned": "The plan is kept.",
     "macro": "The macro is applied.",
+    "letter": "The letter is drafted; it leaves after an approval.",
     "noted": "The note is kept.",
     "run approved": "Approved: the watcher submits it.",
     "run rejected": "Turned down; the reason is kept.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 from sqlmodel import Session
@@ -14,8 +16,10 @@ from agent.desk.markup import body_html, mail_html, passage_html
 from agent.desk.progress import latest_turn, progress_of
 from agent.errors import NotFoundError
 from agent.mail.outbound import SENDER_NAME, quoted
+from agent.meetings import told
 from agent.settings import Settings
 from agent.store import drafts, outbox, people, placings, tickets, views
+from agent.store.partner_tables import Meeting
 from agent.store.tables import (
     Draft,
     DraftState,
@@ -50,6 +54,7 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "events": events,
         "engineers": [engineer for engineer in people.all_engineers(session) if engineer.disabled_at is None],
         "tags": tickets.tags_of(session, ticket),
+        **_meeting_view(session, settings, ticket),
         "macros": macros.all_macros(session),
         "known_tags": views.tags(session),
         "version": str(latest_turn(events)),
@@ -61,6 +66,18 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "support_address": settings.support_address,
         "sender_name": SENDER_NAME,
         **_draft_view(session, settings, ticket, messages, is_writing=progress.is_writing),
+    }
+
+
+def _meeting_view(session: Session, settings: Settings, ticket: Ticket) -> dict[str, Any]:
+    meeting, zone = session.get(Meeting, ticket.id), ZoneInfo(settings.time_zone)
+    slots = [datetime.fromisoformat(slot) for slot in meeting.slots] if meeting else []
+    chosen = meeting.chosen if meeting else None
+    return {
+        "meeting": meeting,
+        "meeting_slots": [told(slot, meeting.minutes, zone) for slot in slots] if meeting else [],
+        "meeting_told": told(chosen, meeting.minutes, zone) if meeting and chosen else "",
+        "time_zone": settings.time_zone,
     }
 
 

@@ -80,8 +80,10 @@ def as_bytes(message: OutboundMessage) -> bytes:
     mail.set_content(plain, cte=_encoding(plain), params={"format": "flowed"})
     mail.add_alternative(page, subtype="html", cte=_encoding(page))
     for file in message.attachments:
-        main, _, sub = file.content_type.partition("/")
-        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename)
+        kind, _, rest = file.content_type.partition(";")
+        main, _, sub = kind.strip().partition("/")
+        parameters = dict(pair.strip().split("=", 1) for pair in rest.split(";") if "=" in pair)
+        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename, params=parameters)
     return mail.as_bytes()
 
 

@@ -10,6 +10,21 @@ from sqlmodel import JSON, Field, SQLModel
 from agent.store.tables import UtcDateTime, now
 
 
+class Meeting(SQLModel, table=True):
+    """A talk with the requester: proposed, then set."""
+
+    ticket_id: int = Field(primary_key=True, foreign_key="ticket.id")
+    uid: str
+    """Of the event, the same over all its changes."""
+    slots: list[str] = Field(default_factory=list, sa_type=JSON)
+    """Proposed beginnings, ISO 8601 in UTC, the earliest first."""
+    minutes: int = 30
+    place: str = ""
+    chosen: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    sequence: int = 0
+    """Goes up with every change of an invitation that was sent (RFC 5546, 2.1.4)."""
+
+
 class Evaluation(SQLModel, table=True):
     """What one person thinks of a request for a workshop or embedded support."""
 

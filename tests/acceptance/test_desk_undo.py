@@ -111,3 +111,24 @@ def test_a_workshop_is_evaluated_by_two_decided_handed_over_and_planned(
     grace.goto(f"{desk.url}/tickets/{number}")
     expect(grace.locator(".letter .mail")).to_contain_text("has been selected")
     assert not complaints
+
+
+def test_a_time_to_talk_is_proposed_and_set(
+    desk: RunningDesk, signed_in: Callable[..., Page], complaints: list[str]
+) -> None:
+    number = desk.ask("How would you plan our project on LUMI?", Subject="Advice")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.keyboard.press("p")
+    page.get_by_label("Type").select_option("T2")
+    page.get_by_role("button", name="Correct").click()
+    page.locator("#meeting summary").click()
+    page.get_by_label("Time 1").fill("2030-01-15T10:00")
+    page.get_by_label("Where").fill("https://meet.example.org/x")
+    page.get_by_role("button", name="Propose these times").click()
+    expect(page.locator(".letter .mail")).to_contain_text("Tuesday, 15 January 2030, 10:00-10:30 CET (09:00-09:30 UTC)")
+    page.locator("#meeting summary").click()
+    page.get_by_role("button", name="Tuesday, 15 January 2030").click()
+    expect(page.locator(".letter .envelope")).to_contain_text("invitation.ics")
+    expect(page.locator("#meeting summary")).to_contain_text("Tuesday, 15 January 2030")
+    assert not complaints
