@@ -6,10 +6,11 @@
   const board = document.getElementById("board");
   const layouts = JSON.parse(document.getElementById("layouts").textContent);
   const chosen = {}; // dimension -> Set of codes; a dimension without choice is absent
+  const drawn = {}; // picture -> what is drawn
   const views = {}; // picture -> Vega view
   const stale = new Set(Object.keys(layouts));
   const seen = new Set();
-  let table, names, kept = [], picked = "", drawn = { rows: [] };
+  let table, names, kept = [], picked = "", lines;
 
   const part = (id) => { const inline = document.getElementById(id); return inline ? JSON.parse(inline.textContent) : fetched(board.dataset[id]); };
   const fetched = async (address) => { const answer = await fetch(address); if (!answer.ok) throw new Error(`${address}: ${answer.status}`); return answer.json(); };
@@ -182,28 +183,34 @@
   const FAMILY = LINE.filter((name) => !["parallelism", "gpus", "nodes"].includes(name)).concat("concurrency");
   function alongGpus(rows) {
     const all = scaled(rows.filter(has("gpus", "tokens_per_s")));
-    const few = largest(all.rows, table.family), name = labels(few.rows, FAMILY);
-    return { rows: few.rows.map((row) => point(row, name(row), { efficiency: all.efficiency(row) })), all: few.all };
+    return byFamily(largest(all.rows, table.family), all.efficiency);
   }
 
-  function alongLine(rows, needed) {
-    const few = largest(rows.filter(has(...needed)), table.line), name = labels(few.rows, LINE);
-    return { rows: few.rows.map((row) => point(row, name(row))), all: few.all };
+  function byFamily(few, efficiency = () => null) {
+    const name = labels(few.rows, FAMILY);
+    return { rows: few.rows.map((row) => point(row, name(row), { efficiency: efficiency(row) })), all: few.all };
+  }
+
+  /** The series that all pictures along a line show, under one name and mostly in one colour. */
+  function chooseLines() {
+    const few = largest(kept.filter(has("tokens_per_s")), table.line);
+    lines = { ...few, name: labels(few.rows, LINE) };
+  }
+
+  function alongLine(...needed) {
+    return { rows: lines.rows.filter(has(...needed)).map((row) => point(row, lines.name(row))), all: lines.all };
   }
 
   const ofKind = (kind) => kept.filter((row) => table.dimensions.kind.values[table.dimensions.kind.codes[row]] === kind);
   const DATA = {
-    throughput: () => alongLine(kept, ["concurrency", "tokens_per_s"]),
-    latency: () => {
-      const rows = kept.filter(has("tokens_per_s", "ttft_ms"));
-      return { ...alongLine(rows, []), front: frontOf(rows).map((row) => point(row, "")) };
-    },
+    throughput: () => alongLine("concurrency"),
+    latency: () => ({ ...alongLine("ttft_ms"), front: frontOf(kept.filter(has("tokens_per_s", "ttft_ms"))).map((row) => point(row, "")) }),
     heatmap: () => ({ rows: cells(kept.filter(has("gpus", "concurrency", "tokens_per_s"))) }),
     scaling: () => alongGpus(ofKind("inference")),
     "training-scaling": () => alongGpus(ofKind("training")),
     efficiency: () => alongGpus(kept),
-    "training-time": () => alongLine(kept, ["gpus", "train_s"]),
-    energy: () => alongLine(kept, ["tokens_per_s", "kwh_per_mtok"]),
+    "training-time": () => byFamily(largest(kept.filter(has("gpus", "train_s")), table.family)),
+    energy: () => alongLine("kwh_per_mtok"),
   };
 
   // ---- pictures
@@ -294,7 +301,7 @@
 
   function showRows() {
     const top = kept.slice(0, MOST_ROWS).filter(has("tokens_per_s"));
-    const body = made("tbody"), lines = top.map((row) => {
+    const body = made("tbody"), cells = top.map((row) => {
       const line = made("tr");
       const cell = (content, more) => { const made_ = made("td", typeof content === "string" ? content : undefined, more); if (typeof content !== "string") made_.append(content); line.append(made_); return made_; };
       cell(described(row)); cell(number(figure("tokens_per_s", row))); cell(`${number(figure("low", row))} to ${number(figure("high", row))}`);
@@ -306,7 +313,7 @@
     for (const text of ["Configuration", "tok/s", "interval", "repeats", "TTFT, ms", "GPU-hours per million tokens", "checks", "reasons, run"]) head.append(made("th", text, { scope: "col" }));
     const heading = made("thead"); heading.append(head);
     document.getElementById("rows").replaceChildren(heading, body);
-    details().then(({ runs, reasons }) => { for (const [row, cell] of lines) cell.replaceChildren(...reasons[row].slice(0, 3).map((text) => made("div", text)), made("code", runs[row][0])); });
+    details().then(({ runs, reasons }) => { for (const [row, cell] of cells) cell.replaceChildren(...reasons[row].slice(0, 3).map((text) => made("div", text)), made("code", runs[row][0])); });
   }
 
   function save(content, name, type) {
@@ -348,6 +355,7 @@
     const out = table.left_out, why = Object.entries(out.rules).map(([rule, count]) => `${rule}: ${count}`).join(", ");
     document.getElementById("counts").textContent = `${kept.length.toLocaleString("en")} of ${table.rows.toLocaleString("en")} configurations from ${table.results.toLocaleString("en")} results; ${out.rows.toLocaleString("en")} failed or invalid results are in no picture${why ? ` (${why})` : ""}`;
     document.getElementById("empty").hidden = kept.length > 0;
+    chooseLines();
     for (const name in layouts) stale.add(name);
     await Promise.all([...seen].map(draw));
     showRows();

@@ -94,7 +94,7 @@ def opened(file: Path, browser: Browser, complaints: list[str]) -> Iterator[Open
 
 def _ready(page: Page) -> None:
     page.wait_for_selector("#board[data-ready]")
-    page.wait_for_function("Object.keys(document.getElementById('board').drawn).length > 8")
+    page.wait_for_function("Object.keys(document.getElementById('board').drawn).length === 8")
 
 
 def drawn(page: Page, name: str, part: str = "rows") -> list[dict[str, Any]]:
@@ -158,6 +158,12 @@ def test_front_heat_map_and_efficiency_are_those_that_files_are_drawn_from(opene
     scaled = [(s.gpus, s.efficiency) for series in scaling(found) for s in series]
     shown = [(r["gpus"], r["efficiency"]) for r in drawn(page, "efficiency")]
     assert sorted(e for _, e in shown) == pytest.approx(sorted(e for _, e in scaled), rel=1e-4)
+
+
+def test_pictures_along_a_line_show_the_same_series(opened: Opened) -> None:
+    page = opened(CHOICE)
+    named = [{row["series"] for row in drawn(page, name)} for name in ("throughput", "latency", "energy")]
+    assert named[0] == named[1] == named[2] and len(named[0]) == 8
 
 
 def test_suspect_rows_are_marked_and_their_reasons_shown(opened: Opened) -> None:
