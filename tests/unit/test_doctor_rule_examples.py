@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,8 @@ from triage.doctor.facts import facts
 from triage.doctor.pieces import pieces_of_script_file
 
 TABLE = facts("script_rules")
-SURROUNDINGS = yaml.safe_load(
-    (Path(__file__).parents[1] / "evals/doctor/rule_examples.yaml").read_text(encoding="utf-8")
-)
+EVALS = Path(__file__).parents[1] / "evals"
+SURROUNDINGS = yaml.safe_load((EVALS / "doctor/rule_examples.yaml").read_text(encoding="utf-8"))
 
 
 def check(text: str, system: str) -> Checked:
@@ -62,6 +62,20 @@ def test_autofix_class_is_kept(rule: dict[str, Any]) -> None:
         assert checked.corrected is not None
         again = check(checked.corrected, around.get("system", ""))
         assert rule["id"] not in {item.id for item in again.findings}
+
+
+CLAUSES = [
+    part.split("\n", 1)
+    for part in re.split(r"^=== ", (EVALS / "doctor/clauses.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "script"), [pytest.param(*part, id=f"{part[0]}-{at}") for at, part in enumerate(CLAUSES)]
+)
+def test_clause_of_a_rule(rule: str, script: str) -> None:
+    """The parts of the `detect` texts that the rules' own examples do not show."""
+    assert rule in {finding.id for finding in check(script.replace("␗", "\ufeff"), "").findings}
 
 
 def test_counts_are_right() -> None:

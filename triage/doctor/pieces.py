@@ -13,6 +13,7 @@ MAX_PIECE_CHARS = 4_000_000
 
 DIRECTIVE = re.compile(r"^\s{0,8}#{1,2} {0,2}(?:SBATCH|sbatch|PBS|BSUB|OAR|MSUB|COBALT)\b|^#\$ -[a-zA-Z]")
 SHEBANG = re.compile(r"^\s{0,12}\W{0,3}(?:#!|!#|#(?=/)|#!(?=\w)) ?/?[\w./]*(?:sh|python\d?|env|bin/\w{2,6})\b")
+BARE_INTERPRETER = re.compile(r"^/(?:usr/)?bin/(?:env\s{1,4})?\w{0,3}sh\s*$")
 _QUOTE = re.compile(r"^(?:> ?)+")
 _FENCE = re.compile(r"^(?:> ?)*\s{0,3}(?:```|~~~)")
 _SIGNATURE = re.compile(r"^-- ?$")
@@ -91,7 +92,8 @@ def _pieces_of_mail(text: str, *, name: str = "text", script_name: bool = False)
     if not (script_name or looks_like_script(lines)):
         yield _piece("log", name, lines, 1)
         return
-    blocks = list(_script_blocks(lines))
+    own_file = script_name and bool(SHEBANG.match(lines[0]) or BARE_INTERPRETER.match(lines[0]))
+    blocks = list(_script_blocks(lines, own_file=own_file))
     if not blocks and script_name:
         blocks = [(0, len(lines))]
     taken: set[int] = set()
@@ -104,15 +106,15 @@ def _pieces_of_mail(text: str, *, name: str = "text", script_name: bool = False)
         yield _piece("log", name, rest, 1, whole=False)
 
 
-def _script_blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Half-open ranges of lines that are scripts."""
+def _script_blocks(lines: Sequence[str], *, own_file: bool = False) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of lines that are scripts; `own_file`: it begins as a script, and only a farewell ends it."""
     at = 0
     while at < len(lines):
         bare = _QUOTE.sub("", lines[at])
         if not (SHEBANG.match(bare) or DIRECTIVE.match(bare)):
             at += 1
             continue
-        start, end = _start_of_script(lines, at), _end_of_script(lines, at)
+        start, end = _start_of_script(lines, at), _end_of_script(lines, at, own_file=own_file)
         yield start, end
         at = end
 
@@ -122,13 +124,13 @@ def _start_of_script(lines: Sequence[str], at: int) -> int:
     start = at
     while start and not SHEBANG.match(_QUOTE.sub("", lines[at])):
         above = _QUOTE.sub("", lines[start - 1])
-        if not above.startswith("#") or _FENCE.match(lines[start - 1]):
+        if not (above.startswith("#") or BARE_INTERPRETER.match(above)) or _FENCE.match(lines[start - 1]):
             break
         start -= 1
     return start
 
 
-def _end_of_script(lines: Sequence[str], start: int) -> int:
+def _end_of_script(lines: Sequence[str], start: int, *, own_file: bool = False) -> int:
     fenced = any(_FENCE.match(line) for line in lines[max(0, start - 3) : start])
     end, here_word, prose = start, "", 0
     for at in range(start, len(lines)):
@@ -141,7 +143,7 @@ def _end_of_script(lines: Sequence[str], start: int) -> int:
             return at
         here = re.search(r"<<-?\s*[\"']?(\w+)", bare)
         here_word = here.group(1) if here and "<<<" not in bare else ""
-        if not fenced and _is_prose(bare, lines, at):
+        if not fenced and (_GREETING.match(bare.strip()) if own_file else _is_prose(bare, lines, at)):
             prose += 1
             if prose == 1 and not _goes_on(lines, at):
                 return end

@@ -233,8 +233,11 @@ def _submit_directory(line: str) -> str:
     return line
 
 
+_PLAIN_SH = re.compile(r"^#!\s*(?:/usr)?/bin/(?:env\s+)?(?:da)?sh\b")
+
+
 def sh_bashism(job: Job) -> Iterator[Found]:
-    if not job.lines or not re.match(r"^#!\s*(?:/usr)?/bin/sh\b", job.lines[0]):
+    if not job.lines or not _PLAIN_SH.match(job.lines[0]):
         return
     bashism = re.compile(
         r"\[\[|^\s*source\s|<\(|<<<|^\s*function\s|^\s*let\s|\$RANDOM|\$\{\w+:\d|\$\{\w+\[|pipefail|"
@@ -247,9 +250,9 @@ def sh_bashism(job: Job) -> Iterator[Found]:
         yield Found(
             rule="form-sh-bashism",
             line=1,
-            what=f"#!/bin/sh, but `{match.group().strip()}` is bash",
+            what=f"{job.lines[0].strip()}, but `{match.group().strip()}` is bash",
             fix="first line #!/bin/bash",
-            edits=(Edit(1, 1, (re.sub(r"(?:/usr)?/bin/sh\b", "/bin/bash", job.lines[0]),)),),
+            edits=(Edit(1, 1, (_PLAIN_SH.sub("#!/bin/bash", job.lines[0]),)),),
         )
 
 

@@ -9,7 +9,7 @@ from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found
 from triage.doctor.rules.launching import line_with
-from triage.doctor.rules.signs import large_area
+from triage.doctor.rules.signs import is_training, large_area
 
 _LOCAL = re.compile(
     r"(?:\$TMPDIR|\$\{TMPDIR[^}]*\}|/tmp|/dev/shm|\$LOCAL_SCRATCH|\$\{LOCAL_SCRATCH\}|\$SNIC_TMP|\$\{SNIC_TMP\}|\$JOBSCRATCH|\$\{JOBSCRATCH\})(?=[/\s\"']|$)"
@@ -49,6 +49,8 @@ def data_lost(job: Job) -> Iterator[Found]:
         moved = _working_directory(job, launch)
         if moved and match and not target.strip('"').startswith(("/", "$", "~")):
             target = f"{moved}/{target}"
+        elif moved and not match and is_training(job):
+            target = moved
         variable = re.match(r"^\"?\$\{?(\w+)", target)
         value = job.variables.get(variable.group(1), target) if variable else target
         if not value or not (_LOCAL.search(value) or _LOCAL.search(target)):

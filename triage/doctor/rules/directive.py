@@ -59,6 +59,10 @@ def unknown_option(job: Job) -> Iterator[Found]:
     for option in _all_options(job):
         if option.name == "exclusive" and option.value and option.value not in ("user", "mcs", "topo"):
             yield _unknown(job, option, f"`--exclusive={option.value}`: Slurm knows no such value", "--exclusive")
+        if option.name == "requeue" and option.value:
+            yield _unknown(
+                job, option, f"`--requeue={option.value}`: most versions of Slurm take no value here", "--requeue"
+            )
         if option.trouble == "takes-no-value":
             yield _unknown(job, option, f"`--{option.name}` takes no value", f"--{option.name}")
         if option.trouble not in ("unknown", "ambiguous", "underscore"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from triage.doctor.job import Job
 from triage.doctor.launch import is_probe
@@ -120,7 +121,7 @@ def _srun_words(job: Job, command: Command) -> Iterator[Found]:
         if match is None:
             continue
         if word.literal:
-            if " " not in word.text and not any(other.text == "-c" for other in command.words):
+            if " " not in word.text and not _in_bash_c(command):
                 yield _found(word.line, match.group(1), f"{word.raw} in single quotes is never expanded", ())
             continue
         before = word.raw.split("$")[0].split()
@@ -129,6 +130,11 @@ def _srun_words(job: Job, command: Command) -> Iterator[Found]:
         line = word.line + word.raw[: match.start()].count("\n")
         what = f"${match.group(1)} is expanded before srun starts, so every task gets the same value"
         yield _found(line, match.group(1), what, _in_the_step(job, command, word))
+
+
+def _in_bash_c(command: Command) -> bool:
+    words = [word.text.rsplit("/", 1)[-1] for word in command.words]
+    return any(one in ("bash", "sh") and re.match(r"-\w*c$", other) for one, other in pairwise(words))
 
 
 def _in_the_step(job: Job, command: Command, word: Word) -> tuple[Edit, ...]:

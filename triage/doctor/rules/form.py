@@ -106,7 +106,7 @@ def _first_line(mended: Mended, piece: Piece, *, mailed: bool) -> None:
         )
     problem, right = _interpreter(lines[0])
     if (problem and lines[0].startswith("#SBATCH")) or (
-        problem and not lines[0].startswith("#") and not lines[0].startswith("!")
+        problem and right == "insert" and not lines[0].startswith(("#", "!"))
     ):
         if piece.whole and not mailed:
             mended.found.append(
@@ -135,7 +135,7 @@ def _first_line(mended: Mended, piece: Piece, *, mailed: bool) -> None:
 def _interpreter(line: str) -> tuple[str, str]:  # noqa: PLR0911 (one return for each fault)
     """What is wrong with an interpreter line and how it should read; both empty when it is right."""
     if not line.startswith("#!"):
-        almost = re.match(r"^(?:!#|#\s*!?|!)\s*(/?(?:usr/)?bin/\S+.*)$", line)
+        almost = re.match(r"^(?:!#|#\s*!?|!)?\s*(/?(?:usr/)?bin/(?:env\s|\w*sh\b).*)$", line)
         if almost:
             return (
                 f"`{line.strip()}` is no interpreter line",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from triage.doctor.job import Job
@@ -269,6 +269,7 @@ def background_no_wait(job: Job) -> Iterator[Found]:
     ]
     background = [launch for launch in work if launch.outer.around.background]
     if not background:
+        yield from _detached(job, waits)
         return
     last = max(background, key=lambda launch: launch.outer.end_line)
     after = [
@@ -298,6 +299,21 @@ def background_no_wait(job: Job) -> Iterator[Found]:
         fix="add `wait` after it",
         edits=(Edit(after_line + 1, after_line, ("wait",)),),
     )
+
+
+_DETACHED = re.compile(r"^\s*(?:tmux\s+new(?:-session)?\b.*\s-\w*d|screen\s+-\w*d\w*m|setsid\s+-f\b)")
+
+
+def _detached(job: Job, waits: Sequence[int]) -> Iterator[Found]:
+    """The program is handed to tmux or screen, and nothing of the script runs after it."""
+    for command in job.outer_commands:
+        if command.name not in ("tmux", "screen", "setsid") or not _DETACHED.match(command.text) or job.main_launches:
+            continue
+        if any(line > command.line for line in waits):
+            continue
+        what = f"{command.name} puts the work into the background and the script ends; the job ends with it"
+        fix = "start the program in the foreground; a job needs no terminal"
+        yield Found(rule="launch-background-no-wait", line=command.line, what=what, fix=fix)
 
 
 def binding(job: Job) -> Iterator[Found]:

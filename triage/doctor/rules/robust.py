@@ -100,21 +100,7 @@ def fail_fast(job: Job) -> Iterator[Found]:
     if strict_u:
         yield from _unset_trap(job, strict_u)
     if strict_e:
-        for command in job.outer_commands:
-            if (command.line > strict_e and re.match(r"\(\(\s*\w+\+\+", command.text)) or (
-                command.name == "grep"
-                and command.line > strict_e
-                and not command.around.condition
-                and not command.around.pipe
-                and not command.around.substitution
-                and not command.around.piped_from
-            ):
-                yield Found(
-                    rule="rob-fail-fast",
-                    line=command.line,
-                    what=f"`{command.text[:40]}` may return non-zero normally and set -e then ends the job",
-                    fix="add || true",
-                )
+        yield from _ended_by_set_e(job, strict_e)
     elif not strict_u and len(job.main_launches) >= 1:
         risky = [
             command
@@ -130,6 +116,33 @@ def fail_fast(job: Job) -> Iterator[Found]:
                 line=risky[0].line,
                 what=f"if `{risky[0].name}` fails the script goes on and burns GPU time",
                 fix=f"{risky[0].text[:60]} || exit 1",
+            )
+
+
+def _ended_by_set_e(job: Job, strict_e: int) -> Iterator[Found]:
+    for command in job.outer_commands:
+        if (command.line > strict_e and re.match(r"\(\(\s*\w+\+\+", command.text)) or (
+            command.name == "grep"
+            and command.line > strict_e
+            and not command.around.condition
+            and not command.around.pipe
+            and not command.around.substitution
+            and not command.around.piped_from
+        ):
+            yield Found(
+                rule="rob-fail-fast",
+                line=command.line,
+                what=f"`{command.text[:40]}` may return non-zero normally and set -e then ends the job",
+                fix="add || true",
+            )
+    for number, line in enumerate(job.lines, start=1):
+        if number > strict_e and re.match(r"\s*\(\(\s*\w+\+\+\s*\)\)\s*$", line):
+            yield Found(
+                rule="rob-fail-fast",
+                line=number,
+                what=f"`{line.strip()}` returns 1 when the value was 0, and set -e then ends the job",
+                fix=f"{line.strip()} || true",
+                edits=(Edit(number, number, (f"{line.rstrip()} || true",)),),
             )
 
 
