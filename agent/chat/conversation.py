@@ -144,7 +144,9 @@ def _kinds_in(content: bytes) -> tuple[str, ...]:
 def _keep_files(session: Session, row: ChatMessage, files: Sequence[tuple[str, bytes]]) -> None:
     store.forget_files(session, row)
     for position, (name, content) in enumerate(files):
-        session.add(ChatFile(chat_message_id=row.id or 0, position=position, filename=name, content=content))
+        masked = mask_secrets(content.decode("utf-8", "replace"))
+        kept = masked.text.encode() if masked.kinds else content
+        session.add(ChatFile(chat_message_id=row.id or 0, position=position, filename=name, content=kept))
 
 
 def _warn(chat: Chat, heard: Heard, message: ChatMessage) -> None:

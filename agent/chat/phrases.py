@@ -16,9 +16,7 @@ class Phrases:
     help: str
     never: str
     opened: str
-    joined: str
     resolved: str
-    by_mail: str
     leaked: str
     trouble: str
     script: str
@@ -45,9 +43,7 @@ PHRASES = {
         help="I answer questions about AI on EuroHPC systems: ask me one, or paste a job script or a log.",
         never="I do not answer in this channel. Write to me directly and I will.",
         opened="Ticket {number} is open. A support engineer answers here; what you add in this thread joins it.",
-        joined="Added to ticket {number}.",
         resolved="Ticket {number} is resolved. Write here if something is still open.",
-        by_mail="Ticket {number} has been answered by mail.",
         leaked="Your message holds what looks like a secret ({kinds}). It is not kept here, but others may have seen "
         "it: delete the message, then revoke or change the secret where it was issued.",
         trouble="Something went wrong on our side, so there is no answer. A support engineer can help.",
@@ -74,9 +70,7 @@ PHRASES = {
         help="Je réponds sur l'IA sur les systèmes EuroHPC : posez une question, ou collez un script ou un log.",
         never="Je ne réponds pas dans ce canal. Écrivez-moi directement.",
         opened="Le ticket {number} est ouvert. Une personne du support répond ici ; vos ajouts ici le rejoignent.",
-        joined="Ajouté au ticket {number}.",
         resolved="Le ticket {number} est résolu. Écrivez ici s'il reste quelque chose.",
-        by_mail="Le ticket {number} a reçu une réponse par courriel.",
         leaked="Votre message contient ce qui ressemble à un secret ({kinds}). Il n'est pas gardé ici, mais d'autres "
         "ont pu le voir : supprimez le message, puis révoquez ou changez le secret là où il a été émis.",
         trouble="Un problème de notre côté : il n'y a pas de réponse. Une personne du support peut aider.",
@@ -104,9 +98,7 @@ PHRASES = {
         "Log ein.",
         never="In diesem Kanal antworte ich nicht. Schreiben Sie mir direkt.",
         opened="Ticket {number} ist offen. Eine Person aus dem Support antwortet hier; was Sie ergänzen, gehört dazu.",
-        joined="Zu Ticket {number} ergänzt.",
         resolved="Ticket {number} ist gelöst. Schreiben Sie hier, falls etwas offen ist.",
-        by_mail="Ticket {number} wurde per Mail beantwortet.",
         leaked="Ihre Nachricht enthält etwas, das wie ein Geheimnis aussieht ({kinds}). Hier wird es nicht aufbewahrt, "
         "doch andere können es gesehen haben: Löschen Sie die Nachricht und widerrufen oder ändern Sie es dort, wo es "
         "ausgestellt wurde.",
@@ -134,9 +126,7 @@ PHRASES = {
         help="Rispondo a domande sull'IA sui sistemi EuroHPC: ne faccia una, o incolli uno script o un log.",
         never="In questo canale non rispondo. Mi scriva direttamente.",
         opened="Il ticket {number} è aperto. Una persona del supporto risponde qui; ciò che aggiunge qui ne fa parte.",
-        joined="Aggiunto al ticket {number}.",
         resolved="Il ticket {number} è risolto. Scriva qui se resta qualcosa.",
-        by_mail="Al ticket {number} si è risposto per e-mail.",
         leaked="Il suo messaggio contiene ciò che sembra un segreto ({kinds}). Qui non viene conservato, ma altri "
         "possono averlo visto: cancelli il messaggio, poi revochi o cambi il segreto dove è stato emesso.",
         trouble="Qualcosa è andato storto da noi e non c'è risposta. Una persona del supporto può aiutare.",
@@ -162,9 +152,7 @@ PHRASES = {
         help="Respondo preguntas sobre IA en los sistemas EuroHPC: haga una, o pegue un script o un registro.",
         never="En este canal no respondo. Escríbame directamente.",
         opened="El ticket {number} está abierto. Una persona del soporte responde aquí; lo que añada aquí se une a él.",
-        joined="Añadido al ticket {number}.",
         resolved="El ticket {number} está resuelto. Escriba aquí si queda algo.",
-        by_mail="El ticket {number} se ha respondido por correo.",
         leaked="Su mensaje contiene lo que parece un secreto ({kinds}). Aquí no se guarda, pero otros pueden haberlo "
         "visto: borre el mensaje y revoque o cambie el secreto donde se emitió.",
         trouble="Algo falló de nuestro lado y no hay respuesta. Una persona del soporte puede ayudar.",

@@ -23,6 +23,7 @@ from agent.store import chat as store
 from agent.store import tickets
 from agent.store.chat_tables import ChatEvent, EventState
 from agent.store.database import Database
+from ingest.masking import mask_secrets
 from triage.policy import load_policy
 
 log = structlog.get_logger()
@@ -116,7 +117,8 @@ class Chats:
         """The event is kept as failed, and whoever waits for an answer is told."""
         with self._database.write() as session:
             event = tickets.by_id(session, ChatEvent, event_id)
-            store.settle_event(session, event_id, EventState.FAILED)
+            kept = mask_secrets(event.body.decode()).text.encode()
+            store.settle_event(session, event_id, EventState.FAILED, body=kept)
         chat = self._services[event.channel].chat
         heard = chat.channel.heard(event.kind, json.loads(event.body))
         if heard is not None:

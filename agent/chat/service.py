@@ -17,6 +17,7 @@ from agent.store import chat as store
 from agent.store import tickets
 from agent.store.chat_tables import ChatEvent, EventState
 from agent.store.database import Database
+from ingest.masking import mask_secrets
 from triage.policy import Row
 
 log = structlog.get_logger()
@@ -49,14 +50,18 @@ Handle = Callable[[Chat, str, Mapping[str, Any]], bool]
 
 
 def handle_event(chat: Chat, handle: Handle, event_id: int) -> list[int]:
-    """Work on a stored event once; what was not meant for us is forgotten. Returns the messages to draft for."""
+    """Work on a stored event once. Returns the messages to draft for.
+
+    Then secrets are taken out of it, and what was not meant for us is emptied.
+    """
     with chat.database.read() as session:
         event = tickets.by_id(session, ChatEvent, event_id)
     wanted: list[int] = []
     if event.state != EventState.RECEIVED:
         return wanted
     meant = handle(replace(chat, draft=wanted.append), event.kind, json.loads(event.body))
+    kept = mask_secrets(event.body.decode()).text.encode() if meant else b"{}"
     with chat.database.write() as session:
-        store.settle_event(session, event_id, EventState.HANDLED, forget=not meant)
+        store.settle_event(session, event_id, EventState.HANDLED, body=kept)
     log.info("chat_event_handled", channel=event.channel, kind=event.kind, event_id=event_id, meant=meant)
     return wanted

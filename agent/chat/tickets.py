@@ -20,6 +20,7 @@ from agent.store import chat as store
 from agent.store import inbound, tickets
 from agent.store.chat_tables import ChatFile, ChatMessage, ChatThread
 from agent.store.tables import StoredMail, Ticket, TicketStatus, now
+from ingest.masking import mask_secrets
 
 MAX_SUBJECT_CHARS = 120
 MAX_SAID_CHARS = 4000
@@ -153,7 +154,8 @@ def _history(chat: Chat, spot: Spot) -> Sequence[Said]:
 def _opening(chat: Chat, thread: ChatThread, wish: Wish, said: Sequence[Said], files: Sequence[ChatFile]) -> bytes:
     """The request, and under it what was said before in the thread."""
     lines = [f"{'MINERVA' if m.ours else m.name}: {m.text[:MAX_SAID_CHARS]}" for m in said if m.text.strip()]
-    text = wish.text.strip() or next((m.text for m in said if not m.ours), "")
+    lines = [mask_secrets(line).text for line in lines]
+    text = mask_secrets(wish.text.strip() or next((m.text for m in said if not m.ours), "")).text
     parts = [text, f"Institution: {wish.institution}" if wish.institution else ""]
     parts += ["The conversation so far:\n\n" + "\n\n".join(lines)] if lines else []
     body = "\n\n".join(part for part in parts if part)

@@ -53,8 +53,9 @@ def waiting_events(session: Session, channels: Sequence[str]) -> list[Unhandled]
     return [Unhandled(id=key, at=at) for key, at in session.exec(query.order_by(col(ChatEvent.id))) if key is not None]
 
 
-def settle_event(session: Session, event_id: int, state: EventState, *, forget: bool = False) -> None:
-    values: dict[str, Any] = {"state": state} | ({"body": b"{}"} if forget else {})
+def settle_event(session: Session, event_id: int, state: EventState, *, body: bytes) -> None:
+    """`body` is what is kept of the event."""
+    values = {"state": state, "body": body}
     session.execute(update(ChatEvent).where(col(ChatEvent.id) == event_id).values(values))
 
 

@@ -10,7 +10,7 @@ from slack_stand_in.workspace import BOT_USER
 from sqlmodel import select
 
 from agent.store import chat as store
-from agent.store.chat_tables import ChatEvent, ChatFeedback, ChatMessage, ChatThread
+from agent.store.chat_tables import ChatEvent, ChatFeedback, ChatFile, ChatMessage, ChatThread
 
 ACCOUNT = "How do I get an account on LUMI?"
 
@@ -170,8 +170,13 @@ def test_a_secret_is_pointed_out_in_private_and_kept_nowhere(running: Running) -
     assert [message["user"] for message in told] == ["U1ADA"]
     assert "GitHub token" in told[0]["text"]
     assert token not in str(told)
+    running.ask("U1ADA", "C1HELP", f"{ME} {ACCOUNT} See the log", files={"a.log": f"token {token}".encode()})
+    wait_for(lambda: "GitHub token" in running.slack.ephemerals[-1]["text"])
+    running.settle()
     with running.database.read() as session:
         assert not [m for m in session.exec(select(ChatMessage)) if token in m.text]
+        assert not [f for f in session.exec(select(ChatFile)) if token.encode() in f.content]
+        assert not [e for e in session.exec(select(ChatEvent)) if token.encode() in e.body]
     assert not [m for m in running.slack.messages["C1HELP"] if token in str(m) and m["user"] == "U0MINERVA"]
 
 
