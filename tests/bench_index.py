@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from conftest import HashingEncoder
+from hashing_encoder import HashingEncoder
 from numpy.typing import NDArray
 from packaging.requirements import Requirement
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import uvicorn
-from conftest import HashingEncoder
+from hashing_encoder import HashingEncoder
 
 from agent.desk.app import desk_app
 from agent.draft import Compose

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
-from conftest import HashingEncoder
 from desk_fixture import ARTICLES, running_desk
+from hashing_encoder import HashingEncoder
 
 from agent.reuse import rows_for, sync_with_answers
 from agent.store import reusable, tickets

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HashingEncoder
+from hashing_encoder import HashingEncoder
 from test_kb_index import CountingEncoder
 
 from knowledge_base.bulk import SCRIPT, Bulk, embed_shard, read_plan

@@ -183,7 +183,7 @@ PROCESS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from conftest import HashingEncoder
+from hashing_encoder import HashingEncoder
 from knowledge_base.errors import SyncRunningError
 from knowledge_base.index import build_index, open_index
 from knowledge_base.sources.config import FolderSource

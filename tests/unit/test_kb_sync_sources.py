@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import HashingEncoder
+from hashing_encoder import HashingEncoder
 from test_kb_index import CountingEncoder
 from test_kb_sources import Site, commit, git, repository, site, source_of
 
