@@ -27,7 +27,7 @@ from agent.rendering import answer_body
 from agent.rows import ANSWERED as ROWS_ANSWER
 from agent.rows import answered_from_rows, evidence_of_row, gives_speed, is_benchmark
 from agent.settings import Settings
-from agent.store import drafts, inbound, placings, tickets
+from agent.store import drafts, fulltext, inbound, placings, tickets
 from agent.store.chat import is_chat, recipients_of
 from agent.store.database import Database
 from agent.store.inbound import API, CHAT
@@ -138,7 +138,10 @@ def draft_answer(database: Database, ports: Ports, message_id: int, *, attempt: 
         if wanted is None:
             return
         ticket, message = wanted
-        masked = {*message.masked, *(kind for _, text in texts for kind in mask_secrets(text).kinds)}
+        files = [mask_secrets(text) for _, text in texts]
+        masked = {*message.masked, *(kind for file in files for kind in file.kinds)}
+        if attempt == 1:
+            fulltext.add_attached(session, ticket, [file.text for file in files])
         _show(session, ticket, message, answered, instruction=instruction, masked=masked)
     if answered.triage.route == "benchmark" and ports.wish(ticket.number, message.subject, ticket.requester_address):
         with database.write() as session:

@@ -21,15 +21,23 @@ MAX_MESSAGES = 2000
 _words = table(TABLE, column("words"), column("ticket_id"))
 
 
-def add_message(session: Session, ticket: Ticket, message: Message, attached: Iterable[str] = ()) -> None:
-    """Have the message found by its text and people, and by the texts of what is attached to it."""
-    texts = [_words_of(ticket, message), *attached]
-    rows = [{"words": text[:MAX_CHARS], "ticket_id": ticket.id} for text in texts]
-    session.execute(insert(_words), rows)
+def add_message(session: Session, ticket: Ticket, message: Message) -> None:
+    """Have the message found by its text and people."""
+    _add(session, ticket, [_words_of(ticket, message)])
+
+
+def add_attached(session: Session, ticket: Ticket, texts: Iterable[str]) -> None:
+    """Have the ticket found by the texts of files, which are masked already."""
+    _add(session, ticket, list(texts))
+
+
+def _add(session: Session, ticket: Ticket, texts: list[str]) -> None:
+    if texts:
+        session.execute(insert(_words), [{"words": text[:MAX_CHARS], "ticket_id": ticket.id} for text in texts])
 
 
 def remove_message(session: Session, ticket: Ticket, message: Message) -> None:
-    """The opposite of `add_message` for a message without attached texts."""
+    """The opposite of `add_message`; texts of attachments stay."""
     mine = literal_column(TABLE).op("MATCH")(_prefix(ticket.number))
     session.execute(delete(_words).where(mine, _words.c.words == _words_of(ticket, message)[:MAX_CHARS]))
 

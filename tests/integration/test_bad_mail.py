@@ -17,10 +17,11 @@ from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
 from agent.pipeline import Ports
 from agent.settings import Settings
-from agent.store import inbound, tickets
+from agent.store import inbound, tickets, views
 from agent.store.database import Database
 from agent.store.tables import Draft as DraftRow
 from agent.store.tables import MailState, Message, Outbound, StoredMail, Ticket, TicketStatus
+from agent.store.views import View, Wanted
 from agent.workflows import Workflows
 from ingest.mail import parse_mail
 from knowledge_base.passage import SearchResult
@@ -237,3 +238,16 @@ def test_a_reply_joins_and_gets_a_draft_of_its_own(service: Service) -> None:
         drafts = session.exec(select(DraftRow).order_by(DraftRow.id)).all()
         assert [(draft.revision, draft.state) for draft in drafts] == [(1, "superseded"), (2, "waiting")]
         assert tickets.messages_of(session, ticket)[1].visible_text.strip() == "One more thing."
+
+
+def test_a_ticket_is_found_by_what_is_attached_but_not_by_a_secret_in_it(service: Service) -> None:
+    token = "hf_" + "aBcDeFgH" * 4 + "ab"
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "ada@example.org", "It fails"
+    mail.set_content("See the log.")
+    mail.add_attachment(f"export HF_TOKEN={token}\nzebrafish.py: CUDA error\n", filename="run.log")
+    service.send(mail.as_bytes())
+    number = service.settled()[0].number
+    with service.database.read() as session:
+        for words, found in (("zebrafish", [number]), (token, []), ("aBcDeFgH", [])):
+            assert [ticket.number for ticket in views.find(session, Wanted(view=View.ALL, text=words), me=0)] == found
