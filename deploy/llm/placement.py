@@ -12,6 +12,8 @@ from deploy.llm.presets import Preset
 
 USABLE = 0.9
 """Of a GPU's memory, vLLM's own default for `--gpu-memory-utilization`."""
+OF_MEMORY = 0.9
+"""Of the main memory that belongs to the GPUs: nominal figures include what the system keeps for itself."""
 MOST_NODES = 16
 
 
@@ -25,6 +27,10 @@ class Placement:
     gpu_memory_gb: float
     vendor: str
     """`nvidia` or `amd`."""
+    cpus: int | None
+    """Cores of a node that belong to these GPUs; None where the facts do not know."""
+    ram_gb: int | None
+    """Main memory that belongs to them; None where it is unknown or follows the cores by itself."""
 
     @property
     def usable_gb(self) -> float:
@@ -55,7 +61,10 @@ def place(preset: Preset, site: Site, walltime_min: int) -> Placement:
     if problems:
         raise ServiceError(f"{preset.name} cannot be served on {site.system}:", tuple(problems))
     vendor = str((profile(site.system).get("node") or {}).get("accelerator_vendor") or "nvidia")
-    return Placement(nodes=pp, gpus_per_node=tp, tp=tp, pp=pp, gpu_memory_gb=memory, vendor=vendor)
+    cpus, ram_gb = _share(site.system, tp)
+    return Placement(
+        nodes=pp, gpus_per_node=tp, tp=tp, pp=pp, gpu_memory_gb=memory, vendor=vendor, cpus=cpus, ram_gb=ram_gb
+    )
 
 
 def _parallelism(serving_gb: float, per_node: int, memory: float) -> tuple[int, int]:
@@ -64,6 +73,17 @@ def _parallelism(serving_gb: float, per_node: int, memory: float) -> tuple[int, 
     sizes = [2**n for n in range(int(math.log2(largest)) + 1)]
     fitting = [tp for tp in sizes if serving_gb <= USABLE * memory * tp]
     return (fitting[0], 1) if fitting else (largest, math.ceil(serving_gb / (USABLE * memory * largest)))
+
+
+def _share(system: str, gpus: int) -> tuple[int | None, int | None]:
+    """(cores, GB) that so many GPUs bring; without them a job gets one core and little memory on most systems."""
+    limits, directives = profile(system).get("per_gpu_limits") or {}, profile(system).get("directives") or {}
+    cpus, ram_gb = limits.get("cpus"), limits.get("ram_gb")
+    may_ask = directives.get("memory") is None or str(directives["memory"]).startswith("--mem")
+    return (
+        cpus * gpus if isinstance(cpus, int) else None,
+        int(OF_MEMORY * ram_gb * gpus) if isinstance(ram_gb, int) and may_ask else None,
+    )
 
 
 def _gpu_memory(site: Site) -> float | None:

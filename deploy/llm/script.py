@@ -43,6 +43,8 @@ def job_script(preset: Preset, site: Site, placement: Placement, *, folder: str,
         f"#SBATCH --nodes={placement.nodes}",
         "#SBATCH --ntasks-per-node=1",
         f"#SBATCH {site.gpu_request.format(n=placement.gpus_per_node)}",
+        *([f"#SBATCH --cpus-per-task={placement.cpus}"] if placement.cpus else []),
+        *([f"#SBATCH --mem={placement.ram_gb}G"] if placement.ram_gb else []),
         f"#SBATCH --time={walltime_min}",
         "#SBATCH --no-requeue",
         f"#SBATCH --chdir={folder}",
@@ -114,6 +116,7 @@ _ONE_NODE = 'exec "${server[@]}" --host 0.0.0.0 --port "$port"'
 
 _SEVERAL_NODES = """head=$(hostname) master=$(free_port)
 export port head master
+[ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK  # srun does not take it over
 exec srun --kill-on-bad-exit=1 bash -c '
   more=(--nnodes "$SLURM_NNODES" --node-rank "$SLURM_PROCID" --master-addr "$head" --master-port "$master")
   if [ "$SLURM_PROCID" = 0 ]; then more+=(--host 0.0.0.0 --port "$port"); else more+=(--headless); fi

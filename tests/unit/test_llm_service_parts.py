@@ -121,6 +121,22 @@ def test_the_job_says_what_it_needs_and_never_its_key() -> None:
     assert "apptainer" not in text
 
 
+@pytest.mark.parametrize(
+    ("system", "asked"),
+    [
+        ("lumi-g", ["--cpus-per-task=28", "--mem=216G"]),
+        ("mn5-acc", ["--cpus-per-task=80"]),
+        ("karolina", ["--cpus-per-task=128", "--mem=921G"]),
+        ("hydra", []),
+    ],
+)
+def test_cores_and_memory_are_those_that_belong_to_the_gpus(system: str, asked: list[str]) -> None:
+    more = HYDRA if system == "hydra" else {}
+    head = [line for line in script_for(site(system, **more), "apertus-70b").splitlines() if line.startswith("#SBATCH")]
+    found = [line.removeprefix("#SBATCH ") for line in head if "--cpus" in line or "--mem" in line]
+    assert found == asked
+
+
 def test_a_container_gets_the_gpus_of_its_kind() -> None:
     nvidia, amd = (script_for(site(system, container="/sw/vllm.sif")) for system in ("mn5-acc", "lumi-g"))
     assert 'server=("$runner" exec --nv --bind "$work" /sw/vllm.sif "${server[@]}")' in nvidia
