@@ -169,10 +169,10 @@
     return { rows: fastest.filter((row) => sizes.get(table.family[row]) > 1), efficiency };
   }
 
-  /** Columns as arrays of numbers; NaN is what was not measured or stated. */
+  /** Columns as arrays of numbers; NaN is what was not measured or stated. What is the same in all rows came empty. */
   function asNumbers() {
-    for (const name in table.figures) table.figures[name] = Float64Array.from(table.figures[name], (x) => x ?? NaN);
-    for (const name of names) table.dimensions[name].codes = Uint32Array.from(table.dimensions[name].codes);
+    for (const name in table.figures) table.figures[name] = table.figures[name].length ? Float64Array.from(table.figures[name], (x) => x ?? NaN) : new Float64Array(table.rows).fill(NaN);
+    for (const name of names) table.dimensions[name].codes = table.dimensions[name].codes.length ? Uint32Array.from(table.dimensions[name].codes) : new Uint32Array(table.rows);
     table.stated = {};
     for (const name of ["gpus", "concurrency"]) {
       const { values, codes } = table.dimensions[name];

@@ -79,7 +79,7 @@ def _table(rows: Sequence[Stored], found: Sequence[Configuration], drawn: Sequen
                 "dimensions": {name: _coded(column) for name, column in dimensions.items()},
                 "line": _numbered(lines),
                 "titles": DIMENSIONS,
-                "figures": {name: [_short(row[name]) for row in drawn] for name in FIGURES},
+                "figures": {name: _figures(drawn, name) for name in FIGURES},
                 "family": _numbered(map(_family, found)),
                 "results": len(rows),
                 "left_out": _left_out(rows),
@@ -120,11 +120,11 @@ def _month(rows: Sequence[Stored]) -> str | None:
 
 
 def _coded(column: Sequence[Hashable]) -> dict[str, Any]:
-    """Distinct values in order, nothing first, and for each row the number of its value."""
+    """Distinct values in order, nothing first, and for each row the number of its value; no numbers if it is one."""
     named = ["" if value is None else value for value in column]
     values = sorted(set(named), key=lambda value: (value != "", isinstance(value, str), value))
     numbers = {value: number for number, value in enumerate(values)}
-    return {"values": values, "codes": [numbers[value] for value in named]}
+    return {"values": values, "codes": [numbers[value] for value in named] if len(values) > 1 else []}
 
 
 def _family(item: Configuration) -> Hashable:
@@ -137,6 +137,12 @@ def _numbered(column: Iterable[Hashable]) -> list[int]:
     """Equal values get equal numbers."""
     numbers: dict[Hashable, int] = {}
     return [numbers.setdefault(value, len(numbers)) for value in column]
+
+
+def _figures(drawn: Sequence[Point], name: str) -> list[float | None]:
+    """Empty when no row has one."""
+    column = [_short(row[name]) for row in drawn]
+    return column if any(value is not None for value in column) else []
 
 
 def _short(value: float | None) -> float | None:
