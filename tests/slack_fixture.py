@@ -49,6 +49,8 @@ QUOTA = (
     "The quota of the scratch folder is shared by all members of a project. Ask for more through the same portal.\n\n"
     "| folder | TB |\n|---|---|\n| scratch | 50 |\n| project | 20 |"
 )
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+HANDBOOK = "\n\n".join(f"The {nth} rule of the handbook: {'think before you submit a job; ' * 8}" for nth in ORDINALS)
 SECRET_PLACE = "The maintenance password of the login nodes lies in the safe of the operators."
 
 
@@ -62,6 +64,7 @@ def passage(name: str, text: str, *, access: Access = Access.PUBLIC) -> Passage:
 PASSAGES = {
     "account": passage("accounts", ACCOUNTS),
     "quota": passage("quotas", QUOTA),
+    "handbook": passage("handbook", HANDBOOK),
     "maintenance": passage("operators", SECRET_PLACE, access=Access.ENGINEERS),
 }
 
@@ -214,6 +217,8 @@ def people_of(slack: SlackStandIn) -> None:
     slack.channel("C1HELP", *everybody)
     slack.channel("C2ALL", *everybody)
     slack.channel("C3NEVER", *everybody)
+    slack.channel("C5FRENCH", *everybody)
+    slack.channel("C6QUIET", *everybody)
     slack.channel("C4SHARED", *everybody, external=True)
     slack.channel("G1CARDS", *everybody, kind="group")
     for user in everybody:
@@ -225,6 +230,11 @@ RULES = """
 answer = "all"
 [channels.C3NEVER]
 answer = "never"
+[channels.C5FRENCH]
+language = "fr"
+[channels.C6QUIET]
+answer = "all"
+quiet_hours = "00:00-23:59:59.999999"
 """
 
 

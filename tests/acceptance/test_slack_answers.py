@@ -208,3 +208,25 @@ def test_bots_are_never_answered(running: Running) -> None:
     ts = running.ask("U2ALAN", "C1HELP", f"{ME} {ACCOUNT}", bot=True)
     assert not running.ours("C1HELP", ts)
     assert not running.ours("C2ALL", running.ask("U2ALAN", "C2ALL", ACCOUNT, bot=True))
+
+
+def test_long_answers_fold_and_open(running: Running) -> None:
+    ts = running.ask("U1ADA", "C1HELP", f"{ME} What is in the handbook?")
+    answer = running.answer("C1HELP", ts)
+    assert buttons_of(answer)[0] == "more"
+    assert "The tenth rule" not in text_of(answer)
+    running.slack.click("U2ALAN", "C1HELP", answer["ts"], "more")
+    opened = wait_for(lambda: next((m for m in running.ours("C1HELP", ts) if "The tenth rule" in text_of(m)), None))
+    assert opened["ts"] == answer["ts"]
+    assert "more" not in buttons_of(opened)
+
+
+def test_the_language_of_a_channel_is_that_of_our_words(running: Running) -> None:
+    ts = running.ask("U1ADA", "C5FRENCH", f"{ME} {ACCOUNT}")
+    assert "Utile" in text_of(running.answer("C5FRENCH", ts))
+
+
+def test_in_quiet_hours_it_speaks_only_when_mentioned(running: Running) -> None:
+    assert not running.ours("C6QUIET", running.ask("U1ADA", "C6QUIET", ACCOUNT))
+    ts = running.ask("U1ADA", "C6QUIET", f"{ME} {ACCOUNT}")
+    assert "apply for an account" in text_of(running.answer("C6QUIET", ts))
