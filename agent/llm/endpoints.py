@@ -46,6 +46,7 @@ class Endpoints:
     models: dict[Purpose, str]
     """Model wanted for a purpose; a purpose without one takes any."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    hand_over_s: float = HAND_OVER_S
 
     def for_purpose(self, purpose: Purpose) -> list[Endpoint]:
         """Those of the settings first, then the records, the longest-lived first."""
@@ -58,7 +59,7 @@ class Endpoints:
             log.warning("endpoint_record_unusable", problem=problem)
         usable = [record for record in found.records if self._is_usable(record)]
         if not usable and any(record.state == EndpointState.DRAINING for record in found.records):
-            time.sleep(HAND_OVER_S)
+            time.sleep(self.hand_over_s)
             usable = [record for record in read_records(self.folder).records if self._is_usable(record)]
         usable.sort(key=lambda record: record.expires_at or datetime.max.replace(tzinfo=UTC), reverse=True)
         return [endpoint for record in usable if (endpoint := self._endpoint(record)) is not None]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.llm.client import Client, Limits
-from agent.llm.endpoints import HAND_OVER_S, Endpoints, last_use
+from agent.llm.endpoints import Endpoints, last_use
 from agent.llm.records import EndpointRecord, EndpointState, write_record
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -24,10 +24,10 @@ def record(name: str, state: EndpointState, **values: object) -> EndpointRecord:
 
 def test_a_reader_between_the_old_and_the_new_server_looks_again(tmp_path: Path) -> None:
     write_record(tmp_path, record("a-1", EndpointState.DRAINING))
-    endpoints = Endpoints(fixed=(), folder=tmp_path, models={}, now=lambda: NOW)
+    endpoints = Endpoints(fixed=(), folder=tmp_path, models={}, now=lambda: NOW, hand_over_s=3.0)
 
     def soon() -> None:
-        time.sleep(HAND_OVER_S / 5)
+        time.sleep(0.1)
         write_record(tmp_path, record("a-2", EndpointState.READY))
 
     writing = threading.Thread(target=soon)
