@@ -10,6 +10,7 @@ from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found
 from triage.doctor.rules.launching import line_with
 from triage.doctor.rules.signs import is_training, large_area
+from triage.doctor.shell import Command
 
 _LOCAL = re.compile(
     r"(?:\$TMPDIR|\$\{TMPDIR[^}]*\}|/tmp|/dev/shm|\$LOCAL_SCRATCH|\$\{LOCAL_SCRATCH\}|\$SNIC_TMP|\$\{SNIC_TMP\}|\$JOBSCRATCH|\$\{JOBSCRATCH\})(?=[/\s\"']|$)"
@@ -40,7 +41,7 @@ def data_lost(job: Job) -> Iterator[Found]:
     copied = [
         command
         for command in job.outer_commands
-        if command.name in ("cp", "rsync", "mv", "tar", "mkdir")
+        if command.name in ("cp", "rsync", "mv", "tar")
         or (command.name == "srun" and re.search(r"\b(?:cp|rsync|mv|tar)\b", command.text))
     ]
     for launch in job.main_launches:
@@ -55,7 +56,7 @@ def data_lost(job: Job) -> Iterator[Found]:
         value = job.variables.get(variable.group(1), target) if variable else target
         if not value or not (_LOCAL.search(value) or _LOCAL.search(target)):
             continue
-        if any(command.line > launch.outer.line and command.name != "mkdir" for command in copied) or "/wandb" in value:
+        if any(_runs_after(job, command, launch) for command in copied) or "/wandb" in value:
             continue
         line = line_with(job, launch, match.group().split("=")[0].split(" ")[0]) if match else launch.line
         if variable and variable.group(1) in _RESULT_VARIABLES and not _LOCAL.search(target):
@@ -67,6 +68,16 @@ def data_lost(job: Job) -> Iterator[Found]:
             fix="write them to scratch or project storage, or copy them at the end and in the signal handler",
             edits=_to_large_area(job, line),
         )
+
+
+def _runs_after(job: Job, command: Command, launch: Launch) -> bool:
+    """Whether the command stands behind the launch, or in a function that a trap or a later line calls."""
+    name = command.around.function
+    if not name:
+        return command.line > launch.outer.line
+    trapped = re.search(rf"^\s*trap\s+[\"']?{re.escape(name)}\b", job.code, re.MULTILINE)
+    called = any(other.name == name and other.line > launch.outer.line for other in job.outer_commands)
+    return bool(trapped) or called
 
 
 def _working_directory(job: Job, launch: Launch) -> str:
