@@ -149,6 +149,11 @@ def test_fourth_variants_and_logs() -> None:
     assert rate("fourth logs", [first_cause(log) in log.label.split("|") for log in cases]) >= 0.95
 
 
+@pytest.mark.parametrize("log", labelled("nothing_failed.txt"), ids=lambda log: log.name)
+def test_no_failure_is_invented(log: Labelled) -> None:
+    assert first_cause(log) == "none"
+
+
 def test_variants_of_spelling_are_found() -> None:
     faults = foreign_variants()
     missed = [f"{fault.base} {fault.rule}" for fault in faults if not is_found(fault)]

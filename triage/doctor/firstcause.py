@@ -40,6 +40,7 @@ _SUCCESS = re.compile(
     rb"(?:final|best) (?:model|checkpoint|eval|loss|accuracy|test|validation)|"
     rb"exit(?:ed with)? (?:code|status)[ :=]{1,3}0\b|\ball done\b)"
 )
+_IGNORED = re.compile(r"(?i)\bignor(?:ing|ed)\b|\bfalling back\b|\bskipping\b|\bproceeding\b")
 _RECOVERABLE = ("environment", "network_offline", "dataloader_filesystem", "permissions_quota")
 _SAYS_LITTLE = frozenset(
     {"slurm_task_failed", "launcher_child_failed", "exit_1", "exit_2", "exit_143", "cpp_terminate"}
@@ -178,16 +179,23 @@ def _went_well(standing: Sequence[tuple[Hit, Standing]], scan: Scan) -> bool:
     )
     success = _last_success_line(scan)
     if last_serious is None:
-        return success > 0 or all(hit.progress_after >= RECOVERED_AFTER for hit, _ in standing)
+        return success > 0 or all(_passed(hit, scan) for hit, _ in standing)
     if success < last_serious.line:
         running = _ends_in_progress(scan)
         return all(_still_runs(hit, kind, running=running) for hit, kind in standing)
     return last_serious.progress_after > 0 or last_serious.signature.category in _RECOVERABLE
 
 
+def _passed(hit: Hit, scan: Scan) -> bool:
+    """The program went on, or says that it does, and something follows."""
+    said = hit.caught or (_IGNORED.search(hit.text) and hit.line < scan.lines)
+    return bool(said) or hit.progress_after >= RECOVERED_AFTER
+
+
 def _still_runs(hit: Hit, kind: Standing, *, running: bool) -> bool:
     """The log ends in normal progress, after something that programs recover from."""
-    recoverable = hit.signature.fallback or hit.signature.category in _RECOVERABLE or kind in ("weak", "wait")
+    probed = running and hit.signature.category == "python" and not hit.rank
+    recoverable = probed or hit.signature.fallback or hit.signature.category in _RECOVERABLE or kind in ("weak", "wait")
     enough = 1 if running else RECOVERED_AFTER
     return recoverable and kind != "symptom" and hit.progress_after >= enough
 

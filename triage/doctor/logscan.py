@@ -34,7 +34,7 @@ PROGRESS = re.compile(
 CAUGHT_WINDOW = 400
 _CAUGHT = re.compile(
     rb"(?i)^[^\n]{0,300}\n(?:[^\n]{0,300}\n){0,2}?[^\n]{0,200}\b(?:fall(?:ing|s)? back|ignoring|continuing|"
-    rb"carrying on|going on|"
+    rb"carrying on|going on|step created for stepid|resuming normal operation|"
     rb"skipp(?:ing|ed)|proceeding|will be (?:skipped|ignored)|using [^\n]{1,60} instead|not available, using)\b"
 )
 TRACEBACK_HEAD = "Traceback (most recent call last):"
