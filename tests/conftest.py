@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,19 @@ from agent.store.database import Database, open_database
 
 hypothesis.settings.register_profile("ours", deadline=None)  # tests assert no wall times, examples neither
 hypothesis.settings.load_profile("ours")
+
+
+ONE_ON_A_MACHINE = re.compile(r"slurm|vllm")
+"""In the names of test files whose servers a machine has once; such files run one after the other."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (`-n 2 --dist loadgroup`) a file stays together; those that wait longest begin."""
+    for item in items:
+        shared = ONE_ON_A_MACHINE.search(item.path.name) is not None
+        item.add_marker(pytest.mark.xdist_group("once" if shared else str(item.path)))
+    items.sort(key=lambda item: ONE_ON_A_MACHINE.search(item.path.name) is None)
 
 
 @pytest.fixture
