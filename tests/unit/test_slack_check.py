@@ -4,19 +4,24 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
-from slack_fixture import people_of
+from pydantic import ValidationError
+from slack_fixture import light_ports, people_of
 from slack_stand_in import SlackStandIn
 from slack_stand_in.methods import BOT_SCOPES, EVENT_SCOPES
 from slack_stand_in.server import APP_TOKEN, BOT_TOKEN
 from typer.testing import CliRunner
 
+from agent.chat.runner import Chats
 from agent.cli import app
+from agent.errors import SettingsError
 from agent.settings import Settings
 from agent.slack.check import SCOPES, _clock, check_slack
+from agent.slack.service import connect_slack
+from agent.store.database import Database
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "slack" / "manifest.yaml"
 
@@ -95,3 +100,27 @@ def test_the_manifest_asks_for_what_is_checked_and_stood_in_for() -> None:
     events = set(manifest["settings"]["event_subscriptions"]["bot_events"])
     kinds = {"message.channel": "message.channels", "message.group": "message.groups"}
     assert events == {*(kinds.get(name, name) for name in EVENT_SCOPES), "app_home_opened"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"slack_bot_token": "xoxb-no"}, "invalid_auth"), ({"slack_app_token": BOT_TOKEN}, "no connection to Slack")],
+)
+def test_the_start_stops_with_tokens_that_are_not_taken(
+    slack: SlackStandIn, database: Database, tmp_path: Path, change: dict[str, str], said: str
+) -> None:
+    settings = settings_for(slack, tmp_path, **change)
+    with pytest.raises(SettingsError, match=said):
+        connect_slack(Chats(database), settings, ports=light_ports(), workflows=cast("Any", _NoWork()), desk_url="")
+
+
+class _NoWork:
+    def wake(self) -> None:
+        pass
+
+
+def test_a_bot_token_alone_is_not_enough() -> None:
+    with pytest.raises(ValidationError, match="needs MINERVA_SLACK_APP_TOKEN or MINERVA_SLACK_SIGNING_SECRET"):
+        Settings(slack_bot_token=BOT_TOKEN)
+    with pytest.raises(ValidationError, match="MINERVA_MATRIX_URL"):
+        Settings(matrix_url="https://matrix.example")
