@@ -90,7 +90,7 @@ def _started_in_step(job: Job, mapping: str, taken: Mapping[int, str]) -> tuple[
             continue
         words = [word.text for word in command.words]
         at = len(words) - len(srun_options(words[1:])[1])
-        if at >= len(words) or is_probe(words[at]):
+        if at >= len(words) or (words[at] not in ("bash", "sh") and is_probe(words[at])):
             continue
         program = command.words[at]
         text = job.lines[program.line - 1]
