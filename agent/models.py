@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from agent.benchmarks import structured_rows, wish_for_measurement
+from agent.checks.entailment import judge_at, judged
 from agent.checks.hosts import known_places
 from agent.draft import Compose, Draft, Evidence, Generation, Question
 from agent.drafting import embedded_composer
@@ -70,6 +71,7 @@ class Models:
         self._encoder = SentenceEncoder(settings.embedding_model)
         self._encoder.check()
         self._reranker = reranker_at(settings.rerank_model)
+        self._judge = judge_at(settings.nli_model)
         self._index_dir = settings.index_dir
         self._vectors = vector_store(settings.vectors_address)
         self._index = open_index(settings.index_dir, self._vectors)
@@ -180,7 +182,8 @@ class Models:
         return search_with_rewrites(self.client.ask, search, question, k)
 
     def review(self, draft: Draft) -> Draft:
-        """With a language model's doubts, when that is set and one is served."""
+        """With the doubts of a model for inference and of a language model, where they are set and served."""
+        draft = judged(self._judge, draft) if self._judge is not None else draft
         if not (self._settings.llm_verify_claims and self.client.is_configured()):
             return draft
         return reviewed(self.client.ask, draft, self._settings.llm_small_timeout_s)

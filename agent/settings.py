@@ -56,6 +56,12 @@ class Settings(BaseSettings):
         "30 passages in order; without one, the search's own order stays.",
     )
 
+    nli_model: Path | None = Field(
+        None,
+        description="Folder of a cross-encoder for natural language inference (sentence-transformers, needs the "
+        "`models` extra) that may doubt claims; without one, the checks in code stand alone.",
+    )
+
     smtp_host: str = Field("127.0.0.1", description="Address that the SMTP listener binds to.")
     smtp_port: int = Field(8025, ge=0, le=65535, description="Port of the SMTP listener; 0 takes a free one.")
     smtp_max_bytes: int = Field(
