@@ -108,3 +108,10 @@ def test_no_bash_is_written_into_other_languages() -> None:
     assert "--time=01:00:00" in corrected
     assert "export" not in corrected
     assert "$(" not in corrected
+
+
+@pytest.mark.parametrize(("cpus", "binding"), [("7", "mask_cpu:0x00fe000000000000,0xfe"), ("1", "map_cpu:49,57,17,25")])
+def test_tasks_of_a_full_lumi_node_are_bound_to_all_their_cores(cpus: str, binding: str) -> None:
+    head = "#!/bin/bash\n#SBATCH --account=project_465000123 --partition=standard-g --nodes=1 --time=01:00:00\n"
+    text = f"{head}#SBATCH --ntasks-per-node=8 --gpus-per-node=8 --cpus-per-task={cpus}\nsrun python -u t.py\n"
+    assert f"--cpu-bind={binding}" in (check(text, "lumi-g").corrected or "")

@@ -339,14 +339,18 @@ def binding(job: Job) -> Iterator[Found]:
             and "NUMA" not in job.code
             and "select_gpu" not in job.code
         ):
-            masks_of_site = job.site.facts["cpu_gpu_binding"]["cpu_map_one_core_per_gcd"]
+            known = job.site.facts["cpu_gpu_binding"]
+            several = job.cpus_per_task > 1
+            wanted = (
+                f"mask_cpu:{known['cpu_masks_seven_cores_per_gcd']}" if several else known["cpu_map_one_core_per_gcd"]
+            )
             yield Found(
                 rule="launch-binding",
                 line=line,
                 what="8 tasks on a full LUMI-G node without --cpu-bind: tasks and GPUs may be on different NUMA "
                 "domains",
-                fix=f"--cpu-bind={masks_of_site} or the masks of the LUMI documentation",
-                edits=change(job, line, "srun", f"srun --cpu-bind={masks_of_site}"),
+                fix=f"--cpu-bind={wanted}",
+                edits=change(job, line, "srun", f"srun --cpu-bind={wanted}"),
             )
 
 
