@@ -15,6 +15,7 @@ from triage.doctor.pieces import Piece
 from triage.doctor.rules import (
     arrays,
     container,
+    container_env,
     content,
     data,
     directive,
@@ -30,11 +31,15 @@ from triage.doctor.rules import (
     ranks,
     rendezvous,
     resource,
+    restart,
     robust,
+    secret,
     serving,
     site_memory,
     site_names,
     site_resource,
+    steps,
+    ulimit,
     usage,
 )
 from triage.doctor.rules.found import Edit, Found
@@ -53,13 +58,18 @@ CHECKS = (
     *rendezvous.CHECKS,
     *ranks.CHECKS,
     *placement.CHECKS,
+    *steps.CHECKS,
     *usage.CHECKS,
     *modules.CHECKS,
     *platform.CHECKS,
     *network.CHECKS,
     *environment.CHECKS,
     *container.CHECKS,
+    *container_env.CHECKS,
+    *ulimit.CHECKS,
+    *secret.CHECKS,
     *robust.CHECKS,
+    *restart.CHECKS,
     *arrays.CHECKS,
     *data.CHECKS,
     *serving.CHECKS,
@@ -138,7 +148,7 @@ def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Check
             sorted(_without_doubles(findings), key=lambda item: (item.line, _ORDER[item.severity], item.id))
         ),
         corrected=corrected,
-        diff=container.without_secrets(unified_diff(original, corrected, piece.where)) if corrected else None,
+        diff=secret.without_secrets(unified_diff(original, corrected, piece.where)) if corrected else None,
     )
 
 
@@ -169,7 +179,7 @@ def _finding(item: Found, piece: Piece, line: int) -> Finding:
         what=item.what,
         why=rule.wrong,
         fix=item.fix or rule.fix,
-        evidence=container.without_secrets(evidence),
+        evidence=secret.without_secrets(evidence),
         source=rule.source,
         autofix=rule.autofix,
         where=piece.where,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from triage.doctor.job import Job
@@ -227,95 +227,6 @@ def _with_torchrun(job: Job, launch: Launch) -> tuple[Edit, ...]:
     return (*above, Edit(start.line, program.line, (f"{head}{started}",)))
 
 
-def parallel_steps(job: Job) -> Iterator[Found]:
-    steps = [launch for launch in job.launches if launch.srun is not None and launch.outer.around.background]
-    looped = [launch for launch in steps if launch.outer.around.loop]
-    if len(steps) < 2 and not looped:
-        return
-    for launch in steps:
-        srun = launch.srun or {}
-        if {"exact", "overlap", "exclusive", "nodelist", "relative"} & set(srun) or (
-            "cpus-per-task" in srun and "ntasks" in srun and "mem" in srun
-        ):
-            continue
-        text = job.lines[launch.line - 1]
-        yield Found(
-            rule="launch-parallel-steps",
-            line=launch.line,
-            what="this step takes the whole allocation: the steps run one after the other",
-            fix='srun --exact -n1 -c "$SLURM_CPUS_PER_TASK" --gpus=1 --mem=<share> ... &',
-            edits=(Edit(launch.line, launch.line, (re.sub(r"\bsrun\b", "srun --exact", text, count=1),)),),
-        )
-        if not looped and launch is steps[-1]:
-            return
-
-
-def background_no_wait(job: Job) -> Iterator[Found]:
-    waits = [
-        command.line
-        for command in job.outer_commands
-        if command.name == "wait" or (command.name in ("until", "while") and "kill -0" in command.text)
-    ]
-    waits += [
-        number
-        for number, line in enumerate(job.lines, start=1)
-        if re.search(r"(?:^|[\s;&|!])wait(?:\s|$|;)", line) and not line.lstrip().startswith("#")
-    ]
-    work = [
-        launch
-        for launch in job.main_launches
-        if (launch.outer.around.background and launch.launcher not in ("vllm", "server", "ray"))
-        or launch.outer.name in ("nohup", "setsid", "screen", "tmux")
-    ]
-    background = [launch for launch in work if launch.outer.around.background]
-    if not background:
-        yield from _detached(job, waits)
-        return
-    last = max(background, key=lambda launch: launch.outer.end_line)
-    after = [
-        launch
-        for launch in job.main_launches
-        if launch.line > last.outer.end_line and not launch.outer.around.background
-    ]
-    if (
-        any(line >= last.outer.line for line in waits)
-        or after
-        or last.launcher == "other"
-        or re.search(r"(?i)monitor|watch|smi", last.outer.text)
-    ):
-        return
-    end = len(job.lines)
-    while end and not job.lines[end - 1].strip():
-        end -= 1
-    after_line = last.outer.end_line
-    if last.outer.around.loop:
-        after_line = next(
-            (n for n in range(after_line, len(job.lines) + 1) if re.match(r"\s*done\b", job.lines[n - 1])), after_line
-        )
-    yield Found(
-        rule="launch-background-no-wait",
-        line=last.line,
-        what="the work is put into the background and the script ends; the job ends with it",
-        fix="add `wait` after it",
-        edits=(Edit(after_line + 1, after_line, ("wait",)),),
-    )
-
-
-_DETACHED = re.compile(r"^\s*(?:tmux\s+new(?:-session)?\b.*\s-\w*d|screen\s+-\w*d\w*m|setsid\s+-f\b)")
-
-
-def _detached(job: Job, waits: Sequence[int]) -> Iterator[Found]:
-    """The program is handed to tmux or screen, and nothing of the script runs after it."""
-    for command in job.outer_commands:
-        if command.name not in ("tmux", "screen", "setsid") or not _DETACHED.match(command.text) or job.main_launches:
-            continue
-        if any(line > command.line for line in waits):
-            continue
-        what = f"{command.name} puts the work into the background and the script ends; the job ends with it"
-        fix = "start the program in the foreground; a job needs no terminal"
-        yield Found(rule="launch-background-no-wait", line=command.line, what=what, fix=fix)
-
-
 def binding(job: Job) -> Iterator[Found]:
     if job.site is None:
         return
@@ -395,7 +306,5 @@ CHECKS: tuple[Check, ...] = (
     visible_devices,
     mpirun,
     deepspeed_accelerate,
-    parallel_steps,
-    background_no_wait,
     binding,
 )

@@ -1,0 +1,227 @@
+"""rob-walltime-checkpoint, rob-requeue-truncate, rob-signal-delivery: jobs that end early and go on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from triage.doctor.job import Job
+from triage.doctor.launch import Launch
+from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.launching import PER_NODE
+from triage.doctor.rules.signs import is_training
+from triage.doctor.shell import Command
+
+_RESUME = re.compile(
+    r"(?i)save[-_]?(?:steps|interval|every|freq)|resume|--load\b|ckpt|checkpoint|restart|singleton|--dependency|"
+    r"requeue|--signal|snapshot|auto[-_]?resume|scontrol requeue"
+)
+
+
+def walltime_checkpoint(job: Job) -> Iterator[Found]:
+    if (
+        not is_training(job)
+        or job.minutes is None
+        or _RESUME.search(job.text)
+        or job.has("signal", "dependency", "requeue")
+    ):
+        return
+    array = job.value("array")
+    limit = job.partition.max_minutes if job.partition else None
+    long = (
+        job.minutes >= 720
+        or job.nodes >= 8
+        or bool(limit and limit > 300 and job.minutes >= 0.8 * limit and job.minutes >= 180)
+    )
+    if long and not array.endswith("%1"):
+        yield Found(
+            rule="rob-walltime-checkpoint",
+            line=job.line_of("time"),
+            what=f"{job.value('time')} of training with no sign of checkpoints or resume: lost at the walltime "
+            f"or a node failure",
+            fix="save every k steps, resume from the latest file, chain with --array=1-n%1 or --dependency=singleton",
+        )
+
+
+def requeue_truncate(job: Job) -> Iterator[Found]:
+    active = job.has("requeue") and job.value("requeue") != "0"
+    by_default = (
+        job.site is not None and job.site.id in ("lumi-g", "arrhenius", "discoverer-plus") and not job.has("no-requeue")
+    )
+    if not active and not by_default:
+        return
+    handled = job.value("open-mode") == "append" or "SLURM_RESTART_COUNT" in job.code or job.has("no-requeue")
+    removing = next(
+        (
+            command
+            for command in job.outer_commands
+            if command.name == "rm"
+            and re.search(r"-\w*r", command.text)
+            and not re.search(r"/tmp|TMPDIR|cache", command.text)  # noqa: S108
+        ),
+        None,
+    )
+    resume = _RESUME.search(job.code)
+    if (
+        removing
+        and job.main_launches
+        and removing.line < job.main_launches[0].line
+        and (active or not handled)
+        and not _only_first_run(job, removing)
+    ):
+        text = job.lines[removing.line - 1]
+        guarded = re.sub(r"\brm\s", '[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || rm ', text, count=1)
+        yield Found(
+            rule="rob-requeue-truncate",
+            line=removing.line,
+            what="after a requeue this removes the results of the first run",
+            fix="keep them, and resume; or --no-requeue",
+            severity=None if active else "warning",
+            edits=(Edit(removing.line, removing.line, (guarded,)),) if re.match(r"\s*rm\s", text) else (),
+        )
+    made = next(
+        (
+            command
+            for command in job.outer_commands
+            if command.name == "mkdir" and not re.search(r"\s-\w*p|\s--parents", command.text)
+        ),
+        None,
+    )
+    if made and active and re.search(r"set\s+-\w*e", job.code) and not made.around.guarded:
+        yield Found(
+            rule="rob-requeue-truncate",
+            line=made.line,
+            what="mkdir of a directory that exists after a requeue fails, and set -e ends the job",
+            fix="mkdir -p",
+            edits=change(job, made.line, "mkdir ", "mkdir -p "),
+        )
+    if active and not handled:
+        option = job.effective["requeue"]
+        yield Found(
+            rule="rob-requeue-truncate",
+            line=option.line,
+            column=option.column,
+            what="--requeue without --open-mode=append: the log of the first run is lost"
+            + ("" if resume else ", and nothing resumes"),
+            fix="--requeue with --open-mode=append, and resume",
+            edits=change(job, option.line, option.raw, f"{option.raw} --open-mode=append"),
+        )
+
+
+def _only_first_run(job: Job, command: Command) -> bool:
+    return "SLURM_RESTART_COUNT" in job.lines[command.line - 1] or (
+        command.around.branch and "SLURM_RESTART_COUNT" in job.code
+    )
+
+
+def signal_delivery(job: Job) -> Iterator[Found]:
+    option = job.effective.get("signal")
+    traps = [
+        command
+        for command in job.outer_commands
+        if command.name == "trap" and re.search(r"USR[12]|TERM|SIGUSR", command.text)
+    ]
+    if option is None:
+        return
+    value = option.value
+    if re.search(r"^(?:B:)?(?:SIG)?\w+:\d+$", value.replace("R:", "")) and "@" not in value:
+        yield _signal(
+            option.line,
+            f"`{value}`: the time follows an @, not a colon",
+            "--signal=B:USR1@300",
+            change(job, option.line, value, re.sub(r":(\d+)$", r"@\1", value)),
+        )
+        return
+    to_batch = value.upper().startswith("B:") or "B:" in value
+    main = [launch for launch in job.main_launches if launch.srun is not None or launch.launcher != "other"]
+    if traps and not to_batch:
+        yield _signal(
+            option.line,
+            "without B: the signal goes to the step only, and the trap in the script never fires",
+            f"--signal=B:{value}",
+            change(job, option.line, value, f"B:{value}"),
+        )
+    elif to_batch and main and not any(launch.outer.around.background for launch in main):
+        yield _signal(
+            main[0].line if traps else option.line,
+            "the trap runs only after the foreground step has ended: too late",
+            "srun in the background, then a wait loop",
+            _in_background(job, main),
+        )
+    elif to_batch and traps and main:
+        waits = [
+            number
+            for number, line in enumerate(job.lines, start=1)
+            if re.search(r"(?:^|[\s;!])wait\b", line) and not line.lstrip().startswith("#")
+        ]
+        loop = re.search(r"(?:until|while)\b[^\n]*\b(?:wait|kill -0)", job.code)
+        if len(waits) == 1 and not loop and not re.search(r"trap\s+['\"][^'\"]*\b(?:wait|requeue|exit)\b", job.code):
+            yield _signal(
+                waits[0],
+                "after the trap this wait returns, the script ends and the step is cancelled",
+                "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done",
+                _wait_loop(job, waits[0]),
+            )
+    elif not to_batch and not traps and any(launch.launcher in PER_NODE or launch.container for launch in main):
+        first = next(launch for launch in main if launch.launcher in PER_NODE or launch.container)
+        if (
+            "signals-to-handle" not in first.outer.text
+            and "signals_to_handle" not in first.outer.text
+            and re.search(r"USR", value)
+        ):
+            yield _signal(
+                option.line,
+                f"the signal reaches {first.launcher} itself, which does not handle it and dies",
+                "torchrun --signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 where it has that option",
+                (),
+                "warning",
+            )
+    match = re.search(r"@(\d+)$", value)
+    if match and int(match.group(1)) < 60:
+        yield _signal(
+            option.line,
+            f"{match.group(1)} s before the end is too short to save a checkpoint",
+            "@300 or more",
+            change(job, option.line, f"@{match.group(1)}", "@300"),
+            "warning",
+        )
+
+
+def _in_background(job: Job, main: Sequence[Launch]) -> tuple[Edit, ...]:
+    """The one main command put into the background, with a wait that goes on after the trap."""
+    outer = main[0].outer
+    if len(main) != 1 or outer.around.branch or outer.around.loop or outer.around.function or outer.around.pipe:
+        return ()
+    end = outer.end_line
+    text = job.lines[end - 1].rstrip()
+    if re.search(r"[;#]", text):
+        return ()
+    return (Edit(end, end, (f"{text} & pid=$!", f"{_LOOP}; wait $pid")),)
+
+
+_LOOP = "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done"
+
+
+def _wait_loop(job: Job, line: int) -> tuple[Edit, ...]:
+    text = job.lines[line - 1]
+    match = re.fullmatch(r"(\s*)wait(?:\s+\"?\$\{?(\w+)\}?\"?)?\s*", text)
+    name = (match.group(2) if match else "") or next(
+        (name for name, value in job.variables.items() if value == "$!"), ""
+    )
+    if not match or not name:
+        return ()
+    return (Edit(line, line, (f"{match.group(1)}{_LOOP.replace('$pid', f'${name}')}; wait ${name}",)),)
+
+
+def _signal(line: int, what: str, fix: str, edits: tuple[Edit, ...], severity: str = "error") -> Found:
+    return Found(
+        rule="rob-signal-delivery",
+        line=line,
+        what=what,
+        fix=fix,
+        edits=edits,
+        severity="error" if severity == "error" else "warning",
+    )
+
+
+CHECKS: tuple[Check, ...] = (walltime_checkpoint, requeue_truncate, signal_delivery)
