@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from sqlmodel import Session
 
-from agent import macros, second_approval
+from agent import macros, requesters, second_approval
 from agent.desk.checks_view import checks_view
 from agent.desk.markup import body_html, mail_html, passage_html
 from agent.desk.progress import latest_turn, progress_of
@@ -54,6 +54,8 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "events": events,
         "engineers": [engineer for engineer in people.all_engineers(session) if engineer.disabled_at is None],
         "tags": tickets.tags_of(session, ticket),
+        "card": requesters.card(session, ticket),
+        "AFFILIATIONS": requesters.AFFILIATIONS,
         **_meeting_view(session, settings, ticket),
         "macros": macros.all_macros(session),
         "known_tags": views.tags(session),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -45,3 +46,20 @@ def test_analytics_are_a_page_a_picture_and_tables(desk: RunningDesk, client: ht
 def test_nobody_sees_them_without_signing_in(desk: RunningDesk) -> None:
     for path in ("/analytics", "/analytics/volume.svg", "/analytics/weeks.csv", "/gaps"):
         assert httpx.get(f"{desk.url}{path}").status_code == 303
+
+
+def test_the_card_of_a_requester_is_kept(desk: RunningDesk, client: httpx.Client) -> None:
+    number = desk.ask("My job on LUMI stays pending with AssocGrpGRES.", Subject="Pending")
+    shown = client.get(f"/tickets/{number}").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', shown)
+    assert token
+    assert "No consent on record." in shown
+    values = {"csrf_token": token[1], "institution": "<b>CNRS</b>", "affiliation": "research", "consents": "yes"}
+    after = client.post(f"/tickets/{number}/requester", data=values, headers={"Origin": desk.url}).text
+    assert "&lt;b&gt;CNRS&lt;/b&gt;" in after
+    assert "University or research institution." in after
+    assert "Consent to processing on" in after
+    refused = client.post(
+        f"/tickets/{number}/requester", data={**values, "affiliation": "king"}, headers={"Origin": desk.url}
+    )
+    assert refused.status_code == 409

@@ -14,7 +14,17 @@ from agent.store.tables.mail import (
     RawMail,
     StoredMail,
 )
-from agent.store.tables.people import ApiToken, AuditEntry, DeskSession, Engineer, Partner, Role, SignInLink, Webhook
+from agent.store.tables.people import (
+    ApiToken,
+    AuditEntry,
+    DeskSession,
+    Engineer,
+    Partner,
+    Requester,
+    Role,
+    SignInLink,
+    Webhook,
+)
 from agent.store.tables.tickets import (
     Correction,
     Event,
@@ -53,6 +63,7 @@ __all__ = [
     "OutboundState",
     "Partner",
     "RawMail",
+    "Requester",
     "ReusableAnswer",
     "Role",
     "SignInLink",

@@ -25,6 +25,20 @@ class Partner(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class Requester(SQLModel, table=True):
+    """What is on record about somebody who writes to us, beside the mails."""
+
+    address: str = Field(primary_key=True)
+    """Lower case."""
+    institution: str = ""
+    affiliation: str = ""
+    """A key of `agent.requesters.AFFILIATIONS`; empty when it is not known."""
+    consent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """To the processing of personal data (GDPR, Article 6(1)(a)), as far as it was given in words."""
+    note: str = ""
+    """For colleagues."""
+
+
 class Role(StrEnum):
     """What each may do stands in `agent.desk.access`."""
 
