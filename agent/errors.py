@@ -43,6 +43,10 @@ class NotAllowedError(HelpdeskError):
     """The role of the engineer does not allow it; the message says so."""
 
 
+class SignOnError(HelpdeskError):
+    """Signing in at a provider did not work; the message is for who tried."""
+
+
 class SendError(HelpdeskError):
     """A mail was not handed over.
 

@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     undo_s: float = Field(
         10, ge=0, le=600, description="Seconds that an approved answer waits before it leaves, and can be taken back."
     )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer of an OpenID Connect provider that engineers may sign in at; see docs/operations.md."
+    )
+    oidc_client_id: str = Field("", description="Client id of our registration there.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Client secret (or `_FILE`).")
     second_approval: str = Field(
         "L5", description="Levels and types whose answers two people approve, separated by commas; empty: none."
     )

@@ -28,6 +28,7 @@ from agent.desk import (
     mails,
     measuring,
     meetings,
+    oidc,
     partners,
     people,
     requesters,
@@ -44,6 +45,7 @@ from agent.desk.state import Desk, HasIntake, HasState
 from agent.errors import NotAllowedError, NotFoundError
 from agent.llm.live import Live
 from agent.settings import Settings
+from agent.single_sign_on import provider_of
 from agent.store.database import Database
 from agent.workflows import Workflows
 from bench_runner.dashboard.web import Board
@@ -72,6 +74,7 @@ def desk_app(
         live=live or Live(),
         language_model=language_model,
         url=url,
+        sign_on=provider_of(settings),
     )
     app.state.desk = desk
     app.mount("/api/v1", api_app(desk))
@@ -91,6 +94,7 @@ def desk_app(
         health,
         figures,
         macros,
+        oidc,
         requesters,
         meetings,
         partners,

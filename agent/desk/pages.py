@@ -154,6 +154,7 @@ def _environment() -> Environment:
         list_twice=lambda value: (value, value),
         key_and_name=lambda engineer: (engineer.id, engineer.name),
     )
+    environment.globals.update(has_sign_on=lambda request: request.app.state.desk.sign_on is not None)
     environment.globals.update(
         LEVELS=LEVELS,
         TYPES=TYPES,

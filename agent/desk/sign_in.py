@@ -65,7 +65,7 @@ def sign_in_by_password(
     with desk.database.write() as session:
         engineer = people.check_password(session, email, password)
         if engineer is not None and second_factor.passes(engineer, code):
-            return _signed_in(session, request, desk, engineer, local_path(next))
+            return start(session, request, desk, engineer, local_path(next))
         audit.append(session, actor=email, action="sign in, refused", subject="/sign-in")
     problem = "Address, password and code do not match."
     return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, problem=problem, **values)
@@ -91,10 +91,11 @@ def _by_link(request: Request, desk: Desk, token: str, *, code: str) -> Response
             problem = "That is not the code of now. Each works once, for half a minute."
             return page(request, "second_factor.html", status_code=403, token=token, problem=problem)
         people.redeem_link(session, token)
-        return _signed_in(session, request, desk, owner, "/")
+        return start(session, request, desk, owner, "/")
 
 
-def _signed_in(session: Session, request: Request, desk: Desk, engineer: Engineer, target: str) -> Response:
+def start(session: Session, request: Request, desk: Desk, engineer: Engineer, target: str) -> Response:
+    """A session for somebody who has proved who she is, and the way to the page she wanted."""
     where = request.client.host if request.client else "?"
     token = people.start_session(session, engineer, f"{request.headers.get('user-agent', '?')} from {where}")
     audit.append(session, actor=engineer.email, action="sign in", subject="/sign-in", detail=where)

@@ -14,6 +14,7 @@ from agent.desk.presence import Presence
 from agent.llm.live import Live
 from agent.mail.rate_limit import RateLimit
 from agent.settings import Settings
+from agent.single_sign_on import Provider
 from agent.store.database import Database
 from agent.workflows import Workflows
 
@@ -63,6 +64,8 @@ class Desk:
     """`ok`, `none` when none is wanted, or what it is waiting for."""
     url: str
     """As people reach it."""
+    sign_on: Provider | None = None
+    """Where engineers may sign in besides."""
     attempts: Attempts = field(default_factory=Attempts)
     presence: Presence = field(default_factory=Presence)
 

@@ -44,6 +44,11 @@ def by_email(session: Session, email: str) -> Engineer:
     return found
 
 
+def active_by_email(session: Session, email: str) -> Engineer | None:
+    """None for who is not known or may not sign in any more."""
+    return _active(session.exec(select(Engineer).where(Engineer.email == email.strip().casefold())).first())
+
+
 def all_engineers(session: Session) -> list[Engineer]:
     return list(session.exec(select(Engineer).order_by(col(Engineer.id))))
 

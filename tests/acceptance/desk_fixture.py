@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import uvicorn
@@ -198,9 +198,10 @@ def diagnosis_of(text: str) -> Diagnosis:
 
 @contextmanager
 def running_desk(
-    folder: Path, articles: Path = ARTICLES, *, undo_s: float = 0, compose: Compose | None = None
+    folder: Path, articles: Path = ARTICLES, *, undo_s: float = 0, compose: Compose | None = None, **other: Any
 ) -> Iterator[RunningDesk]:
-    settings = Settings(data_dir=folder, support_address=SUPPORT, articles_dir=articles, undo_s=undo_s)
+    """`other` are further settings."""
+    settings = Settings(data_dir=folder, support_address=SUPPORT, articles_dir=articles, undo_s=undo_s, **other)
     build_index(articles, settings.index_dir, HashingEncoder())
     database = open_database(settings.database_path)
     released = threading.Event()
