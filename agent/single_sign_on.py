@@ -69,7 +69,7 @@ class Provider:
             "scope": SCOPE,
             "state": state,
             "nonce": nonce,
-            "code_challenge": create_s256_code_challenge(verifier),
+            "code_challenge": create_s256_code_challenge(verifier),  # type: ignore[no-untyped-call]
             "code_challenge_method": "S256",
         }
         return add_params_to_uri(self._described()["authorization_endpoint"], list(asked.items())), state
