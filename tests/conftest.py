@@ -21,13 +21,14 @@ ONE_ON_A_MACHINE = re.compile(r"slurm|vllm")
 """In the names of test files whose servers a machine has once; such files run one after the other."""
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """With several workers (`-n 2 --dist loadgroup`) a file stays together; those that wait longest begin."""
-    for item in items:
+    for item in items:  # before the plugin reads the groups
         shared = ONE_ON_A_MACHINE.search(item.path.name) is not None
-        item.add_marker(pytest.mark.xdist_group("once" if shared else str(item.path)))
-    items.sort(key=lambda item: ONE_ON_A_MACHINE.search(item.path.name) is None)
+        item.add_marker(pytest.mark.xdist_group("once" if shared else item.path.name))
+    yield
+    items.sort(key=lambda item: ONE_ON_A_MACHINE.search(item.path.name) is None)  # after they were shuffled
 
 
 @pytest.fixture
