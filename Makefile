@@ -25,7 +25,7 @@ $(INDEX): $(VENV)/.installed $(shell find knowledge_base/articles)
 
 test: $(VENV)/.installed-dev
 	sh deploy/test-packages.sh
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from hashing_encoder import HashingEncoder
+from xdist.scheduler import LoadScopeScheduling
 
 from agent.settings import Settings
 from agent.store.database import Database, open_database
@@ -21,14 +22,22 @@ ONE_ON_A_MACHINE = re.compile(r"slurm|vllm")
 """In the names of test files whose servers a machine has once; such files run one after the other."""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """With several workers (`-n 2 --dist loadgroup`) a file stays together; those that wait longest begin."""
-    for item in items:  # before the plugin reads the groups
-        shared = ONE_ON_A_MACHINE.search(item.path.name) is not None
-        item.add_marker(pytest.mark.xdist_group("once" if shared else item.path.name))
-    yield
-    items.sort(key=lambda item: ONE_ON_A_MACHINE.search(item.path.name) is None)  # after they were shuffled
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types here
+    """With several workers (`-n 2`) a file stays together, and so do all that need what a machine has once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "once" if ONE_ON_A_MACHINE.search(file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait longest begin; the others stay as they were shuffled."""
+    items.sort(key=lambda item: ONE_ON_A_MACHINE.search(item.path.name) is None)
 
 
 @pytest.fixture
