@@ -75,7 +75,8 @@ def running_slurm(
         subprocess.run(["mknod", str(folder / f"gpu{number}"), "c", "1", "3"], check=True)
     slurm = Slurm(folder=folder, environment={**os.environ, "SLURM_CONF": str(conf)}, nodes={})
     with ExitStack() as stack:
-        if not MUNGE_SOCKET.exists():
+        if not _munge_answers():
+            MUNGE_SOCKET.unlink(missing_ok=True)  # of one that was killed
             _start_munge(stack, folder)
         if accounts:
             _start_accounting(stack, slurm, database, dbd)
@@ -130,13 +131,17 @@ def _free_ports(count: int) -> int:
     raise RuntimeError("no free ports for a local Slurm between 17000 and 19000")
 
 
+def _munge_answers() -> bool:
+    return MUNGE_SOCKET.exists() and subprocess.run(["munge", "-n"], capture_output=True, check=False).returncode == 0
+
+
 def _start_munge(stack: ExitStack, folder: Path) -> None:
     MUNGE_SOCKET.parent.mkdir(exist_ok=True)
     shutil.chown(MUNGE_SOCKET.parent, "munge", "munge")
     log = stack.enter_context((folder / "log/munged.out").open("wb"))
     process = subprocess.Popen(["runuser", "-u", "munge", "--", "munged", "--foreground"], stdout=log, stderr=log)
     stack.callback(_stop, process)
-    _wait(MUNGE_SOCKET.exists, "munged did not start")
+    _wait(_munge_answers, "munged did not start")
 
 
 def _start(stack: ExitStack, slurm: Slurm, *command: str) -> subprocess.Popen[bytes]:
