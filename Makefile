@@ -1,5 +1,5 @@
 # make run    sets everything up and starts the helpdesk in the foreground
-# make test   sets everything up and runs all tests
+# make test   sets everything up and runs all tests, in the same shuffled order each time; pytest alone shuffles anew
 # make check  what CI checks besides the tests
 # make bench  measures speed and memory and prints them
 # make screenshots  takes pictures of each page of the desk into build/screenshots
@@ -25,7 +25,7 @@ $(INDEX): $(VENV)/.installed $(shell find knowledge_base/articles)
 
 test: $(VENV)/.installed-dev
 	sh deploy/test-packages.sh
-	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --randomly-seed=1
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

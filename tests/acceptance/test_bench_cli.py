@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -166,7 +167,7 @@ def test_questions_to_the_stored_results(folder: Path, monkeypatch: pytest.Monke
 
 def test_the_page_is_served_until_interrupted_and_a_taken_port_is_told(folder: Path) -> None:
     environment = {**os.environ, "MINERVA_DATA_DIR": str(folder / "var")}
-    serve = ["minerva", "bench", "serve", "--port"]
+    serve = [sys.executable, "-m", "agent", "bench", "serve", "--port"]
     with subprocess.Popen([*serve, "0"], env=environment, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
         try:

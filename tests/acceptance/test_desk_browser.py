@@ -427,7 +427,7 @@ def test_a_ticket_is_merged_split_and_linked(desk: RunningDesk, signed_in: Signe
     expect(page.get_by_role("main")).to_contain_text("There is no ticket no such")
     complaints.clear()  # Chromium notes the 409
     page.get_by_role("link", name="Open the page again").click()
-    page.keyboard.press("m")
+    page.locator("#with summary").click()
     page.get_by_label("Number of the other ticket").fill(three)
     page.get_by_role("button", name="Link the two").click()
     expect(page.locator("#related")).to_contain_text("Part 2")

@@ -191,7 +191,7 @@ def test_commands(running: Running) -> None:
     asked = wait_for(lambda: [m for m in running.slack.messages["D2ALAN"] if "How do I get" in text_of(m)])
     assert "apply for an account" in text_of(running.answer("D2ALAN", asked[0]["ts"], 2))
     before = len(running.slack.responses)
-    running.slack.command("U2ALAN", "C1HELP", "status")
+    running.slack.command("U9EVE", "C1HELP", "status")
     running.slack.command("U2ALAN", "C1HELP", "bench Llama on LUMI")
     running.settle()
     said = [answer["text"] for answer in running.slack.responses[before:]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -349,7 +350,7 @@ def test_the_commands_and_the_keeper_beside_the_service(world: World, monkeypatc
         beside.stop()
     assert beside.state == "stopped"
     status = minerva(world, "status").stdout
-    assert f"{NAME}-1 job" in status
+    assert re.search(rf"{NAME}-\d+ job", status), status
     assert "ready, until" in status
     assert "apertus-70b-hydra" in status
     assert "--served-model-name salamandra-7b" in minerva(world, "logs", "salamandra-7b").stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def test_the_commands_say_it_too(store: Store, tmp_path: Path) -> None:
     imported(store, "d02.csv")
     for arguments in (["results"], ["results", "--json"], ["export", str(tmp_path / "rows.csv")]):
         done = subprocess.run(
-            ["minerva", "bench", *arguments], capture_output=True, text=True, check=True,
+            [sys.executable, "-m", "agent", "bench", *arguments], capture_output=True, text=True, check=True,
             env={**_environment(), "MINERVA_DATA_DIR": str(tmp_path)},
         )  # fmt: skip
         assert "suspect" in done.stdout, arguments
