@@ -55,11 +55,11 @@ def test_a_request_becomes_a_ticket_like_a_mail(desk: RunningDesk) -> None:
 
 
 def test_a_ticket_is_found_tagged_assigned_noted_and_resolved(desk: RunningDesk) -> None:
-    number = desk.ask("Is the gazelle project out of hours?", Subject="Hours")
+    number = desk.ask("Is the okapi project out of hours?", Subject="Hours")
     with desk.database.write() as session:
         people.add_engineer(session, name="Ed", email="ed@minerva.example")
     with client(desk, "read", "write") as program:
-        found = program.get("/tickets", params={"q": "gazelle"}).json()
+        found = program.get("/tickets", params={"q": "okapi"}).json()
         assert ([ticket["number"] for ticket in found["tickets"]], found["next"]) == ([number], None)
         change = {"assignee": "ed@minerva.example", "add_tags": ["Quota"], "status": "resolved"}
         changed = program.patch(f"/tickets/{number}", json=change).json()
