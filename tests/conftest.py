@@ -36,15 +36,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that wait longest begin, as they are written; the others stay as they were shuffled.
-
-    What a real cluster does depends on how busy the machine is, so these are tried up to three times.
-    """
-    shared = [item for item in items if ONE_ON_A_MACHINE.search(item.path.name)]
-    others = [item for item in items if not ONE_ON_A_MACHINE.search(item.path.name)]
-    for item in shared:
-        item.add_marker(pytest.mark.flaky(reruns=2))
-    items[:] = sorted(shared, key=lambda item: (item.path.name, item.reportinfo()[1] or 0)) + others
+    """Those that wait longest begin; the others stay as they were shuffled."""
+    items.sort(key=lambda item: ONE_ON_A_MACHINE.search(item.path.name) is None)
 
 
 @pytest.fixture

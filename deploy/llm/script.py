@@ -102,7 +102,7 @@ export VLLM_CACHE_ROOT="${{VLLM_CACHE_ROOT:-$work/cache}}"
 free_port() {{
   local port
   for _ in $(seq 100); do
-    port=$((20000 + (RANDOM * 32768 + RANDOM) % 40000))
+    port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))  # below those that clients are given
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {{ echo "$port"; return; }}
   done
   echo "minerva: no free port on $(hostname)" >&2

@@ -146,7 +146,10 @@ def test_a_crash_between_sbatch_and_its_answer_starts_nothing_twice(bench: Bench
     job = slurm.submit(bench.transport(""), run.work_dir, run.script, name=name, comment=comment)
     done = bench.until(run, ended)
     assert (done.state, done.job) == (RunState.FINISHED, job)
-    listed = bench.cluster.run("sacct", "-X", "-n", "-P", f"--name={name}", "--format=JobID").stdout.split()
+    query = ("sacct", "-X", "-n", "-P", f"--name={name}", "--format=JobID")
+    until = time.monotonic() + 30
+    while not (listed := bench.cluster.run(*query).stdout.split()) and time.monotonic() < until:
+        time.sleep(0.5)  # accounting writes down a job a little after the controller knows its end
     assert listed == [job]
 
 
