@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -20,7 +20,7 @@ from agent.llm.health import Breakers
 from agent.settings import Settings
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import DefaultHttpxClient, OpenAI
 
 log = structlog.get_logger()
 
@@ -170,13 +170,19 @@ def preload() -> None:
     import openai  # noqa: F401, PLC0415
 
 
-@lru_cache(maxsize=64)
-def _connection(url: str, key: str | None) -> OpenAI:
-    """Kept, with its open connections."""
+@cache
+def _connections() -> DefaultHttpxClient:
+    """Kept open, and one for all servers: those that come and go leave no connection behind."""
     import openai  # noqa: PLC0415  # see preload
 
-    timeout = openai.Timeout(SILENCE_S, connect=CONNECT_S)
-    return openai.OpenAI(base_url=url, api_key=key or "none", max_retries=0, timeout=timeout)
+    return openai.DefaultHttpxClient(timeout=openai.Timeout(SILENCE_S, connect=CONNECT_S))
+
+
+@lru_cache(maxsize=64)
+def _server(url: str, key: str | None) -> OpenAI:
+    import openai  # noqa: PLC0415  # see preload
+
+    return openai.OpenAI(base_url=url, api_key=key or "none", max_retries=0, http_client=_connections())
 
 
 def _ask_one(endpoint: Endpoint, chat: Chat, told: Told, *, deadline: float, clock: Callable[[], float]) -> Reply:
@@ -184,7 +190,7 @@ def _ask_one(endpoint: Endpoint, chat: Chat, told: Told, *, deadline: float, clo
 
     begun = clock()
     try:
-        stream = _connection(endpoint.url, endpoint.key).chat.completions.create(
+        stream = _server(endpoint.url, endpoint.key).chat.completions.create(
             **_request(endpoint, chat), timeout=openai.Timeout(min(SILENCE_S, deadline - begun), connect=CONNECT_S)
         )
         with stream:
