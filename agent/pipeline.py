@@ -30,12 +30,12 @@ from agent.settings import Settings
 from agent.store import drafts, fulltext, inbound, placings, tickets
 from agent.store.chat import is_chat, recipients_of
 from agent.store.database import Database
-from agent.store.inbound import API, CHAT
+from agent.store.inbound import API, CHAT, FORM
 from agent.store.tables import Message, StoredMail, Ticket
 from ingest.attached_text import attached_texts
 from ingest.masking import mask_message, mask_secrets
 from ingest.message import InboundMessage
-from ingest.sender_checks import NOT_CHECKED, SIGNED_IN, VOUCHED, SenderTrust
+from ingest.sender_checks import NOT_CHECKED, SIGNED_IN, TYPED, VOUCHED, SenderTrust
 from knowledge_base.passage import SearchResult
 from knowledge_base.rows.answer import rows_for
 from knowledge_base.rows.row import Row
@@ -110,6 +110,8 @@ def file_request(database: Database, settings: Settings, ports: Ports, stored_ma
 def _trust(ports: Ports, raw: bytes, stored: StoredMail, author: str) -> SenderTrust:
     if stored.channel.startswith(CHAT):
         return SIGNED_IN
+    if stored.channel == FORM:
+        return TYPED
     return VOUCHED if stored.channel == API else ports.check(raw, stored, author)
 
 

@@ -75,6 +75,16 @@ def save(
     return kept
 
 
+def note_form(session: Session, address: str, *, institution: str, affiliation: str, newsletter: bool) -> None:
+    """What the form on the web says, with its consent. Only what is not on record yet: anybody can type any address."""
+    kept = session.get(Requester, address.casefold()) or Requester(address=address.casefold())
+    kept.institution = kept.institution or institution
+    kept.affiliation = kept.affiliation or affiliation
+    kept.consent_at = kept.consent_at or now()
+    kept.newsletter_at = kept.newsletter_at or (now() if newsletter else None)
+    session.add(kept)
+
+
 def _from_chat(session: Session, ticket: Ticket) -> Requester:
     """What was said in the form of a chat, not stored yet."""
     thread = session.exec(select(ChatThread).where(ChatThread.ticket_id == ticket.id)).first()

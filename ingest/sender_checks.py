@@ -44,6 +44,9 @@ class SenderTrust:
 
 NOT_CHECKED = SenderTrust(level="unknown", reason="The sender was not checked.")
 VOUCHED = SenderTrust(level="verified", reason="The program that sent this by its token vouches for the address.")
+TYPED = SenderTrust(
+    level="unverified", reason="The address was typed into the web form; nobody checked whose it is.", outside=True
+)
 SIGNED_IN = SenderTrust(level="verified", reason="The sender is signed in at the chat service.")
 
 

@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from agent import handling
-from agent.api import requests
 from agent.api.access import Asker, DeskState, Reader, Writer
 from agent.api.forms import (
     Accepted,
@@ -27,6 +26,7 @@ from agent.api.forms import (
 )
 from agent.desk.state import Desk
 from agent.errors import HandlingError, NotFoundError
+from agent.mail.as_mail import Written, keep_as_mail
 from agent.store import inbound, people, tickets, views
 from agent.store.tables import Engineer, Message, StoredMail, Ticket, TicketStatus
 from agent.store.views import View, Wanted
@@ -109,7 +109,8 @@ def add_note(desk: DeskState, token: Writer, number: Number, note: NoteIn) -> Me
 def new_request(desk: DeskState, token: Asker, request: RequestIn) -> Accepted:
     """A request as if the person had written a mail: it is on disk when this returns."""
     with desk.database.write() as session:
-        key = requests.store(session, desk.settings, request, token=token.name)
+        written = Written(channel=inbound.API, peer=f"token {token.name}", **request.model_dump())
+        key = keep_as_mail(session, desk.settings, written)
     desk.workflows.wake()
     return Accepted(id=key)
 

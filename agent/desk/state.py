@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from fastapi import Request
 
 from agent.desk.presence import Presence
+from agent.desk.puzzles import Puzzles
 from agent.llm.live import Live
 from agent.mail.rate_limit import RateLimit
 from agent.settings import Settings
@@ -68,6 +69,7 @@ class Desk:
     """Where engineers may sign in besides."""
     attempts: Attempts = field(default_factory=Attempts)
     presence: Presence = field(default_factory=Presence)
+    puzzles: Puzzles = field(default_factory=Puzzles)
 
     @property
     def secure(self) -> bool:

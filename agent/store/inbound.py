@@ -22,6 +22,8 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _PIECE_BYTES = 1 << 20
 API = "api"
 """Channel of what comes through the REST interface."""
+FORM = "form"
+"""Channel of what comes through the form on the web."""
 CHAT = "chat:"
 """What the `channel` of a stored message from a chat service begins with."""
 

@@ -58,7 +58,8 @@ def test_no_page_violates_a_rule(
     ]  # fmt: skip
     found = {address: _violations(page, f"{desk.url}{address}") for address in addresses}
     page.context.clear_cookies()
-    found["/sign-in"] = _violations(page, f"{desk.url}/sign-in")
+    for public in ("/sign-in", "/request", "/request/kept"):
+        found[public] = _violations(page, f"{desk.url}{public}")
     assert {address: names for address, names in found.items() if names} == {}
 
 

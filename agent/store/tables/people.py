@@ -35,6 +35,8 @@ class Requester(SQLModel, table=True):
     """A key of `agent.requesters.AFFILIATIONS`; empty when it is not known."""
     consent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """To the processing of personal data (GDPR, Article 6(1)(a)), as far as it was given in words."""
+    newsletter_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When they asked for the newsletter in the form on the web."""
     note: str = ""
     """For colleagues."""
 
