@@ -10,7 +10,7 @@ import time
 from datetime import datetime, timedelta
 from threading import Lock
 
-from altcha import ChallengeOptionsV1, PayloadV1, create_challenge_v1, verify_solution_v1
+from altcha.v1 import ChallengeOptions, Payload, create_challenge, verify_solution
 
 from agent.store.tables import now
 
@@ -29,16 +29,16 @@ class Puzzles:
 
     def new(self, expires: datetime | None = None) -> dict[str, str | int]:
         """To be solved within ten minutes."""
-        options = ChallengeOptionsV1(
+        options = ChallengeOptions(
             hmac_key=self._key, max_number=LARGEST, expires=expires or now() + VALID_FOR, algorithm="SHA-256"
         )
-        return create_challenge_v1(options).to_dict()
+        return create_challenge(options).to_dict()
 
     def take(self, solution: str) -> bool:
         """Whether this is a solution that was not used before. Never raises."""
         try:
-            is_right, _ = verify_solution_v1(solution, self._key)
-            challenge = PayloadV1.from_base64(solution).challenge if is_right else ""
+            is_right, _ = verify_solution(solution, self._key)
+            challenge = Payload.from_base64(solution).challenge if is_right else ""
         except (ValueError, TypeError, KeyError, AttributeError):
             return False
         return is_right and self._is_first(challenge)
