@@ -11,14 +11,16 @@ from bench_runner.importers.source import shown
 from bench_runner.reading import read_file, recognise
 from bench_runner.result import BenchmarkResult, Problem, result_id
 
+Identified = tuple[str, BenchmarkResult]
+"""A result with its `result_id`."""
+
 
 @dataclass(slots=True)
 class Collected:
-    results: list[BenchmarkResult] = field(default_factory=list)
-    identities: list[str] = field(default_factory=list)
-    """`result_id` of each result."""
+    """What was seen while reading."""
+
     files: dict[str, tuple[Path, str]] = field(default_factory=dict)
-    """SHA-256 -> (path, format) of the files that were read."""
+    """SHA-256 -> (path, format) of the files that results were read from."""
     problems: list[Problem] = field(default_factory=list)
     """Records that do not parse, and files that cannot be read or, named by themselves, hold no results."""
     skipped: list[str] = field(default_factory=list)
@@ -27,16 +29,21 @@ class Collected:
     """Records seen before: the same file twice, or a copy of it."""
 
 
-def collect(paths: Iterable[Path]) -> Collected:
+def collect(paths: Iterable[Path]) -> tuple[list[Identified], Collected]:
+    """All at once, for few results."""
     found = Collected()
+    return list(read_all(paths, found)), found
+
+
+def read_all(paths: Iterable[Path], found: Collected) -> Iterator[Identified]:
+    """Each result once; what is seen on the way is added to `found`."""
     seen: set[str] = set()
     for path, named in _files(paths):
         try:
-            _read(path, named, found, seen)
+            yield from _read(path, named, found, seen)
         except SourceError as error:
             name, _, problem = str(error).partition(": ")
             found.problems.append(Problem(source=name, line=1, what=problem))
-    return found
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
@@ -48,7 +55,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
             yield path, True
 
 
-def _read(path: Path, named: bool, found: Collected, seen: set[str]) -> None:
+def _read(path: Path, named: bool, found: Collected, seen: set[str]) -> Iterator[Identified]:
     form = recognise(path)
     if form is None:
         if named:
@@ -66,6 +73,5 @@ def _read(path: Path, named: bool, found: Collected, seen: set[str]) -> None:
             found.repeated += 1
         else:
             seen.add(identity)
-            found.results.append(record)
-            found.identities.append(identity)
             found.files.setdefault(record.provenance.sha256, (path, form.name))
+            yield identity, record

@@ -12,7 +12,9 @@ _EPOCH = re.compile(r"\d{9,10}(?:\.\d*)?")
 
 def measured_on(printed: str | None) -> str | None:
     """`20260115-101112`, ISO, or seconds since 1970 -> `2026-01-15`; a month alone stays `2026-01`; else None."""
-    words = (printed or "").strip()
+    if not printed:
+        return None
+    words = printed.strip()
     if _EPOCH.fullmatch(words):
         return datetime.fromtimestamp(float(words), UTC).date().isoformat()
     match = _COMPACT.fullmatch(words) or _DASHED.fullmatch(words)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from bench_runner.collecting import Collected, collect
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from bench_runner.collecting import Collected, Identified, read_all
 from bench_runner.importers.source import shown
 from bench_runner.memory import no_cycles_sought
-from bench_runner.plausibility.audit import audit
-from bench_runner.plausibility.findings import Judged
+from bench_runner.pending import Pending
+from bench_runner.plausibility.audit import alone, beside, concluded
+from bench_runner.plausibility.findings import Alone, Finding, Verdict
+from bench_runner.plausibility.grouping import Neighbour, neighbour
 from bench_runner.result import BenchmarkResult
 from bench_runner.store import originals, results
 from bench_runner.store.database import Store
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True, kw_only=True):
     collected: Collected
-    added: tuple[Judged, ...]
-    """New results, judged together with what is stored of the same systems and models."""
-
-    @property
-    def known(self) -> int:
-        """Results that the store had already."""
-        return len(self.collected.results) - len(self.added)
+    added: Mapping[Verdict, int]
+    """New results by verdict, judged together with what is stored of the same systems and models."""
+    known: int
+    """Results that the store had already."""
 
 
 def import_paths(
@@ -39,36 +41,81 @@ def import_paths(
     Raises:
         StoreError: an original cannot be kept; nothing of this import is stored then.
     """
-    with no_cycles_sought():
-        return _import(store, paths, measured, declared or {})
-
-
-def _import(store: Store, paths: Iterable[Path], measured: str | None, declared: Mapping[str, str | int]) -> Imported:
-    found = collect(paths)
+    found = Collected()
+    records = read_all(paths, found)
     if measured is not None:
-        found.results = [_dated(result, measured) for result in found.results]
+        records = ((identity, _dated(result, measured)) for identity, result in records)
     if declared:
-        found.results = [_completed(result, declared) for result in found.results]
-    return store_results(store, found)
+        records = ((identity, _completed(result, declared)) for identity, result in records)
+    return store_results(store, records, found)
 
 
-def store_results(store: Store, found: Collected) -> Imported:
-    originals_of = _keep_originals(store, found)
-    with store.write() as connection:
-        if originals_of:
-            connection.exec_driver_sql(_INSERT_ORIGINAL, originals_of)
-        known = results.known(connection, found.identities)
-        fresh = {
-            identity: result
-            for identity, result in zip(found.identities, found.results, strict=True)
-            if identity not in known
-        }
-        before = results.of_series(connection, {(r.spec.system, r.spec.model) for r in fresh.values()})
-        judged = audit([*(stored.result for stored in before), *fresh.values()])
-        results.rejudge(connection, zip(before, judged, strict=False))
-        added = judged[len(before) :]
-        results.add(connection, zip(fresh, added, strict=True))
-    return Imported(collected=found, added=tuple(added))
+def store_results(store: Store, records: Iterable[Identified], found: Collected) -> Imported:
+    """`found` says, once all `records` are read, which files they come from."""
+    with no_cycles_sought(), Pending() as pending:
+        for identity, result in records:
+            pending.add(identity, result)
+        originals_of = _keep_originals(store, found)
+        with store.write() as connection:
+            if originals_of:
+                connection.exec_driver_sql(_INSERT_ORIGINAL, originals_of)
+            results.add_headers(connection, pending.headers.values())
+            known = results.known(connection, pending.identities)
+            added = _add(connection, pending, known, _judge(connection, pending, known))
+        return Imported(collected=found, added=added, known=len(pending.identities) - added.total())
+
+
+class _Before(NamedTuple):
+    """A row that is stored already."""
+
+    row: int
+    verdicts: results.Verdicts
+    alone: Alone
+    neighbour: Neighbour | None
+
+
+def _judge(connection: Connection, pending: Pending, known: Set[str]) -> dict[int, list[Finding]]:
+    """What new rows and those before say of each other, by the place of the new row; rows before are judged anew."""
+    fresh = [place for place, identity in enumerate(pending.identities) if identity not in known]
+    first = len(pending.identities)
+    before = [
+        _Before(
+            stored.row,
+            results.verdicts(stored.verdict, stored.findings, stored.confirmed_by),
+            alone(stored.result),
+            neighbour(place, stored.result),
+        )
+        for place, stored in enumerate(results.of_series(connection, {pending.series[n] for n in fresh}), first)
+    ]
+    rows = [*(item.neighbour for item in before), *(pending.neighbours[place] for place in fresh)]
+    found = beside(row for row in rows if row is not None)
+    anew = (
+        (item.row, item.verdicts, _verdicts(item.alone, found.pop(place, ())))
+        for place, item in enumerate(before, first)
+    )
+    results.rejudge(connection, [(row, new) for row, old, new in anew if new != old])
+    pending.neighbours.clear()
+    return found
+
+
+def _verdicts(own: Alone, others: Sequence[Finding]) -> results.Verdicts:
+    return results.verdicts(*concluded(own, others), own.confirmed_by)
+
+
+def _add(
+    connection: Connection, pending: Pending, known: Set[str], found: dict[int, list[Finding]]
+) -> Counter[Verdict]:
+    added: Counter[Verdict] = Counter()
+    places = enumerate(zip(pending.identities, pending.alone, strict=True))
+    for chunk in pending.chunks():
+        rows: list[tuple[object, ...]] = []
+        for facts, (place, (identity, own)) in zip(chunk, places, strict=False):
+            if identity not in known:
+                judged = _verdicts(own, found.pop(place, ()))
+                added[judged[0]] += 1
+                rows.append((*facts, *judged))
+        results.add(connection, rows)
+    return added
 
 
 _INSERT_ORIGINAL = """

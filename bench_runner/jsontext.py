@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 
+import msgspec
 import orjson
 
 
@@ -18,6 +20,14 @@ def encoded(value: object, *, sort: bool = False) -> bytes:
         return text.encode("ascii")
 
 
+_STRUCTS = msgspec.json.Encoder()
+
+
+def packed(value: object) -> str:
+    """A struct of ours, or several, as JSON. What holds foreign values must be `finite`."""
+    return _STRUCTS.encode(value).decode()
+
+
 def finite(value: object) -> object:
     """The same with infinity and NaN as text, tuples as lists and names as text."""
     if isinstance(value, dict):
@@ -26,6 +36,8 @@ def finite(value: object) -> object:
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
+    if isinstance(value, Mapping):
+        return finite(dict(value))
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -48,6 +48,9 @@ DEFINITIONS: Mapping[str, tuple[str, str]] = {
     "recomputed_itl_mean": ("ms", "mean over all single inter-token times"),
 }
 
+MOST = 2**53
+"""Whole numbers from here on are not exact any more, and no count is as large."""
+
 LATENCIES: Mapping[str, str] = {
     "ttft": "time to first token",
     "tpot": "time per output token after the first, mean of each request",
@@ -91,9 +94,9 @@ def number(value: object) -> float | None:
 
 
 def count(value: object) -> int | None:
-    """A whole number that is not negative; None for everything else."""
+    """A whole number that is not negative and counts something; None for everything else."""
     found = number(value)
-    return int(found) if found is not None and found >= 0 and found == int(found) else None
+    return int(found) if found is not None and 0 <= found < MOST and found == int(found) else None
 
 
 def text(value: object) -> str | None:

@@ -7,8 +7,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bench_runner.comparison.noise import Floor
 from bench_runner.comparison.repeats import configurations

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from bench_runner.errors import SourceError
 from bench_runner.importers import (
     aiperf,
@@ -141,14 +143,32 @@ def read_file(path: Path, form: Format) -> Iterator[Record]:
     source = hashed(path, form.name)
     try:
         if form.from_buffer is not None:
-            yield from _from_buffer(path, form.from_buffer, source)
+            yield from map(_writable, _from_buffer(path, form.from_buffer, source))
         elif form.from_lines is not None:
             with path.open(encoding="utf-8", errors="replace", newline="" if form.is_table else None) as file:
-                yield from form.from_lines(file, source)
+                found = form.from_lines(file, source)
+                yield from found if form.is_table else map(_writable, found)
         elif form.from_text is not None:
-            yield from _from_text(path, form.from_text, source)
+            yield from map(_writable, _from_text(path, form.from_text, source))
     except OSError as error:
         raise SourceError(shown(path), f"cannot be read: {error.strerror or error}") from error
+
+
+def _writable(record: Record) -> Record:
+    """JSON may name half of a surrogate pair, which no file and no database takes."""
+    try:
+        msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        return msgspec.convert(_mended(msgspec.to_builtins(record)), type(record))
+    return record
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    return [_mended(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _from_buffer(path: Path, read: Callable[[Buffer, Source], Iterator[Record]], source: Source) -> Iterator[Record]:

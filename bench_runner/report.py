@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from bench_runner.jsontext import finite
-from bench_runner.plausibility.audit import titles
+from bench_runner.plausibility.audit import TITLES
 from bench_runner.plausibility.findings import Finding, Judged, Verdict
 from bench_runner.result import BenchmarkResult, Problem, State, result_id
 from bench_runner.spec import canonical, spec_hash
@@ -48,7 +48,7 @@ def by_rule(judged: Sequence[Judged]) -> dict[str, list[tuple[Judged, Finding]]]
     for item in judged:
         for finding in item.findings:
             found[finding.rule].append((item, finding))
-    return {rule: found[rule] for rule in titles() if rule in found}
+    return {rule: found[rule] for rule in TITLES if rule in found}
 
 
 def as_text(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> str:
@@ -68,7 +68,7 @@ def _lines(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Seque
         told = ", ".join(f"{count} {level}" for level, count in levels.most_common())
         rows = len({id(item) for item, _ in found})
         yield ""
-        yield f"{rule}  {titles()[rule]}: {rows} rows ({told})"
+        yield f"{rule}  {TITLES[rule]}: {rows} rows ({told})"
         yield from (
             f"  {where(item.result)}: {name_of(item.result)}\n    {finding.reason}" for item, finding in _few(found)
         )
@@ -105,7 +105,7 @@ def _rule(rule: str, found: list[tuple[Judged, Finding]]) -> dict[str, object]:
     levels = Counter(finding.level for _, finding in found)
     rows = len({id(item) for item, _ in found})
     examples = [{"where": where(item.result), "reason": finding.reason} for item, finding in _few(found)]
-    return {"rule": rule, "title": titles()[rule], "rows": rows, "levels": dict(levels), "examples": examples}
+    return {"rule": rule, "title": TITLES[rule], "rows": rows, "levels": dict(levels), "examples": examples}
 
 
 def _row(item: Judged) -> dict[str, object]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from msgspec import Struct, field
+
+from bench_runner.cells import Cells
 from bench_runner.jsontext import encoded, finite
 from bench_runner.spec import BenchmarkSpec
 
@@ -16,7 +18,7 @@ How = Literal["measured", "declared", "derived"]
 THROUGHPUTS = ("output_throughput", "train_tokens_per_second", "train_samples_per_second")
 
 
-class Metric(NamedTuple):
+class Metric(Struct, frozen=True, array_like=True, gc=False):
     name: str
     """One of `bench_runner.metrics.DEFINITIONS`, or the source's own name for what we have no word for."""
     value: float
@@ -25,16 +27,15 @@ class Metric(NamedTuple):
     how: How = "measured"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Provenance:
+class Provenance(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     source: str
     """File name as given; says where to look, never what was measured."""
-    sha256: str
-    """Of the whole file, lower-case hex."""
     line: int
     """First line of the record, from 1."""
     format: str
     """Importer that read it, such as `vllm-serving-json`."""
+    sha256: str = ""
+    """Of the whole file, lower-case hex; only the record inside the store leaves it to the row around it."""
     tool: str | None = None
     tool_version: str | None = None
     commit: str | None = None
@@ -54,13 +55,12 @@ class Provenance:
     """Versions of what it ran on, such as `("torch", "2.6.0")`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkResult:
+class BenchmarkResult(Struct, frozen=True, kw_only=True, dict=True):
     spec: BenchmarkSpec
     state: State
     metrics: tuple[Metric, ...]
     provenance: Provenance
-    original: Mapping[str, object] = field(default_factory=dict)
+    original: Mapping[str, object] = field(default_factory=dict[str, object])
     """The record as read, every field, without generated texts and per-request arrays."""
     not_measured: tuple[str, ...] = ()
     """Metrics that the source printed as zero where zero means that nobody measured."""
@@ -76,7 +76,7 @@ class BenchmarkResult:
     def value(self, name: str) -> float | None:
         return self.values.get(name)
 
-    @cached_property
+    @property
     def throughput(self) -> float | None:
         """The figure that scaling is judged by; None for a run that did not finish."""
         if self.state != "finished":
@@ -84,8 +84,7 @@ class BenchmarkResult:
         return next((value for name in THROUGHPUTS if (value := self.values.get(name)) is not None), None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """A record that does not parse; the records around it do."""
 
     source: str
@@ -104,5 +103,9 @@ def result_id(result: BenchmarkResult) -> str:
 
     Appending to a file keeps the ids of what was there.
     """
-    where = (result.provenance.format, result.provenance.line)
-    return hashlib.sha256(encoded([where, finite(result.original)], sort=True)).hexdigest()[:24]
+    where, original = (result.provenance.format, result.provenance.line), result.original
+    if isinstance(original, Cells):
+        printed = encoded([where, original.header.in_order_of_names(original.cells)])
+    else:
+        printed = encoded([where, finite(original)], sort=True)
+    return hashlib.sha256(printed).hexdigest()[:24]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, fields
 from typing import Literal
+
+from msgspec import Struct
 
 from bench_runner.jsontext import encoded
 
@@ -13,8 +14,7 @@ Kind = Literal["inference", "training", "other"]
 Setting = tuple[str, str | int | float | bool | None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BenchmarkSpec:
+class BenchmarkSpec(Struct, frozen=True, kw_only=True, gc=False):
     """One configuration. None means that the source does not say; nothing here is taken from a path."""
 
     kind: Kind
@@ -79,7 +79,7 @@ def canonical(spec: BenchmarkSpec) -> str:
     return encoded(kept, sort=True).decode()
 
 
-_FIELDS = tuple(sorted(field.name for field in fields(BenchmarkSpec)))
+_FIELDS = tuple(sorted(BenchmarkSpec.__struct_fields__))
 
 
 def _plain(value: str | int | float | bool | None) -> str | int | float | bool | None:

@@ -29,16 +29,17 @@ from bench_runner.reruns.watcher import Watcher
 from bench_runner.store.database import open_store
 
 ROWS = 20_000
+MANY = 100_000
 JOBS = 1000
 
 
-def write_table(path: Path) -> None:
+def write_table(path: Path, rows: int = ROWS) -> None:
     """Rows of many series whose figures agree with each other."""
     chance = random.Random(1)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for number in range(ROWS):
+        for number in range(rows):
             load, rate = 50 * (1 + number % 10), chance.uniform(1000, 9000)
             tpot = (1000 * load * 200 / rate - 100) / 199
             figures = [
@@ -110,10 +111,10 @@ def measure(what: str, path: Path) -> None:
         with path.open(newline="", encoding="utf-8") as file:
             found = sum(1 for _ in csv.reader(file))
     elif what == "read":
-        found = len(collect([path]).results)
+        found = len(collect([path])[0])
     else:
         with tempfile.TemporaryDirectory() as folder:
-            found = len(import_paths(open_store(Path(folder)), [path]).added)
+            found = sum(import_paths(open_store(Path(folder)), [path]).added.values())
     seconds, cpu = time.monotonic() - begun, time.process_time() - used
     print(json.dumps({"found": found, "s": seconds, "cpu_s": cpu, "peak_mb": peak_mb(), "before_mb": before}))
 
@@ -170,6 +171,11 @@ def main() -> None:
             print(
                 f"benchmark table of {ROWS} rows, {label}: {ROWS / got['s']:.0f} rows/s ({ROWS / got['cpu_s']:.0f} a CPU second)"
             )
+        write_table(table, MANY)
+        got = child("import", table)
+        print(f"benchmark table of {MANY} rows, read, judged, stored: {MANY / got['s']:.0f} rows/s "
+              f"({MANY / got['cpu_s']:.0f} a CPU second), peak memory {got['peak_mb']:.0f} MB, "
+              f"{got['before_mb']:.0f} MB of it before")  # fmt: skip
         size = large.stat().st_size / 1e6
         for what, label in (("read", "read"), ("import", "read, judged, stored with the original")):
             got = child(what, large)

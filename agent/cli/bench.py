@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -38,8 +37,8 @@ def audit(
     Exit code 1 when a file or a record could not be read; the verdicts do not change it.
     """
     with no_cycles_sought():
-        found = collect(paths)
-        judged = judge(found.results)
+        read, found = collect(paths)
+        judged = judge([result for _, result in read])
     render = as_json if json else as_text
     sys.stdout.write(render(judged, found.problems, found.skipped))
     _say_problems(found)
@@ -68,8 +67,8 @@ def import_results(
         raise typer.BadParameter("must look like 2026-01 or 2026-01-31", param_hint="--measured")
     if jsonl:
         with no_cycles_sought():
-            found = collect(paths)
-            sys.stdout.writelines(normalised(item) + "\n" for item in judge(found.results))
+            read, found = collect(paths)
+            sys.stdout.writelines(normalised(item) + "\n" for item in judge([result for _, result in read]))
     else:
         imported = import_paths(bench_store(), paths, measured=measured or None, declared=_declared(declare or []))
         found = imported.collected
@@ -94,11 +93,11 @@ def _declared(given: list[str]) -> dict[str, str | int]:
 
 
 def _summary(imported: Imported) -> str:
-    counts = Counter(item.verdict for item in imported.added)
-    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
-    new = f"{len(imported.added)} new results stored: {verdicts}." if imported.added else "No new results."
+    verdicts = ", ".join(f"{imported.added.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    new = sum(imported.added.values())
+    stored = f"{new} new results stored: {verdicts}." if new else "No new results."
     known = f" {imported.known} were stored already." if imported.known else ""
-    return f"{new}{known} `minerva bench audit` with the same paths gives the reasons.\n"
+    return f"{stored}{known} `minerva bench audit` with the same paths gives the reasons.\n"
 
 
 def _say_problems(found: Collected) -> None:

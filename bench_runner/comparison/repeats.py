@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import comb
 from statistics import median
+
+from msgspec.structs import replace
 
 from bench_runner.comparison.noise import Floor, floor_of
 from bench_runner.metrics import unit_of

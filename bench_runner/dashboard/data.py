@@ -14,7 +14,7 @@ from bench_runner.comparison.queries import throughput
 from bench_runner.comparison.repeats import Configuration, configurations
 from bench_runner.jsontext import encoded
 from bench_runner.memory import no_cycles_sought
-from bench_runner.plausibility.audit import titles
+from bench_runner.plausibility.audit import TITLES
 from bench_runner.plotting import Point, points
 from bench_runner.publish import without_paths
 from bench_runner.store.results import Stored
@@ -83,7 +83,7 @@ def _table(rows: Sequence[Stored], found: Sequence[Configuration], drawn: Sequen
                 "family": _numbered(map(_family, found)),
                 "results": len(rows),
                 "left_out": _left_out(rows),
-                "rules": titles(),
+                "rules": TITLES,
             }
         ),
         details=encoded(

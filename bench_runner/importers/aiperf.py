@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bench_runner.importers.secrets import without_secrets
 from bench_runner.importers.serving import SPEC_COUNTS, TEXTS, model_name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bench_runner.errors import ScanError
 from bench_runner.importers.jsonscan import Buffer, Lines, Scanned, elements, load, scan_object

@@ -6,7 +6,9 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from bench_runner.importers.source import Source
 from bench_runner.metrics import count, metric, number

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
+from sys import intern
 from typing import Protocol
 
+from bench_runner.cells import Cells, Header
 from bench_runner.importers.source import Source
 from bench_runner.metrics import count, unit_of
 from bench_runner.result import BenchmarkResult, Metric, Provenance, Record
@@ -74,12 +77,15 @@ class Reader(Protocol):
 class _Plan:
     """Where each column goes."""
 
-    header: tuple[str, ...]
+    header: Header
     texts: tuple[tuple[int, str], ...]
     counts: tuple[tuple[int, str], ...]
     metrics: tuple[tuple[int, str, str], ...]
     flags: int | None
     tool: int | None
+
+    def column(self, place: int) -> str:
+        return self.header.columns[place]
 
 
 def read(lines: Iterable[str], source: Source) -> Iterator[Record]:
@@ -99,6 +105,7 @@ def read(lines: Iterable[str], source: Source) -> Iterator[Record]:
 
 def _rows(rows: Reader, plan: _Plan, source: Source) -> Iterator[Record]:
     flags: dict[str, tuple[str, ...]] = {}
+    width = len(plan.header.columns)
     while True:
         line = rows.line_num + 1
         try:
@@ -110,8 +117,8 @@ def _rows(rows: Reader, plan: _Plan, source: Source) -> Iterator[Record]:
             return
         if not cells:
             continue
-        if len(cells) != len(plan.header):
-            yield source.problem(line, f"{len(cells)} cells where the header has {len(plan.header)}")
+        if len(cells) != width:
+            yield source.problem(line, f"{len(cells)} cells where the header has {width}")
             continue
         yield _row(cells, plan, source, line, flags)
 
@@ -121,7 +128,7 @@ def _plan(header: tuple[str, ...]) -> _Plan:
         return tuple((header.index(name), ours) for name, ours in columns.items() if name in header)
 
     return _Plan(
-        header=header,
+        header=Header(header),
         texts=where(TEXT_COLUMNS),
         counts=where(COUNT_COLUMNS),
         metrics=tuple((index, name, unit_of(name)) for index, name in where(METRIC_COLUMNS)),
@@ -141,27 +148,31 @@ def _row(cells: list[str], plan: _Plan, source: Source, line: int, seen: dict[st
     raw_flags = cells[plan.flags] if plan.flags is not None else ""
     if raw_flags not in seen:
         seen[raw_flags] = split_flags(raw_flags)
-    texts = {name: cells[index] or None for index, name in plan.texts}
+    counts.update({name: intern(cells[index]) or None for index, name in plan.texts})
     return BenchmarkResult(
-        spec=BenchmarkSpec(kind="inference", server_flags=seen[raw_flags], **texts, **counts),  # type: ignore[arg-type]
+        spec=BenchmarkSpec(kind="inference", server_flags=seen[raw_flags], **counts),  # type: ignore[arg-type]
         state="failed" if failed else "finished",
         metrics=tuple(item for item in metrics if item.name not in _PERFORMANCE) if failed else tuple(metrics),
         provenance=_provenance(cells, plan, source, line),
-        original=dict(zip(plan.header, cells, strict=True)),
+        original=Cells(plan.header, cells),
         not_measured=() if failed else tuple(zero),
         reason="throughput is printed as 0" if failed else None,
     )
 
 
-def _counts(cells: list[str], plan: _Plan) -> dict[str, int | None] | str:
+def _counts(cells: list[str], plan: _Plan) -> dict[str, int | str | None] | str:
     """Whole numbers by name of the spec, or what is wrong."""
-    counts: dict[str, int | None] = {}
+    counts: dict[str, int | str | None] = {}
     for index, name in plan.counts:
         cell = cells[index]
-        counts[name] = found = int(cell) if cell.isdecimal() and len(cell) < 16 else count(cell)
+        counts[name] = found = _whole(cell)
         if found is None and cell:
-            return f"{cell!r} in column {plan.header[index]!r} is not a whole number"
+            return f"{cell!r} in column {plan.column(index)!r} is not a whole number"
     return counts
+
+
+_whole = lru_cache(maxsize=4096)(count)
+"""The same few numbers again and again, which are then one object."""
 
 
 def _figures(cells: list[str], plan: _Plan) -> tuple[list[Metric], list[str], bool] | str:
@@ -175,16 +186,19 @@ def _figures(cells: list[str], plan: _Plan) -> tuple[list[Metric], list[str], bo
             value = float(cell)
         except ValueError:
             if cell.strip():
-                return f"{cell!r} in column {plan.header[index]!r} is not a number"
+                return f"{cell!r} in column {plan.column(index)!r} is not a number"
             continue
-        if value == 0 and name in _LATENCIES:
+        if value:
+            if isfinite(value):
+                metrics.append(Metric(name, value, unit))
+        elif name in _LATENCIES:
             zero.append(name)
-        elif value == 0 and name == "output_throughput":
+        elif name == "output_throughput":
             failed = True
-        elif isfinite(value):
+        else:
             metrics.append(Metric(name, value, unit))
     return metrics, zero, failed
 
 
 def _provenance(cells: list[str], plan: _Plan, source: Source, line: int) -> Provenance:
-    return source.at(line, tool=(cells[plan.tool] or None) if plan.tool is not None else None)
+    return source.at(line, tool=(intern(cells[plan.tool]) or None) if plan.tool is not None else None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bench_runner.importers.secrets import without_secrets
 from bench_runner.importers.source import Source

@@ -3,97 +3,153 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from bench_runner.plausibility import changes, common, inference, neighbours, training
-from bench_runner.plausibility.findings import Finding, Judged, Rule, Verdict, about
+from bench_runner.plausibility import changes, common, grouping, inference, neighbours, training
+from bench_runner.plausibility.findings import Alone, Finding, Judged, RowCheck, Verdict, about
+from bench_runner.plausibility.grouping import Group, Neighbour, grouped, neighbour
 from bench_runner.result import BenchmarkResult
 
-RULES: tuple[Rule, ...] = (
-    Rule(name="D1", title="GPUs = nodes x GPUs per node = TP x PP x DP", row=inference.gpu_count),
-    Rule(name="D2", title="Every allocated GPU works", row=inference.idle_gpus, set=neighbours.flat_scaling),
-    Rule(
-        name="D3",
-        title="More GPUs are not slower (with D16: nor more than proportionally faster)",
-        set=neighbours.scaling,
-    ),
-    Rule(name="D4", title="A series does not move between two tables without a reason", set=changes.change_points),
-    Rule(name="D5", title="Compared rows ran in the same mode", set=neighbours.frameworks_mixed),
-    Rule(name="D6", title="Concurrency below the knee of the throughput", set=neighbours.plateau),
-    Rule(name="D7", title="Little's law holds, with enough prompts", confirms=True, row=inference.little),
-    Rule(name="D7", title="Little's law holds, with enough prompts", row=inference.enough_prompts),
-    Rule(name="D8", title="Zero means not measured; answers of like length", row=inference.zero_latency),
-    Rule(name="D9", title="Requests/s compare at equal output length", set=neighbours.answer_lengths),
-    Rule(name="D10", title="A failed run is a state, never a number", row=inference.failed_run),
-    Rule(name="D11", title="What is declared is not called measured", set=neighbours.declared_memory),
-    Rule(name="D12", title="Identity never comes from a path", row=common.identity),
-    Rule(name="D13", title="Training tokens are conserved", confirms=True, trained=True, row=training.tokens_conserved),
-    Rule(
-        name="D14",
-        title="Global batch = micro batch x accumulation x world",
-        confirms=True,
-        trained=True,
-        row=training.global_batch,
-    ),
-    Rule(name="D15", title="Trainable parameters fit the model", trained=True, row=training.trainable_parameters),
-    Rule(name="D16", title="MFU <= 1 and no super-linear scaling", row=inference.model_utilisation),
-    Rule(name="D16", title="MFU <= 1 and no super-linear scaling", trained=True, row=training.model_utilisation),
-    Rule(name="D17", title="Every prompt was answered, with tokens", row=inference.completed_all),
-    Rule(name="R1", title="Output tok/s = tokens / duration", confirms=True, row=inference.output_rate),
-    Rule(name="R2", title="Req/s = completed requests / duration", confirms=True, row=inference.request_rate),
-    Rule(name="R3", title="Total tok/s = all tokens / duration", confirms=True, row=inference.total_rate),
-    Rule(name="R4", title="Totals agree with the single requests", confirms=True, row=inference.samples_agree),
-    Rule(name="R5", title="No negative figures, percentiles in order", row=common.no_negative),
-    Rule(name="R6", title="Requests fit the context", row=inference.within_context),
-    Rule(name="R7", title="Averages below peaks, power below its limit", row=common.mean_below_peak),
-    Rule(
-        name="R8", title="Training samples are conserved", confirms=True, trained=True, row=training.samples_conserved
-    ),
-    Rule(name="O1", title="Repeats agree within their noise", set=neighbours.repeats),
+TITLES: Mapping[str, str] = {
+    "D1": "GPUs = nodes x GPUs per node = TP x PP x DP",
+    "D2": "Every allocated GPU works",
+    "D3": "More GPUs are not slower (with D16: nor more than proportionally faster)",
+    "D4": "A series does not move between two tables without a reason",
+    "D5": "Compared rows ran in the same mode",
+    "D6": "Concurrency below the knee of the throughput",
+    "D7": "Little's law holds, with enough prompts",
+    "D8": "Zero means not measured; answers of like length",
+    "D9": "Requests/s compare at equal output length",
+    "D10": "A failed run is a state, never a number",
+    "D11": "What is declared is not called measured",
+    "D12": "Identity never comes from a path",
+    "D13": "Training tokens are conserved",
+    "D14": "Global batch = micro batch x accumulation x world",
+    "D15": "Trainable parameters fit the model",
+    "D16": "MFU <= 1 and no super-linear scaling",
+    "D17": "Every prompt was answered, with tokens",
+    "R1": "Output tok/s = tokens / duration",
+    "R2": "Req/s = completed requests / duration",
+    "R3": "Total tok/s = all tokens / duration",
+    "R4": "Totals agree with the single requests",
+    "R5": "No negative figures, percentiles in order",
+    "R6": "Requests fit the context",
+    "R7": "Averages below peaks, power below its limit",
+    "R8": "Training samples are conserved",
+    "O1": "Repeats agree within their noise",
+    "R0": "Something in the source confirms the figures",
+}
+"""Rule -> what a sound row fulfils, in the order of the report."""
+
+
+class _Row(NamedTuple):
+    """A check of one row."""
+
+    name: str
+    check: RowCheck
+    confirms: bool = False
+    """A row that passes is confirmed: the figure was computed again from others."""
+    trained: bool = False
+    """About training: rows of inference are not looked at."""
+
+
+class _Set(NamedTuple):
+    """A check of rows that belong together."""
+
+    by: Callable[[Neighbour], Hashable]
+    check: Callable[[Group], Iterator[tuple[int, Finding]]]
+    """Yields the index of the row that a finding is about."""
+
+
+_ROWS = (
+    _Row("D1", inference.gpu_count),
+    _Row("D2", inference.idle_gpus),
+    _Row("D7", inference.little, confirms=True),
+    _Row("D7", inference.enough_prompts),
+    _Row("D8", inference.zero_latency),
+    _Row("D10", inference.failed_run),
+    _Row("D12", common.identity),
+    _Row("D13", training.tokens_conserved, confirms=True, trained=True),
+    _Row("D14", training.global_batch, confirms=True, trained=True),
+    _Row("D15", training.trainable_parameters, trained=True),
+    _Row("D16", inference.model_utilisation),
+    _Row("D16", training.model_utilisation, trained=True),
+    _Row("D17", inference.completed_all),
+    _Row("R1", inference.output_rate, confirms=True),
+    _Row("R2", inference.request_rate, confirms=True),
+    _Row("R3", inference.total_rate, confirms=True),
+    _Row("R4", inference.samples_agree, confirms=True),
+    _Row("R5", common.no_negative),
+    _Row("R6", inference.within_context),
+    _Row("R7", common.mean_below_peak),
+    _Row("R8", training.samples_conserved, confirms=True, trained=True),
 )
-_TRAINING = tuple((rule, rule.row) for rule in RULES if rule.row is not None)
-_SERVING = tuple((rule, check) for rule, check in _TRAINING if not rule.trained)
-UNCONFIRMED = Rule(name="R0", title="Something in the source confirms the figures")
+_SERVING = tuple(row for row in _ROWS if not row.trained)
 
-
-def titles() -> dict[str, str]:
-    """Rule -> what a sound row fulfils, in the order of the report."""
-    found = {rule.name: rule.title for rule in RULES}
-    return {**found, UNCONFIRMED.name: UNCONFIRMED.title}
+_SETS = (
+    _Set(grouping.workload, neighbours.flat_scaling),
+    _Set(grouping.workload, neighbours.scaling),
+    _Set(grouping.question, changes.change_points),
+    _Set(grouping.question, neighbours.frameworks_mixed),
+    _Set(grouping.workload, neighbours.plateau),
+    _Set(grouping.question, neighbours.answer_lengths),
+    _Set(grouping.source, neighbours.declared_memory),
+    _Set(grouping.workload, neighbours.repeats),
+)
 
 
 def audit(results: Sequence[BenchmarkResult]) -> list[Judged]:
     """One judgement a result, in the same order. Rows are also held against each other, so give all at once."""
-    from_sets: dict[int, list[Finding]] = defaultdict(list)
-    for rule in RULES:
-        if rule.set is not None:
-            for index, finding in rule.set(results):
-                from_sets[index].append(finding)
-    return [_judge(result, from_sets.get(index, [])) for index, result in enumerate(results)]
+    found = beside(row for index, result in enumerate(results) if (row := neighbour(index, result)) is not None)
+    judged: list[Judged] = []
+    for index, result in enumerate(results):
+        own = alone(result)
+        verdict, findings = concluded(own, found.get(index, ()))
+        judged.append(Judged(result=result, verdict=verdict, findings=findings, confirmed_by=own.confirmed_by))
+    return judged
 
 
-def _judge(result: BenchmarkResult, findings: list[Finding]) -> Judged:
+def alone(result: BenchmarkResult) -> Alone:
+    """What the checks of one row say."""
     values = result.values
     confirmed: list[str] = []
     found: list[Finding] = []
-    for rule, check in _SERVING if result.spec.kind == "inference" else _TRAINING:
+    for name, check, confirms, _ in _SERVING if result.spec.kind == "inference" else _ROWS:
         said = check(result, values)
         if said is None:
             continue
-        new = list(said)
-        found.extend(new)
-        if rule.confirms and not new:
-            confirmed.append(rule.name)
-    found.extend(findings)
-    if not confirmed and not any(finding.level != "note" for finding in found):
-        found.append(
-            about(UNCONFIRMED.name, "suspect", "the source says nothing from which a figure could be recomputed")
-        )
-    return Judged(result=result, verdict=_verdict(found), findings=tuple(found), confirmed_by=tuple(confirmed))
+        new = tuple(said)
+        if new:
+            found += new
+        elif confirms:
+            confirmed.append(name)
+    return Alone(tuple(found), tuple(confirmed))
 
 
-def _verdict(findings: Sequence[Finding]) -> Verdict:
-    levels = {finding.level for finding in findings}
+def beside(rows: Iterable[Neighbour]) -> dict[int, list[Finding]]:
+    """What the checks of rows that belong together say, by the index of the row."""
+    every = list(rows)
+    groups = {by: grouped(every, by) for by in dict.fromkeys(rule.by for rule in _SETS)}
+    found: dict[int, list[Finding]] = defaultdict(list)
+    for rule in _SETS:
+        for group in groups[rule.by]:
+            for index, finding in rule.check(group):
+                found[index].append(finding)
+    return found
+
+
+def concluded(own: Alone, others: Sequence[Finding]) -> tuple[Verdict, tuple[Finding, ...]]:
+    """The verdict on a row, with all that was found."""
+    found = (*own.findings, *others)
+    levels = {finding.level for finding in found}
     if "invalid" in levels:
-        return "invalid"
-    return "suspect" if "suspect" in levels else "verified"
+        return "invalid", found
+    if "suspect" in levels:
+        return "suspect", found
+    if own.confirmed_by:
+        return "verified", found
+    return "suspect", (*found, _UNCONFIRMED)
+
+
+_UNCONFIRMED = about("R0", "suspect", "the source says nothing from which a figure could be recomputed")

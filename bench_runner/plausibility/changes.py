@@ -3,68 +3,64 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from itertools import pairwise
+from operator import attrgetter
 from statistics import median
 
 from bench_runner.plausibility.findings import Finding, about
+from bench_runner.plausibility.grouping import Group, Neighbour
 from bench_runner.plausibility.neighbours import CHANGED
 from bench_runner.result import BenchmarkResult
 
+_configuration = attrgetter(
+    "spec.framework",
+    "spec.precision",
+    "spec.nodes",
+    "spec.tp",
+    "spec.pp",
+    "spec.dp",
+    "spec.max_model_len",
+    "spec.concurrency",
+)
+"""All that a user chooses, apart from the server's flags and versions, which are what may explain a change."""
 
-def _configuration(result: BenchmarkResult) -> Hashable:
-    """All that a user chooses, apart from the server's flags and versions, which are what may explain a change."""
-    spec = result.spec
-    where = (spec.system, spec.partition, spec.framework, spec.model, spec.dataset, spec.precision)
-    return (*where, spec.nodes, spec.tp, spec.pp, spec.dp, spec.max_model_len, spec.concurrency)
+_Pair = tuple[Neighbour, Neighbour]
 
 
-def _series(result: BenchmarkResult) -> Hashable:
-    spec = result.spec
-    return (spec.system, spec.partition, spec.framework, spec.model, spec.dataset)
-
-
-_Pair = tuple[tuple[int, BenchmarkResult], tuple[int, BenchmarkResult]]
-
-
-def change_points(results: Sequence[BenchmarkResult]) -> Iterator[tuple[int, Finding]]:
+def change_points(group: Group) -> Iterator[tuple[int, Finding]]:
     """D4: a whole series moved between two files: a note if flags or versions differ, else suspect."""
-    for pairs in _pairs(results).values():
-        ratios = [(after[1].throughput or 0.0) / (before[1].throughput or 1.0) for before, after in pairs]
+    for pairs in _pairs(group).values():
+        ratios = [after.throughput / (before.throughput or 1.0) for before, after in pairs]
         if len(pairs) < 2 or abs(median(ratios) - 1) < CHANGED:
             continue
         spread = (
             f"{len(pairs)} configurations of this series differ by {min(ratios) - 1:+.0%} to {max(ratios) - 1:+.0%}"
         )
         series = f"{spread} from the first file to the second"
-        for (first, before), (second, after) in pairs:
+        for before, after in pairs:
             difference = explain(before, after)
-            yield first, _finding(before, after, series, difference)
-            yield second, _finding(after, before, series, difference)
+            yield before.index, _finding(before, after, series, difference)
+            yield after.index, _finding(after, before, series, difference)
 
 
-def _pairs(results: Sequence[BenchmarkResult]) -> dict[Hashable, list[_Pair]]:
-    """Results of one configuration from two files, in the order the files were given, by series and files."""
-    found: dict[Hashable, dict[str, tuple[int, BenchmarkResult]]] = defaultdict(dict)
-    for index, result in enumerate(results):
-        if result.throughput is not None:
-            found[_configuration(result)].setdefault(result.provenance.sha256, (index, result))
+def _pairs(group: Group) -> dict[Hashable, list[_Pair]]:
+    """Results of one configuration from two files, in the order the files were given, by framework and files."""
+    if len({row.provenance.sha256 for row in group}) < 2:
+        return {}
+    found: dict[Hashable, dict[str, Neighbour]] = defaultdict(dict)
+    for row in group:
+        found[_configuration(row)].setdefault(row.provenance.sha256, row)
     pairs: dict[Hashable, list[_Pair]] = defaultdict(list)
     for by_file in found.values():
-        members = list(by_file.values())
-        for before, after in pairwise(members):
-            if not _same_row(before[1], after[1]):
-                files = (before[1].provenance.sha256, after[1].provenance.sha256)
-                pairs[(_series(after[1]), files)].append((before, after))
+        for before, after in pairwise(by_file.values()):
+            if before.measurement != after.measurement:
+                files = (before.provenance.sha256, after.provenance.sha256)
+                pairs[(after.spec.framework, files)].append((before, after))
     return pairs
 
 
-def _same_row(one: BenchmarkResult, other: BenchmarkResult) -> bool:
-    """The same measurement in two tables."""
-    return one.metrics == other.metrics
-
-
-def explain(before: BenchmarkResult, after: BenchmarkResult) -> tuple[str, ...]:
+def explain(before: BenchmarkResult | Neighbour, after: BenchmarkResult | Neighbour) -> tuple[str, ...]:
     """What differs in how the two were measured, as sentences without a stop; empty when nothing recorded does."""
     told: list[str] = []
     removed = [flag for flag in before.spec.server_flags if flag not in after.spec.server_flags]
@@ -82,8 +78,8 @@ def explain(before: BenchmarkResult, after: BenchmarkResult) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _finding(here: BenchmarkResult, there: BenchmarkResult, series: str, difference: tuple[str, ...]) -> Finding:
-    mine, other = here.throughput or 0.0, there.throughput or 1.0
+def _finding(here: Neighbour, there: Neighbour, series: str, difference: tuple[str, ...]) -> Finding:
+    mine, other = here.throughput, there.throughput or 1.0
     where = f"{there.provenance.source}:{there.provenance.line}"
     text = f"{mine:g} here is {mine / other - 1:+.0%} against {other:g} in {where}; {series}"
     why = f"; provenance differs: {'; '.join(difference)}" if difference else "; no recorded difference explains it"

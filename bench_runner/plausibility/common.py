@@ -69,21 +69,21 @@ def no_negative(_: BenchmarkResult, values: Values) -> Iterator[Finding]:
         if value < 0 and not name.startswith(("train_loss", "last_loss", "eval_")):
             yield about("R5", "invalid", f"{name} is negative: {value:g}", name)
         for high in _ABOVE.get(name, ()):
-            stem, _sep, low = name.partition("_")
-            limit = values.get(f"{stem}_{high}")
+            limit = values.get(high)
             if limit is not None and value > limit * 1.0001:
-                text = f"the {low} {stem} {value:g} ms exceeds its {high} {limit:g} ms"
+                stem, _sep, low = name.partition("_")
+                text = f"the {low} {stem} {value:g} ms exceeds its {high.removeprefix(stem)[1:]} {limit:g} ms"
                 yield about("R5", "invalid", text, stem)
 
 
 _ABOVE = {
-    f"{stem}_{low}": highs
+    f"{stem}_{low}": tuple(f"{stem}_{high}" for high in highs)
     for stem in LATENCIES
     for low, highs in (("median", ("p99", "p90", "max")), ("mean", ("max",)), ("min", ("median",)))
 }
 
 
-def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
+def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterable[Finding] | None:
     """R7: an average cannot exceed the peak, nor power the accelerator's limit."""
     pairs = [(name, values[mean], values[peak]) for name, mean, peak in _PEAKS if mean in values and peak in values]
     accelerator, power = accelerator_of(result.spec), values.get("power_mean")
@@ -97,7 +97,7 @@ def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterator[Finding
     if accelerator is not None and power is not None and power > accelerator.power_limit_w * 1.05:
         limit = f"{power:g} W on average exceed the {accelerator.power_limit_w:g} W of one {accelerator.name}"
         findings.append(about("R7", "suspect", limit, "power_mean"))
-    return iter(findings)
+    return findings
 
 
 _PEAKS = (("memory", "memory_mean", "memory_peak"), ("power", "power_mean", "power_peak"))

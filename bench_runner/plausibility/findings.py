@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
+
+from msgspec import Struct
 
 from bench_runner.result import BenchmarkResult
 
@@ -13,8 +14,7 @@ Verdict = Literal["verified", "suspect", "invalid"]
 Values = Mapping[str, float]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     rule: str
     level: Level
     """`note`: true, but to be said wherever the number is compared; it leaves the verdict alone."""
@@ -25,25 +25,16 @@ class Finding:
 
 RowCheck = Callable[[BenchmarkResult, Values], Iterable[Finding] | None]
 """None: the row does not say enough for this check. Empty: it passed."""
-SetCheck = Callable[[Sequence[BenchmarkResult]], Iterator[tuple[int, Finding]]]
-"""Yields the index of the result that a finding is about."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    name: str
-    title: str
-    """What a sound row fulfils."""
-    confirms: bool = False
-    """A row that passes is confirmed: the figure was computed again from others."""
-    trained: bool = False
-    """About training: rows of inference are not looked at."""
-    row: RowCheck | None = None
-    set: SetCheck | None = None
+class Alone(Struct, frozen=True):
+    """What a row says by itself."""
+
+    findings: tuple[Finding, ...]
+    confirmed_by: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     result: BenchmarkResult
     verdict: Verdict
     findings: tuple[Finding, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bench_runner.plausibility.findings import Finding, Level, Values, about, closeness
 from bench_runner.plausibility.hardware import accelerator_of, active_parameters
@@ -23,38 +23,31 @@ def output_tokens_per_request(values: Values) -> float | None:
     return throughput / requests if throughput is not None and requests else None
 
 
-def gpu_count(result: BenchmarkResult, _: Values) -> Iterator[Finding] | None:
+def gpu_count(result: BenchmarkResult, _: Values) -> Iterable[Finding] | None:
     """D1: gpus = nodes x GPUs per node = TP x PP x DP."""
     spec = result.spec
-    if spec.gpus is None or (spec.allocated_gpus == spec.gpus and spec.engaged_gpus is None):
-        return None
-    return _gpu_count(result)
-
-
-def _gpu_count(result: BenchmarkResult) -> Iterator[Finding]:
-    spec = result.spec
     gpus, allocated, engaged = spec.gpus, spec.allocated_gpus, spec.engaged_gpus
+    if gpus is None or (allocated == gpus and engaged is None):
+        return None
     if allocated is not None and gpus != allocated:
         reason = f"{gpus} GPUs are stated, but {spec.nodes} nodes of {spec.gpus_per_node} GPUs hold {allocated}"
         if spec.nodes and gpus == allocated * spec.nodes:
             reason += "; the total was multiplied by the nodes once more"
-        yield about("D1", "suspect", reason)
-    elif engaged is not None and gpus is not None and engaged > gpus:
-        yield about("D1", "suspect", f"TP x PP x DP needs {engaged} GPUs, {gpus} are stated")
+        return (about("D1", "suspect", reason),)
+    if engaged is not None and engaged > gpus:
+        return (about("D1", "suspect", f"TP x PP x DP needs {engaged} GPUs, {gpus} are stated"),)
+    return ()
 
 
-def idle_gpus(result: BenchmarkResult, _: Values) -> Iterator[Finding] | None:
+def idle_gpus(result: BenchmarkResult, _: Values) -> Iterable[Finding] | None:
     """D2: GPUs that were allocated and serve nothing count in every figure per GPU."""
     allocated, engaged = result.spec.allocated_gpus, result.spec.engaged_gpus
     if allocated is None or engaged is None:
         return None
-    return _idle(allocated, engaged)
-
-
-def _idle(allocated: int, engaged: int) -> Iterator[Finding]:
-    if engaged < allocated:
-        reason = f"{allocated} GPUs are allocated and TP x PP x DP uses {engaged}: {allocated - engaged} stand idle"
-        yield about("D2", "suspect", reason)
+    if engaged >= allocated:
+        return ()
+    reason = f"{allocated} GPUs are allocated and TP x PP x DP uses {engaged}: {allocated - engaged} stand idle"
+    return (about("D2", "suspect", reason),)
 
 
 def output_rate(_: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
@@ -101,7 +94,7 @@ def _disagreeing(pairs: list[tuple[str, float, float]]) -> Iterator[Finding]:
             yield about("R4", "suspect", f"{name} is {printed:g}, the single requests give {computed:g}", name)
 
 
-def little(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
+def little(result: BenchmarkResult, values: Values) -> Iterable[Finding] | None:
     """D7: requests in flight = req/s x mean time of a request; it can neither exceed the limit nor fall far below."""
     concurrency, share = result.spec.concurrency, little_share(result, values)
     return None if share is None or not concurrency else _little(concurrency, share, "ttft_mean" in values)
@@ -119,13 +112,14 @@ def little_share(result: BenchmarkResult, values: Values) -> float | None:
     return requests * latency_ms / 1000 / concurrency
 
 
-def _little(concurrency: int, share: float, complete: bool) -> Iterator[Finding]:
+def _little(concurrency: int, share: float, complete: bool) -> Iterable[Finding]:
     if share > CONTRADICTED:
         text = f"req/s and latency need {share * concurrency:.0f} requests in flight, the client allowed {concurrency}"
-        yield about("D7", "suspect", text, "request_throughput", "ttft_mean", "tpot_mean")
-    elif share < HELD and complete:
+        return (about("D7", "suspect", text, "request_throughput", "ttft_mean", "tpot_mean"),)
+    if share < HELD and complete:
         text = f"on average {share:.0%} of the {concurrency} requests were in flight: no steady state was measured"
-        yield about("D7", "suspect", text, "request_throughput", "output_throughput")
+        return (about("D7", "suspect", text, "request_throughput", "output_throughput"),)
+    return ()
 
 
 def enough_prompts(result: BenchmarkResult, _: Values) -> Iterator[Finding] | None:
@@ -150,14 +144,15 @@ def zero_latency(result: BenchmarkResult, _: Values) -> Iterator[Finding] | None
     return iter((about("D8", "note", f"printed as 0 and so not measured: {names}", *result.not_measured),))
 
 
-def failed_run(result: BenchmarkResult, _: Values) -> Iterator[Finding]:
+def failed_run(result: BenchmarkResult, _: Values) -> Iterable[Finding]:
     """D10: a failed run is a state, never a number."""
-    if result.state == "failed":
-        infinite = [key for key, value in result.original.items() if str(value).strip() in ("inf", "Infinity")]
-        more = f"; its {', '.join(infinite)} are printed as inf" if infinite else ""
-        yield about("D10", "invalid", f"the run failed: {result.reason or 'no reason is given'}{more}")
-    elif result.state == "partial":
-        yield about("D10", "suspect", f"the run is partial: {result.reason or 'no reason is given'}")
+    if result.state == "finished":
+        return ()
+    if result.state == "partial":
+        return (about("D10", "suspect", f"the run is partial: {result.reason or 'no reason is given'}"),)
+    infinite = [key for key, value in result.original.items() if str(value).strip() in ("inf", "Infinity")]
+    more = f"; its {', '.join(infinite)} are printed as inf" if infinite else ""
+    return (about("D10", "invalid", f"the run failed: {result.reason or 'no reason is given'}{more}"),)
 
 
 def completed_all(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
@@ -186,7 +181,7 @@ def _by_share(lost: float, total: float) -> Level:
     return "invalid" if lost > total / 2 else "suspect"
 
 
-def model_utilisation(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
+def model_utilisation(result: BenchmarkResult, values: Values) -> Iterable[Finding] | None:
     """D16: model FLOP/s cannot exceed the peak of the GPUs (MFU <= 1): 2 FLOP per parameter and token."""
     spec = result.spec
     rate = values.get("total_throughput") or values.get("output_throughput")
@@ -197,17 +192,17 @@ def model_utilisation(result: BenchmarkResult, values: Values) -> Iterator[Findi
     factor = 2.0 if accelerator.has_fp8 else 1.0
     share = 2 * size * rate / (gpus * accelerator.peak_tflops * 1e12 * factor)
     if share <= 1:
-        return iter(())
+        return ()
     text = f"{rate:g} tok/s of {size / 1e9:g} B parameters need {share:.1f} times the peak of {gpus} {accelerator.name}"
-    return iter((about("D16", "invalid", text, "output_throughput"),))
+    return (about("D16", "invalid", text, "output_throughput"),)
 
 
-def within_context(result: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
+def within_context(result: BenchmarkResult, values: Values) -> Iterable[Finding] | None:
     """R6: a request cannot be longer than the context."""
     tokens, limit = output_tokens_per_request(values), result.spec.max_model_len
     if tokens is None or not limit:
         return None
     if tokens <= limit * 1.01:
-        return iter(())
+        return ()
     text = f"{tokens:.0f} generated tokens a request do not fit a context of {limit}"
-    return iter((about("R6", "invalid", text, "output_throughput", "request_throughput"),))
+    return (about("R6", "invalid", text, "output_throughput", "request_throughput"),)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bench_runner.collecting import collect
 from bench_runner.importing import store_results
@@ -19,10 +20,10 @@ from bench_runner.store.database import Store
 def import_result(store: Store, sites: Mapping[str, Site], run: Run, folder: Path) -> str | None:
     """The result with what we know better than its file: specification, and what it ran on."""
     (plan,) = plans(run.spec, sites)
-    found = collect([folder / RESULT])
-    if not found.results:
+    read, found = collect([folder / RESULT])
+    if not read:
         return None
-    printed = found.results[-1]
+    identity, printed = read[-1]
     facts = _provenance(folder / PROVENANCE)
     settings = {**dict(printed.spec.settings), **dict(plan.spec.settings)}
     known = replace(
@@ -41,9 +42,8 @@ def import_result(store: Store, sites: Mapping[str, Site], run: Run, folder: Pat
         ),
         notes=(*printed.notes, f"measured by run {run.id}, approved by {run.decided_by}"),
     )
-    found.results[-1:] = [known]
-    store_results(store, found)
-    return found.identities[-1]
+    store_results(store, [*read[:-1], (identity, known)], found)
+    return identity
 
 
 def _provenance(path: Path) -> dict[str, list[str]]:

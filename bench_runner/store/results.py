@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
-import orjson
-from sqlalchemy import BindParameter, Connection, bindparam, text
+from msgspec import Struct
+from msgspec.json import Decoder
+from msgspec.structs import replace
+from sqlalchemy import BindParameter, Connection, Row, bindparam, text
 
+from bench_runner.cells import Cells, Header
 from bench_runner.dates import measured_on
-from bench_runner.jsontext import encoded, finite
-from bench_runner.plausibility.findings import Finding, Judged, Verdict
+from bench_runner.jsontext import finite, packed
+from bench_runner.plausibility.findings import Finding, Verdict
 from bench_runner.result import BenchmarkResult, Metric, Provenance
 from bench_runner.spec import BenchmarkSpec
 from bench_runner.store.schema import SPEC_COLUMNS
@@ -26,10 +30,10 @@ _RESULT_COLUMNS = (
     "measured_on",
     "metrics",
     "record",
+    "imported_at",
     "verdict",
     "findings",
     "confirmed_by",
-    "imported_at",
 )
 _INSERT = f"INSERT INTO result ({', '.join(_RESULT_COLUMNS)}) VALUES ({', '.join('?' * len(_RESULT_COLUMNS))})"  # noqa: S608
 _AT_ONCE = 500
@@ -67,131 +71,159 @@ def known(connection: Connection, identities: Sequence[str]) -> set[str]:
     return found
 
 
-def add(connection: Connection, judged: Iterable[tuple[str, Judged]]) -> None:
-    """Insert results that are not there yet, by identity. Their originals must be there before."""
-    stamped = now()
-    rows = [_row(identity, item, stamped) for identity, item in judged]
-    if rows:
-        connection.exec_driver_sql(_INSERT, rows)
+class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What has no column of its own."""
+
+    provenance: Provenance
+    original: Mapping[str, Any] | None = None
+    """None for a row of a table."""
+    header: str = ""
+    cells: tuple[str, ...] = ()
+    server_flags: tuple[str, ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
+    not_measured: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def _row(identity: str, item: Judged, stamped: str) -> tuple[object, ...]:
-    result = item.result
-    spec = result.spec
+Facts = tuple[object, ...]
+"""Of one result, in the order of the first columns."""
+Verdicts = tuple[Verdict, str, str]
+"""Of one result, in the order of the last columns."""
+
+
+def facts(identity: str, result: BenchmarkResult, stamped: str) -> Facts:
+    """What is known of a result without any other."""
+    spec, provenance, original = result.spec, result.provenance, result.original
+    record = _Record(
+        provenance=replace(provenance, sha256=""),
+        server_flags=spec.server_flags,
+        settings=finite(spec.settings) if spec.settings else (),  # type: ignore[arg-type]
+        not_measured=result.not_measured,
+        notes=result.notes,
+        **_as_kept(original),
+    )
     return (
         identity,
-        result.provenance.sha256,
-        *[getattr(spec, name) for name in SPEC_COLUMNS],
+        provenance.sha256,
+        *_of_spec(spec),
         result.state,
         result.reason,
-        measured_on(result.provenance.date),
-        _json(list(map(tuple, result.metrics))),
-        _record(result),
-        item.verdict,
-        _findings_json(item.findings),
-        _json(item.confirmed_by),
+        measured_on(provenance.date),
+        packed(result.metrics),
+        packed(record),
         stamped,
     )
 
 
-def _record(result: BenchmarkResult) -> str:
-    """What has no column of its own."""
-    provenance = result.provenance
-    rest = {
-        "server_flags": result.spec.server_flags,
-        "settings": finite(result.spec.settings),
-        "provenance": {name: value for name in _PROVENANCE if (value := getattr(provenance, name))},
-        "original": finite(result.original),
-        "not_measured": result.not_measured,
-        "notes": result.notes,
-    }
-    return _json(rest)
+def _as_kept(original: Mapping[str, object]) -> dict[str, Any]:
+    if isinstance(original, Cells):
+        return {"header": original.header.id, "cells": tuple(original.cells)}
+    return {"original": finite(original)}
 
 
-def _json(value: object) -> str:
-    return encoded(value).decode()
+_of_spec = attrgetter(*SPEC_COLUMNS)
 
 
-_PROVENANCE = tuple(name for name in Provenance.__dataclass_fields__ if name != "sha256")
-_PAIRS = frozenset({"versions"})
-_LISTS = frozenset({"flags", "modules", "nodes"})
+def verdicts(verdict: Verdict, findings: Sequence[Finding], confirmed_by: Sequence[str]) -> Verdicts:
+    return (verdict, packed(findings), packed(confirmed_by))
 
 
-def _findings_json(findings: Sequence[Finding]) -> str:
-    return _json([(f.rule, f.level, f.reason, f.metrics) for f in findings])
+def add_headers(connection: Connection, headers: Iterable[Header]) -> None:
+    rows = [(header.id, packed(header.columns)) for header in headers]
+    if rows:
+        connection.exec_driver_sql("INSERT OR IGNORE INTO header (id, columns) VALUES (?, ?)", rows)
 
 
-def rejudge(connection: Connection, judged: Iterable[tuple[Stored, Judged]]) -> None:
-    """New verdicts for rows that are there already, where they changed."""
-    changed = [
-        (item.verdict, _findings_json(item.findings), _json(item.confirmed_by), stored.row)
-        for stored, item in judged
-        if (stored.verdict, stored.findings) != (item.verdict, item.findings)
-    ]
+def _headers(connection: Connection) -> dict[str, Header]:
+    rows = connection.exec_driver_sql("SELECT id, columns FROM header").all()
+    return {str(name): Header(_NAMES.decode(columns)) for name, columns in rows}
+
+
+def add(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert results that are not there yet: facts and verdicts. Their originals must be there before."""
+    if rows:
+        connection.exec_driver_sql(_INSERT, list(rows))
+
+
+def rejudge(connection: Connection, judged: Iterable[tuple[int, Verdicts]]) -> None:
+    """New verdicts for rows that are there already."""
+    changed = [(*new, row) for row, new in judged]
     if changed:
         sql = "UPDATE result SET verdict = ?, findings = ?, confirmed_by = ? WHERE id = ?"
         connection.exec_driver_sql(sql, changed)
 
 
-def of_series(connection: Connection, series: Iterable[tuple[str | None, str | None]]) -> list[Stored]:
-    """Rows of these (system, model), which rows to come are held against."""
-    wanted = list(series)
+Series = tuple[str | None, str | None]
+"""System and model: no check holds rows of two series against each other, but for one of whole files."""
+
+
+def series(result: BenchmarkResult) -> Series:
+    return (result.spec.system, result.spec.model)
+
+
+def of_series(connection: Connection, touched: Iterable[Series]) -> Iterator[Stored]:
+    """Stored rows that rows to come are held against."""
+    wanted = list(touched)
     if not wanted:
-        return []
+        return iter(())
     connection.exec_driver_sql("CREATE TEMP TABLE IF NOT EXISTS touched (system TEXT, model TEXT)")
     connection.exec_driver_sql("DELETE FROM touched")
     connection.exec_driver_sql("INSERT INTO touched VALUES (?, ?)", wanted)
     where = "EXISTS (SELECT 1 FROM touched t WHERE t.system IS result.system AND t.model IS result.model)"
-    return load(connection, where)
+    return _selected(connection, where)
 
 
 def load(connection: Connection, where: str = "1", parameters: Mapping[str, Any] | None = None) -> list[Stored]:
     """Results in the order of their import. `where` is SQL of ours over the columns of `result`, no user's text."""
+    return list(_selected(connection, where, parameters))
+
+
+def _selected(connection: Connection, where: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Stored]:
     given = dict(parameters or {})
     binds: list[BindParameter[Any]] = [
         bindparam(name, expanding=isinstance(value, list)) for name, value in given.items()
     ]
-    rows = connection.execute(text(f"SELECT * FROM result WHERE {where} ORDER BY id").bindparams(*binds), given)  # noqa: S608
-    return [_stored(dict(row)) for row in rows.mappings()]
+    select = f"SELECT id, {', '.join(_RESULT_COLUMNS)} FROM result WHERE {where} ORDER BY id"  # noqa: S608
+    headers = _headers(connection)
+    return (_stored(row, headers) for row in connection.execute(text(select).bindparams(*binds), given))
 
 
-def _stored(row: Mapping[str, Any]) -> Stored:
-    record = orjson.loads(row["record"])
-    spec = BenchmarkSpec(
-        server_flags=tuple(record["server_flags"]),
-        settings=tuple((name, value) for name, value in record["settings"]),
-        **{name: row[name] for name in SPEC_COLUMNS},
-    )
-    kept = {name: _tuple(name, value) for name, value in record["provenance"].items()}
+_RECORDS = Decoder(_Record)
+_METRICS = Decoder(tuple[Metric, ...])
+_FINDINGS = Decoder(tuple[Finding, ...])
+_NAMES = Decoder(tuple[str, ...])
+
+
+def _stored(row: Row[Any], headers: Mapping[str, Header]) -> Stored:
+    values: tuple[Any, ...] = tuple(row)
+    number, identity, original = values[:3]
+    of_spec, rest = values[3 : 3 + len(SPEC_COLUMNS)], values[3 + len(SPEC_COLUMNS) :]
+    state, reason, measured, metrics, written, imported, verdict, findings, confirmed = rest
+    record = _RECORDS.decode(written)
     result = BenchmarkResult(
-        spec=spec,
-        state=row["state"],
-        metrics=tuple(Metric(*fields) for fields in orjson.loads(row["metrics"])),
-        provenance=Provenance(sha256=row["original"], **kept),
-        original=record["original"],
-        not_measured=tuple(record["not_measured"]),
-        reason=row["reason"],
-        notes=tuple(record["notes"]),
+        spec=BenchmarkSpec(
+            server_flags=record.server_flags,
+            settings=record.settings,
+            **dict(zip(SPEC_COLUMNS, of_spec, strict=True)),
+        ),
+        state=state,
+        metrics=_METRICS.decode(metrics),
+        provenance=replace(record.provenance, sha256=original),
+        original=Cells(headers[record.header], record.cells) if record.original is None else record.original,
+        not_measured=record.not_measured,
+        reason=reason,
+        notes=record.notes,
     )
     return Stored(
-        id=row["result_id"],
-        row=row["id"],
+        id=identity,
+        row=number,
         result=result,
-        verdict=row["verdict"],
-        findings=tuple(
-            Finding(rule=rule, level=level, reason=reason, metrics=tuple(names))
-            for rule, level, reason, names in orjson.loads(row["findings"])
-        ),
-        confirmed_by=tuple(orjson.loads(row["confirmed_by"])),
-        measured_on=row["measured_on"],
-        imported_at=row["imported_at"],
+        verdict=verdict,
+        findings=_FINDINGS.decode(findings),
+        confirmed_by=_NAMES.decode(confirmed),
+        measured_on=measured,
+        imported_at=imported,
     )
-
-
-def _tuple(name: str, value: Any) -> Any:
-    if name in _PAIRS:
-        return tuple((str(key), str(item)) for key, item in value)
-    return tuple(value) if name in _LISTS else value
 
 
 def count(connection: Connection) -> int:

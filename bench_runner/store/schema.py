@@ -55,12 +55,20 @@ RESULT = Table(
     Column("measured_on", Text),  # date, None when the source states none
     # JSON: [[name, value, unit, how]]; names are defined in bench_runner.metrics
     Column("metrics", Text, nullable=False, server_default="[]"),
-    Column("record", Text, nullable=False),  # JSON: server_flags, settings, provenance, original, not_measured, notes
+    Column("record", Text, nullable=False),  # JSON: server_flags, settings, provenance, original, not_measured, notes;
+    # of a row of a table header and cells instead of original
     Column("verdict", Text, nullable=False),  # verified, suspect, invalid; open until it is judged
     Column("findings", Text, nullable=False),  # JSON: [[rule, level, reason, [metrics]]]
     Column("confirmed_by", Text, nullable=False),  # JSON: [rule]
     Column("imported_at", Text, nullable=False),
     Index("ix_result_series", "system", "model"),
+)
+
+HEADER = Table(
+    "header",
+    METADATA,
+    Column("id", Text, primary_key=True),  # hash of the names
+    Column("columns", Text, nullable=False),  # JSON: names of the columns of a table, which its rows do not repeat
 )
 
 RUN = Table(

@@ -173,4 +173,4 @@ def _import(store: Store, folder: Path) -> None:
         "Supercomputer,Framework,Model,Concurrency Level,Output Throughput (tokens/s)\nHydra,vllm,Some-8B,10,800.0\n",
         encoding="utf-8",
     )
-    store_results(store, collect([path]))
+    store_results(store, *collect([path]))

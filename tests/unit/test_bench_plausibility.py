@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from bench_examples import SHARED, result, spec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench_runner.metrics import metric
-from bench_runner.plausibility.audit import RULES, audit, titles
+from bench_runner.plausibility.audit import TITLES, audit
 from bench_runner.plausibility.findings import Judged
 from bench_runner.plausibility.hardware import ACCELERATORS, accelerator_of, active_parameters, parameters
 from bench_runner.reading import read_file, recognise
@@ -274,8 +274,7 @@ def test_any_figures_get_a_verdict(values: dict[str, float]) -> None:
 
 
 def test_every_defect_has_a_rule() -> None:
-    assert set(titles()) >= {f"D{number}" for number in range(1, 18)}
-    assert all((rule.row is None) != (rule.set is None) or rule.name == "D2" for rule in RULES)
+    assert set(TITLES) >= {f"D{number}" for number in range(1, 18)}
 
 
 TABLES = SHARED / "benchmarks" / "minerva-benchmarks"

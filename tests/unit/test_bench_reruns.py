@@ -451,7 +451,7 @@ def test_a_plan_as_a_reframe_test_comes_back_with_what_it_measured(tmp_path: Pat
     case = {"name": "Minerva", "system": "mn5", "result": "pass", "spec": stated, "perfvalues": values}
     report = {"session_info": {"version": "4.10.4", "data_version": "4.2"}, "runs": [{"testcases": [case]}]}
     (tmp_path / "report.json").write_text(json.dumps(report))
-    (result,) = collect([tmp_path / "report.json"]).results
+    ((_, result),) = collect([tmp_path / "report.json"])[0]
     assert result.value("output_throughput") == 2000.0
     assert (result.spec.system, result.spec.framework, result.spec.tp) == ("MN5", "vllm", 4)
     assert result.spec.server_flags == ("--enforce-eager",) and result.spec.kind == "inference"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,17 @@ from alembic.migration import MigrationContext
 from bench_examples import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import create_engine
 
+from bench_runner.collecting import collect
 from bench_runner.dates import measured_on
 from bench_runner.errors import StoreError
 from bench_runner.importing import import_paths
 from bench_runner.jsontext import finite
+from bench_runner.pending import AT_ONCE
+from bench_runner.plausibility.audit import audit
+from bench_runner.result import result_id
 from bench_runner.store import originals, results, schema
 from bench_runner.store.database import HEAD, MIGRATIONS, Store, open_store
 from bench_runner.store.schema import METADATA
@@ -56,11 +61,13 @@ def test_all_migrations_together_equal_the_tables(store: Store) -> None:
 
 
 def test_what_is_read_comes_back_as_it_was(store: Store, tmp_path: Path) -> None:
-    imported = import_paths(store, [table(tmp_path / "a.csv", (10, 800.0), (20, 1500.0), flags="--enforce-eager")])
+    path = table(tmp_path / "a.csv", (10, 800.0), (20, 1500.0), flags="--enforce-eager")
+    imported = import_paths(store, [path])
+    assert (imported.added, imported.known) == ({"verified": 2}, 0)
+    results_read = [result for _, result in collect([path])[0]]
     (first, second) = stored(store)
-    for row, read, judged in zip((first, second), imported.collected.results, imported.added, strict=True):
-        assert replace(row.result, metrics=()) == replace(read, metrics=())
-        assert set(row.result.metrics) == set(read.metrics)
+    for row, read, judged in zip((first, second), results_read, audit(results_read), strict=True):
+        assert row.result == read
         assert (row.verdict, row.findings, row.confirmed_by) == (judged.verdict, judged.findings, judged.confirmed_by)
     assert first.verdict == "verified" and first.result.spec.server_flags == ("--enforce-eager",)
 
@@ -70,7 +77,7 @@ def test_importing_again_adds_nothing_and_changes_nothing(store: Store, tmp_path
     import_paths(store, [path])
     before = stored(store)
     again = import_paths(store, [path, path])
-    assert (again.added, again.known) == ((), 2)
+    assert (again.added, again.known) == ({}, 2)
     assert stored(store) == before
 
 
@@ -87,6 +94,44 @@ def test_a_declared_date_is_kept_as_declared(store: Store, tmp_path: Path) -> No
     import_paths(store, [table(tmp_path / "a.csv", (10, 800.0))], measured="2026-01")
     (row,) = stored(store)
     assert row.measured_on == "2026-01" and "declared at import" in row.result.notes[0]
+
+
+def test_a_table_of_many_chunks_is_stored_in_its_order_and_judged_as_a_whole(store: Store, tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", *((1 + number, 700.0 + number % 7) for number in range(2 * AT_ONCE + 3)))
+    imported = import_paths(store, [path])
+    read = [result for _, result in collect([path])[0]]
+    rows = stored(store)
+    assert [row.result.provenance.line for row in rows] == list(range(2, 2 * AT_ONCE + 5))
+    assert [(row.verdict, row.findings) for row in rows] == [(item.verdict, item.findings) for item in audit(read)]
+    assert sum(imported.added.values()) == len(rows)
+
+
+def test_rows_that_are_new_in_a_longer_table_are_added(store: Store, tmp_path: Path) -> None:
+    import_paths(store, [table(tmp_path / "a.csv", (10, 800.0))])
+    again = import_paths(store, [table(tmp_path / "a.csv", (10, 800.0), (20, 1500.0))])
+    assert (sum(again.added.values()), again.known) == (1, 1)
+    assert [row.result.spec.concurrency for row in stored(store)] == [10, 20]
+
+
+def test_names_of_columns_are_kept_once_for_all_rows_and_tables(store: Store, tmp_path: Path) -> None:
+    import_paths(store, [table(tmp_path / "a.csv", (10, 800.0), (20, 1500.0)), table(tmp_path / "b.csv", (30, 900.0))])
+    with store.read() as connection:
+        (columns,) = connection.exec_driver_sql("SELECT columns FROM header").scalars()
+    assert json.loads(columns) == HEADER.strip().split(",")
+    assert {row.result.original["Supercomputer"] for row in stored(store)} == {"Hydra"}
+
+
+def test_a_row_of_a_table_has_the_id_of_the_same_record_as_a_mapping(tmp_path: Path) -> None:
+    ((identity, read),) = collect([table(tmp_path / "a.csv", (10, 800.0))])[0]
+    assert identity == result_id(replace(read, original=dict(read.original)))
+
+
+@pytest.mark.parametrize("odd", [{"model_id": "a\ud800b"}, {"note": "\udfff"}, {"max_concurrency": 10**30}])
+def test_what_no_database_takes_is_stored_all_the_same(store: Store, tmp_path: Path, odd: dict[str, object]) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({**RUN, **odd}))
+    assert sum(import_paths(store, [tmp_path / "run.json"]).added.values()) == 1
+    (row,) = stored(store)
+    assert (row.result.spec.concurrency, "\ufffd" in str(row.result)) == (None, "max_concurrency" not in odd)
 
 
 ANSWERS = ['Paris, "said" the model: [1, {2}]', '\\"generated_texts\\": no']
@@ -168,13 +213,15 @@ def test_any_text_is_a_date_or_none(printed: str) -> None:
 
 @pytest.mark.skipif(not (SHARED / "benchmarks").exists(), reason="needs the material beside the checkout")
 def test_the_real_folder_round_trips(store: Store) -> None:
-    imported = import_paths(store, [SHARED / "benchmarks" / "minerva-benchmarks"])
+    folder = SHARED / "benchmarks" / "minerva-benchmarks"
+    imported = import_paths(store, [folder])
     rows = {row.id: row for row in stored(store)}
-    assert len(rows) == len(imported.added) == 849 + 849 + 420 + 147 + 17
-    for identity, read in zip(imported.collected.identities, imported.collected.results, strict=True):
-        plain = replace(read, metrics=(), original=finite(read.original))  # infinity becomes text
-        assert replace(rows[identity].result, metrics=()) == plain
-        assert set(rows[identity].result.metrics) == set(read.metrics)
+    assert len(rows) == sum(imported.added.values()) == 849 + 849 + 420 + 147 + 17
+    read, _ = collect([folder])
+    for (identity, result), judged in zip(read, audit([result for _, result in read]), strict=True):
+        row = rows[identity]
+        assert row.result == replace(result, original=finite(result.original))  # infinity becomes text
+        assert (row.verdict, row.findings, row.confirmed_by) == (judged.verdict, judged.findings, judged.confirmed_by)
 
 
 def test_a_store_of_the_version_before_keeps_its_figures_and_adds_none_twice(tmp_path: Path) -> None:
@@ -187,7 +234,7 @@ def test_a_store_of_the_version_before_keeps_its_figures_and_adds_none_twice(tmp
     for row, kept in zip(stored(now), stored(migrated), strict=True):
         assert (kept.id, kept.findings, kept.result.values) == (row.id, row.findings, row.result.values)
         assert set(kept.result.metrics) == set(row.result.metrics)
-    assert import_paths(migrated, [path]).added == ()
+    assert import_paths(migrated, [path]).added == {}
     with migrated.read() as connection:
         (answered,) = connection.exec_driver_sql("SELECT result_id FROM run").scalars()
     assert answered == stored(now)[0].id
@@ -200,6 +247,7 @@ def _as_before(path: Path, source: Store) -> None:
     with source.read() as connection:
         originals_then = connection.exec_driver_sql("SELECT * FROM original").all()
         rows = [dict(row) for row in connection.exec_driver_sql("SELECT * FROM result").mappings()]
+        headers = {str(name): str(columns) for name, columns in connection.exec_driver_sql("SELECT * FROM header")}
     with create_engine(f"sqlite:///{path}").begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
@@ -208,6 +256,7 @@ def _as_before(path: Path, source: Store) -> None:
         )
         for row in rows:
             metrics = [(row["id"], *metric) for metric in json.loads(row.pop("metrics"))]
+            row["record"] = _record_then(row["record"], headers)
             row |= {"spec_hash": "x", "result_id": f"then-{row['id']}"}
             insert = f"INSERT INTO result ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
             connection.exec_driver_sql(insert, tuple(row.values()))
@@ -218,3 +267,11 @@ def _as_before(path: Path, source: Store) -> None:
             f"INSERT INTO run ({', '.join(columns)}, result_id) VALUES ({', '.join('?' * (len(columns) + 1))})",
             (*(values.get(name, "x") for name in columns), "then-1"),
         )
+
+
+def _record_then(record: str, headers: Mapping[str, str]) -> str:
+    """Every name of a column in every row, and empty lists too."""
+    now = json.loads(record)
+    original = dict(zip(json.loads(headers[now.pop("header")]), now.pop("cells"), strict=True))
+    empty: dict[str, object] = {"server_flags": [], "settings": [], "not_measured": [], "notes": []}
+    return json.dumps({**empty, **now, "original": original})

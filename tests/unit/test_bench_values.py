@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from bench_examples import result, spec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bench_runner.importers.namespace import parse_namespace
 from bench_runner.metrics import count, latency_name, number, unit_of
