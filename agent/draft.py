@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -137,6 +138,8 @@ class Question:
     """Number of the ticket; empty outside one."""
     level: str = ""
     register: Register = "mail"
+    written: Callable[[Draft], None] | None = None
+    """Is told the statements that are complete while a model writes them, unchecked; none of them as it begins."""
 
 
 Compose = Callable[[Question, Sequence[Evidence], float], Draft]
@@ -167,3 +170,28 @@ def renumbered(draft: Draft) -> Draft:
             sorted((replace(item, number=new[item.number]) for item in draft.evidence), key=lambda e: e.number)
         ),
     )
+
+
+def without_red(draft: Draft) -> Draft:
+    """What is left when every red part is left out, numbered anew; what it still cites may be less."""
+    red = {(check.part, check.position) for check in draft.red}
+    checks, count = [], Counter[Part]()
+    for check in draft.checks:
+        if check.colour != "red":
+            checks.append(replace(check, position=count[check.part]))
+            count[check.part] += 1
+    return renumbered(
+        replace(
+            draft,
+            claims=tuple(claim for at, claim in enumerate(draft.claims) if ("claim", at) not in red),
+            commands=_without(red, "command", draft.commands),
+            next_steps=_without(red, "next_step", draft.next_steps),
+            questions=_without(red, "question", draft.questions),
+            unanswered=_without(red, "unanswered", draft.unanswered),
+            checks=tuple(checks),
+        )
+    )
+
+
+def _without(red: Collection[tuple[Part, int]], part: Part, texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for at, text in enumerate(texts) if (part, at) not in red)

@@ -17,7 +17,7 @@ import structlog
 from sqlmodel import Session
 
 from agent.attachment import script_file
-from agent.checks.draft import Asked, check_draft
+from agent.checks.draft import Asked, check_draft, unattended
 from agent.draft import Compose, Draft, Evidence, Question, Register, renumbered
 from agent.evidence import evidence_of_diagnosis, evidence_of_passage
 from agent.filing import file_mail
@@ -88,6 +88,12 @@ class Answered:
     triage: TriageResult
     diagnosis: Diagnosis
     draft: Draft
+    asked: Asked
+
+    @property
+    def unattended(self) -> Answered:
+        """As far as it may be said without a person who has looked at it."""
+        return replace(self, draft=unattended(self.draft, self.asked))
 
 
 def file_request(database: Database, settings: Settings, ports: Ports, stored_mail_id: int) -> int | None:
@@ -159,13 +165,22 @@ def answer(
     attachments: Sequence[tuple[str, str]] = (),
     instruction: str = "",
     register: Register | None = None,
+    watch: Callable[[Answered], None] | None = None,
 ) -> Answered:
-    """Place, diagnose, retrieve, compose. `attachments` are (file name, text); the register is that of the channel."""
+    """Place, diagnose, retrieve, compose. `attachments` are (file name, text); the register is that of the channel.
+
+    While a model writes, `watch` is told what the answer is with the statements that are complete, checked as the
+    whole will be; with none of them as it begins.
+    """
     request, attachments, instruction = _masked(request, attachments, instruction)
     placed = ports.place(request)
     diagnosis = ports.diagnose(f"{request.subject}\n{request.body}", attachments)
     rows = ports.rows(f"{request.subject}\n{request.body}")[:STRUCTURED_ROWS]
     evidence, answerable = _retrieve(ports, request, diagnosis, rows, instruction)
+
+    def finished(drafted: Draft) -> Answered:
+        return _finished(drafted, request, placed, diagnosis, rows=rows, evidence=evidence)
+
     question = Question(
         subject=request.subject,
         text=request.body,
@@ -174,17 +189,32 @@ def answer(
         ticket=request.id,
         level=placed.level,
         register=register or ("slack" if request.channel in {"slack", "chat"} else "mail"),
+        written=(lambda drafted: watch(finished(drafted))) if watch else None,
     )
     citable = [item for item in evidence if not item.internal]
-    drafted = ports.compose(question, citable, answerable)
+    answered = finished(ports.compose(question, citable, answerable))
+    return replace(answered, draft=ports.review(answered.draft))
+
+
+def _finished(
+    drafted: Draft,
+    request: Request,
+    placed: TriageResult,
+    diagnosis: Diagnosis,
+    *,
+    rows: Sequence[Row],
+    evidence: Sequence[Evidence],
+) -> Answered:
+    """With what rows answer, what is asked back and what only engineers may read; then checked."""
+    text = f"{request.subject}\n{request.body}"
     in_rows = [item for item in evidence if item.id in {f"row:{row.id}" for row in rows}]
     known = all(row.known for row in rows)
-    draft = renumbered(answered_from_rows(drafted, in_rows, known=known, text=f"{request.subject}\n{request.body}"))
+    draft = renumbered(answered_from_rows(drafted, in_rows, known=known, text=text))
     questions = (*draft.questions, *(diagnosis.questions or placed.questions))
     kept = (*draft.evidence, *_after(draft, [item for item in evidence if item.internal]))
     draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
-    asked = Asked(text=f"{request.subject}\n{request.body}", language=placed.language, level=placed.level)
-    return Answered(triage=placed, diagnosis=diagnosis, draft=ports.review(check_draft(draft, asked)))
+    asked = Asked(text=text, language=placed.language, level=placed.level)
+    return Answered(triage=placed, diagnosis=diagnosis, draft=check_draft(draft, asked), asked=asked)
 
 
 def _ends(text: str) -> str:

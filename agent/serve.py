@@ -68,8 +68,8 @@ def serve(settings: Settings) -> None:
     send = by_way(sender_for(settings), lambda: chats.by_name)
     workflows = Workflows(database, settings, ports, send, arrivals, chats=chats)
     slack = connect_chats(chats, settings, ports=ports, workflows=workflows, desk_url=desk_url)
+    chats.start()  # first: what was being posted when we stopped is due again before events go on
     workflows.start()
-    chats.start()
     teller = Teller(database)
     teller.start()
     intake.listener.wait_until_ready()

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +43,13 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted_server(scripts: Mapping[str, Script] = SCRIPTS, first_token_s: float = 0.0) -> Iterator[ScriptedServer]:
+def scripted_server(
+    scripts: Mapping[str, Script] = SCRIPTS,
+    first_token_s: float = 0.0,
+    before: Callable[[str], None] = lambda _said: None,
+) -> Iterator[ScriptedServer]:
+    """`before` each piece of a draft is told what has been said; it may wait, or raise OSError: the server then dies."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -62,6 +68,8 @@ def scripted_server(scripts: Mapping[str, Script] = SCRIPTS, first_token_s: floa
             self.close_connection = True
             running.spoke_at.append(time.monotonic())
             for at in range(0, len(text), PIECE_CHARS):
+                if purpose == "draft":
+                    before(text[:at])
                 last = at + PIECE_CHARS >= len(text)
                 self.event(
                     [
@@ -97,6 +105,7 @@ def scripted_server(scripts: Mapping[str, Script] = SCRIPTS, first_token_s: floa
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients go, and servers die
     running = ScriptedServer(f"http://127.0.0.1:{server.server_address[1]}/v1")
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

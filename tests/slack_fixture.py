@@ -65,6 +65,7 @@ PASSAGES = {
     "account": passage("accounts", ACCOUNTS),
     "quota": passage("quotas", QUOTA),
     "handbook": passage("handbook", HANDBOOK),
+    "act": passage("responsible-ai/act", "The AI Act applies."),
     "maintenance": passage("operators", SECRET_PLACE, access=Access.ENGINEERS),
 }
 
@@ -265,8 +266,8 @@ def running_slack(
     send = by_way(sender_for(settings_), lambda: chats.by_name)
     workflows = Workflows(database, settings_, ports, send, Arrivals(), chats=chats)
     app = connect_slack(chats, settings_, ports=ports, workflows=workflows, desk_url="http://desk.example")
-    workflows.start()
     chats.start()
+    workflows.start()
     desk = desk_app(database, settings_, workflows, models=_Ready(), intake=_Intake(), url="http://127.0.0.1")
     if app is not None:
         take_events(desk, app)

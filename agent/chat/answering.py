@@ -24,11 +24,11 @@ def answer_reply(answered: Answered, *, told: Collection[str] = (), language: st
     """
     draft, language = answered.draft, language or answered.triage.language
     words = phrases_for(language)
-    claims = [claim for claim in draft.claims if _bare(claim_text(claim)) not in told]
+    claims = _new_claims(draft, told)
     if not claims:
         return None
     cited = {citation.evidence for claim in claims for citation in claim.citations}
-    shown, folded = _short([claim_text(claim) for claim in claims])
+    shown, folded = statements(answered, told)
     files = _files(answered)
     lines = [words.script] if files else []
     lines += [f"{words.ask} {' '.join(draft.questions)}"] if draft.questions else []
@@ -42,6 +42,15 @@ def answer_reply(answered: Answered, *, told: Collection[str] = (), language: st
         files=files,
         to=to,
     )
+
+
+def statements(answered: Answered, told: Collection[str]) -> tuple[list[str], list[str]]:
+    """What is shown of the claims that are new, and what is folded."""
+    return _short([claim_text(claim) for claim in _new_claims(answered.draft, told)])
+
+
+def _new_claims(draft: Draft, told: Collection[str]) -> list[Claim]:
+    return [claim for claim in draft.claims if _bare(claim_text(claim)) not in told]
 
 
 def said_before(replies: Iterable[Reply]) -> set[str]:

@@ -6,13 +6,15 @@ Each step finds what it has already done, so an event may be worked on twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlmodel import Session
 
-from agent.chat import answering, posting
-from agent.chat.answering import answer_reply, ask_reply, plain_reply
+from agent.chat import posting
+from agent.chat.answering import answer_reply, ask_reply, plain_reply, said_before
+from agent.chat.live import LiveAnswer
 from agent.chat.phrases import phrases_for
 from agent.chat.policy import Verdict, verdict
 from agent.chat.rules import Rule
@@ -56,13 +58,17 @@ def hear(chat: Chat, heard: Heard) -> bool:
 
 
 def apologise(chat: Chat, heard: Heard) -> None:
-    """To somebody who waits for an answer that could not be made."""
+    """To somebody who waits for an answer that could not be made; in the place of one that was begun."""
     if heard.kind == "deleted" or not heard.addressed:
         return
     language = chat.rules.of(heard.spot.place).language or "en"
     reply = plain_reply(phrases_for(language).trouble, language=language, buttons=("person",), to=heard.sender)
-    spot, key = heard.spot, f"trouble:{chat.channel.name}:{heard.spot.place}:{heard.id}"
+    spot = heard.spot
     with chat.database.write() as session:
+        thread = store.thread_of(session, chat.channel.name, spot.place, spot.thread)
+        message = store.message_of(session, thread, heard.id) if thread else None
+        begun = message is not None and store.post_by_key(session, _key(message)) is not None
+        key = _key(message) if begun and message else f"trouble:{chat.channel.name}:{spot.place}:{heard.id}"
         store.want_post(
             session, key, channel=chat.channel.name, place=spot.place, thread=spot.thread, content=reply.as_json()
         )
@@ -167,27 +173,55 @@ def _reply_to(chat: Chat, heard: Heard, rule: Rule, message: ChatMessage) -> boo
         with chat.database.write() as session:
             session.get_one(ChatMessage, message.id).decided = message.revision
         return True
+    by_asker = _is_by_asker(chat, heard)
     if heard.addressed:
         chat.channel.busy(heard.spot, phrases_for(rule.language or "en").looking)
-    answered = _answered(chat, heard, message)
-    by_asker = _is_by_asker(chat, heard)
-    decided = verdict(answered, chat.policy, mode=rule.answer, addressed=heard.addressed, by_asker=by_asker)
-    with chat.database.write() as session:
-        row = session.get_one(ChatMessage, message.id)
-        if row.deleted or row.revision != message.revision:
-            return True  # it has changed meanwhile: the later event answers it
-        thread = session.get_one(ChatThread, row.thread_id)
-        reply = _reply(session, thread, row, answered=answered, decided=decided, rule=rule)
-        key = f"answer:{row.id}"
-        standing = store.post_by_key(session, key)
-        if reply is None and standing is None:
-            return _leave(session, row)
-        thread.language = answered.triage.language
-        row.decided = row.revision
-        content = reply.as_json() if reply else None
-        store.want_post(session, key, channel=thread.channel, place=thread.place, thread=thread.thread, content=content)
+    with _live(chat, heard, rule, message) as live:
+        answered = _answered(chat, heard, message, live.watch if heard.addressed or by_asker else None)
+        live.stop()
+        decided = verdict(answered, chat.policy, mode=rule.answer, addressed=heard.addressed, by_asker=by_asker)
+        with chat.database.write() as session:
+            live.release(session)
+            meant = _settle(session, message, answered, decided=decided, rule=rule)
     posting.post_due(chat)
+    return meant
+
+
+@contextmanager
+def _live(chat: Chat, heard: Heard, rule: Rule, message: ChatMessage) -> Iterator[LiveAnswer]:
+    """Whatever goes wrong, the message is not held any longer at the end."""
+    with chat.database.read() as session:
+        told = _told(session, session.get_one(ChatThread, message.thread_id), message)
+    live = LiveAnswer(chat, heard.spot, _key(message), told=told, language=rule.language, to=heard.sender)
+    try:
+        yield live
+    finally:
+        live.stop()
+        if live.is_held:
+            with chat.database.write() as session:
+                live.release(session)
+
+
+def _settle(session: Session, message: ChatMessage, answered: Answered, *, decided: Verdict, rule: Rule) -> bool:
+    """What is to stand there at last; False when we say nothing and it was nothing for us."""
+    row = session.get_one(ChatMessage, message.id)
+    if row.deleted or row.revision != message.revision:
+        return True  # it has changed meanwhile: the later event answers it
+    thread = session.get_one(ChatThread, row.thread_id)
+    reply = _reply(session, thread, row, answered=answered, decided=decided, rule=rule)
+    key = _key(row)
+    if reply is None and store.post_by_key(session, key) is None:
+        return _leave(session, row)
+    thread.language = answered.triage.language
+    row.decided = row.revision
+    content = reply.as_json() if reply else None
+    store.want_post(session, key, channel=thread.channel, place=thread.place, thread=thread.thread, content=content)
     return True
+
+
+def _key(message: ChatMessage) -> str:
+    """Of our answer to it."""
+    return f"answer:{message.id}"
 
 
 def _is_chatter(chat: Chat, text: str) -> bool:
@@ -203,7 +237,7 @@ def _leave(session: Session, row: ChatMessage) -> bool:
     return False
 
 
-def _answered(chat: Chat, heard: Heard, message: ChatMessage) -> Answered:
+def _answered(chat: Chat, heard: Heard, message: ChatMessage, watch: Callable[[Answered], None] | None) -> Answered:
     """The first message of the thread stands as the subject of later ones: they lean on it."""
     with chat.database.read() as session:
         files = store.files_of(session, message)
@@ -212,13 +246,13 @@ def _answered(chat: Chat, heard: Heard, message: ChatMessage) -> Answered:
     subject = "" if heard.is_first else first.text if first else _first_words(chat, heard.spot)
     texts = [(item.filename, item.text) for item in attached_texts([_as_part(file) for file in files]) if item.text]
     request = Request(
-        id="",
+        id=f"{thread.channel}-{thread.id}",
         channel=chat.channel.name,
         subject=subject[:MAX_SUBJECT_CHARS],
         body=message.text,
         attachments=tuple(file.filename for file in files),
     )
-    return answer(chat.ports, request, attachments=texts)
+    return answer(chat.ports, request, attachments=texts, register="slack", watch=watch).unattended
 
 
 def _as_part(file: ChatFile) -> Attachment:
@@ -258,10 +292,14 @@ def _reply(
     if decided in {"offer", "help"}:
         buttons: tuple[Button, ...] = ("person",) if decided == "offer" else ()
         return replace(_plain(rule, decided, language), buttons=buttons, to=row.sender)
-    earlier = [post for post in store.posts_in(session, thread) if post.key != f"answer:{row.id}" and post.content]
-    told = answering.said_before(reply_of(post.content) for post in earlier if post.content)
-    reply = answer_reply(answered, told=told, language=language, to=row.sender)
+    reply = answer_reply(answered, told=_told(session, thread, row), language=language, to=row.sender)
     return reply or replace(_plain(rule, "told", language), buttons=("person",), to=row.sender)
+
+
+def _told(session: Session, thread: ChatThread, row: ChatMessage) -> set[str]:
+    """What we have said in the thread besides the answer to this message."""
+    earlier = [post.content for post in store.posts_in(session, thread) if post.key != _key(row) and post.content]
+    return said_before(reply_of(content) for content in earlier)
 
 
 def _plain(rule: Rule, phrase: str, language: str) -> Reply:
@@ -282,7 +320,7 @@ def _deleted(chat: Chat, heard: Heard) -> bool:
         session.add(row)
         session.flush()
         store.forget_files(session, row)
-        standing = store.post_by_key(session, f"answer:{row.id}")
+        standing = store.post_by_key(session, _key(row))
         if standing is not None:
             store.want_post(
                 session, standing.key, channel=thread.channel, place=thread.place, thread=thread.thread, content=None

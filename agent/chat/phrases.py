@@ -21,6 +21,7 @@ class Phrases:
     trouble: str
     script: str
     looking: str
+    reading: str
     thanks: str
     helpful: str
     unhelpful: str
@@ -49,6 +50,7 @@ PHRASES = {
         trouble="Something went wrong on our side, so there is no answer. A support engineer can help.",
         script="The corrected script is attached; please read it before you submit it.",
         looking="is looking in the guides",
+        reading="is reading passages of the guides ({n})",
         thanks="Thank you.",
         helpful="Helpful",
         unhelpful="Not helpful",
@@ -76,6 +78,7 @@ PHRASES = {
         trouble="Un problème de notre côté : il n'y a pas de réponse. Une personne du support peut aider.",
         script="Le script corrigé est joint ; à relire avant de le soumettre.",
         looking="cherche dans les guides",
+        reading="lit des passages des guides ({n})",
         thanks="Merci.",
         helpful="Utile",
         unhelpful="Pas utile",
@@ -105,6 +108,7 @@ PHRASES = {
         trouble="Bei uns ist etwas schiefgegangen, es gibt keine Antwort. Eine Person aus dem Support kann helfen.",
         script="Das korrigierte Skript hängt an; bitte vor dem Absenden lesen.",
         looking="sucht in den Anleitungen",
+        reading="liest Stellen der Anleitungen ({n})",
         thanks="Danke.",
         helpful="Hilfreich",
         unhelpful="Nicht hilfreich",
@@ -132,6 +136,7 @@ PHRASES = {
         trouble="Qualcosa è andato storto da noi e non c'è risposta. Una persona del supporto può aiutare.",
         script="Lo script corretto è allegato; da rileggere prima di sottometterlo.",
         looking="sta cercando nelle guide",
+        reading="sta leggendo passaggi delle guide ({n})",
         thanks="Grazie.",
         helpful="Utile",
         unhelpful="Non utile",
@@ -158,6 +163,7 @@ PHRASES = {
         trouble="Algo falló de nuestro lado y no hay respuesta. Una persona del soporte puede ayudar.",
         script="El script corregido va adjunto; léalo antes de enviarlo.",
         looking="está buscando en las guías",
+        reading="está leyendo pasajes de las guías ({n})",
         thanks="Gracias.",
         helpful="Útil",
         unhelpful="No es útil",

@@ -43,11 +43,7 @@ def post(chat: Chat, post_id: int) -> None:
 def _bring(chat: Chat, row: ChatPost) -> str | None:
     """The id of what stands there now."""
     spot = Spot(place=row.place, thread=row.thread)
-    standing = row.external_id
-    if standing is None and row.uncertain:
-        with chat.database.read() as session:
-            known = store.known_ids(session, row.channel, row.place)
-        standing = chat.channel.find(spot, row.key, known)
+    standing = standing_of(chat, row)
     if row.content is None:
         if standing is not None:
             chat.channel.take_back(spot, standing)
@@ -59,6 +55,19 @@ def _bring(chat: Chat, row: ChatPost) -> str | None:
             store.note_external_id(session, row.id or 0, external_id)
         chat.channel.attach(spot, reply.files)
     return external_id
+
+
+def standing_of(chat: Chat, row: ChatPost) -> str | None:
+    """The id of what stands there already, looked for where that is not certain. Raises ChatError."""
+    if row.external_id is not None or not row.uncertain:
+        return row.external_id
+    with chat.database.read() as session:
+        known = store.known_ids(session, row.channel, row.place)
+    found = chat.channel.find(Spot(place=row.place, thread=row.thread), row.key, known)
+    if found is not None:
+        with chat.database.write() as session:
+            store.note_external_id(session, row.id or 0, found)
+    return found
 
 
 def _failed(chat: Chat, row: ChatPost, error: ChatError) -> None:

@@ -125,7 +125,10 @@ def reply_of(content: Mapping[str, Any]) -> Reply:
 
 
 class Channel(Protocol):
-    """A chat service. What goes wrong is raised as `agent.errors.ChatError`."""
+    """A chat service. What goes wrong is raised as `agent.errors.ChatError`.
+
+    Methods with a body here are for services that have nothing of the kind.
+    """
 
     name: str
 
@@ -153,14 +156,24 @@ class Channel(Protocol):
 
     def take_back(self, spot: Spot, standing: str) -> None: ...
 
+    def grow(self, spot: Spot, reply: Reply, standing: str | None) -> str | None:
+        """Begin a message that grows, or add what the reply says more to the `standing` one; `put` ends it.
+
+        Its id, or None where no message can grow: then `put` changes it.
+        """
+        return None
+
     def find(self, spot: Spot, key: str, known: set[str]) -> str | None:
-        """The message with this key that was perhaps posted before; `known` are those that it cannot be."""
-        ...
+        """The message with this key that was perhaps posted before; `known` are those that it cannot be.
+
+        None as well where posting again with the same key is answered with the same message.
+        """
+        return None
 
     def whisper(self, spot: Spot, sender: str, reply: Reply) -> None:
         """Something for one person's eyes only."""
         ...
 
-    def busy(self, spot: Spot, text: str) -> None:
-        """Show that an answer is being looked for; may do nothing."""
-        ...
+    def busy(self, spot: Spot, text: str) -> bool:
+        """Show that an answer is being looked for; False where that cannot be shown."""
+        return False

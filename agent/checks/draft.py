@@ -21,13 +21,14 @@ from agent.checks.statement import (
     of_statement,
     of_words,
     short,
+    strangers,
     unseen,
     unsupported,
 )
 from agent.checks.support import Support
 from agent.checks.tokens import tokens_of
 from agent.checks.words import bare, shared_run
-from agent.draft import Check, Claim, Colour, Draft, Evidence, Part
+from agent.draft import Check, Claim, Colour, Draft, Evidence, Part, without_red
 
 LEGAL_FOLDER = "responsible-ai/"
 REPEATED = 8
@@ -60,13 +61,26 @@ def check_draft(draft: Draft, asked: Asked) -> Draft:
         lambda text: [*of_statement(text, cited, request), *_of_repeats(text, asked.text, said)],
     )
     checks += _each(
-        "question", draft.questions, lambda text: [*_of_question(text, cited), *_of_repeats(text, asked.text, said)]
+        "question",
+        draft.questions,
+        lambda text: [*_of_question(text, cited, draft), *_of_repeats(text, asked.text, said)],
     )
     checks += _each("unanswered", draft.unanswered, lambda text: _of_unanswered(text, asked.text))
     checks += _of_script(draft.corrected_script)
     checked = replace(draft, checks=tuple(checks), is_legal=_is_legal(draft, asked))
     outcome, reasons = outcome_of(checked)
     return replace(checked, outcome=outcome, reasons=reasons)
+
+
+def unattended(draft: Draft, asked: Asked) -> Draft:
+    """What of a checked draft may be said before a person has looked at it: what is not red, with a caveat.
+
+    What is left is checked anew: it may have leaned on evidence that only the red parts cited.
+    """
+    left = draft
+    while left.red:
+        left = check_draft(without_red(left), asked)
+    return replace(left, outcome="caveat") if left is not draft and left.outcome == "answer" else left
 
 
 def _each(part: Part, texts: Sequence[str], reasons_of: Callable[[str], Iterable[Reason]]) -> list[Check]:
@@ -118,11 +132,13 @@ def _of_command(text: str, cited: Support, request: Support, draft: Draft) -> It
     yield from of_statement(fenced, cited, request, sources=draft.cited)
 
 
-def _of_question(text: str, cited: Support) -> Iterable[Reason]:
+def _of_question(text: str, cited: Support, draft: Draft) -> Iterable[Reason]:
     """The doctor's own questions name commands; a model's may name what it was given or what was asked."""
     yield from unseen(text)
     asks = {"address", "mail address", "phone number", "person", "encoded text"}
-    missing = [token for token in tokens_of(text) if token.kind in asks and not cited.holds(token)]
+    tokens = tokens_of(text)
+    yield from strangers(tokens, draft.cited)
+    missing = [token for token in tokens if token.kind in asks and not cited.holds(token)]
     yield from unsupported(missing)
     yield from of_words(text)
     if re.search(

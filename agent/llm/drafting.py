@@ -16,7 +16,7 @@ from agent.llm.budget import Counted, Meter, fit
 from agent.llm.chat import Ask, Chat, Reply, Told, tell_nobody
 from agent.llm.privacy import masked
 from agent.llm.prompts import prompt
-from agent.llm.structure import Written, draft_of, read_reply
+from agent.llm.structure import NOTHING, Written, draft_of, read_beginning, read_reply
 
 log = structlog.get_logger()
 
@@ -70,8 +70,9 @@ def model_composer(parts: Parts) -> Compose:
         if not evidence:
             return parts.fallback(question, evidence, answerable)
         chat = chat_for(question, evidence, parts, count)
+        told = _told(question, evidence, answerable, parts)
         try:
-            written, reply, repaired = _written(chat, question, parts)
+            written, reply, repaired = _written(chat, question, parts, told)
         except LanguageModelError as error:
             log.warning("drafted_without_model", ticket=question.ticket, problem=str(error))
             embedded = parts.fallback(question, evidence, answerable)
@@ -136,9 +137,28 @@ def _salt(ticket: str, secret: bytes) -> str:
     return hashlib.blake2b(ticket.encode(), key=secret[:64], digest_size=16).hexdigest() if ticket else ""
 
 
-def _written(chat: Chat, question: Question, parts: Parts) -> tuple[Written, Reply, bool]:
+def _told(question: Question, evidence: Sequence[Evidence], answerable: float, parts: Parts) -> Told:
+    """Hands on the text, and each statement as soon as it is complete and in the requester's language."""
+    tell, written = parts.told(question.ticket), question.written
+    if written is None:
+        return tell
+    written(draft_of(NOTHING, evidence, answerable))
+    count = 0
+
+    def tell_both(text: str) -> None:
+        nonlocal count
+        tell(text)
+        found = read_beginning(text)
+        if found is not None and len(found.claims) != count and not _problem(found, question, parts):
+            count = len(found.claims)
+            written(draft_of(found, evidence, answerable))
+
+    return tell_both
+
+
+def _written(chat: Chat, question: Question, parts: Parts, told: Told) -> tuple[Written, Reply, bool]:
     """What was written, the reply it is from, and whether it took a second one. Raises LanguageModelError."""
-    reply = parts.ask(chat, parts.told(question.ticket))
+    reply = parts.ask(chat, told)
     try:
         return _checked(reply.text, question, parts), reply, False
     except LanguageModelError as error:
@@ -147,7 +167,7 @@ def _written(chat: Chat, question: Question, parts: Parts) -> tuple[Written, Rep
             ("assistant", reply.text[:4000]),
             ("user", f"That cannot be used: {error}. Write the whole JSON object again, mended."),
         )
-    second = parts.ask(replace(chat, messages=again), parts.told(question.ticket))
+    second = parts.ask(replace(chat, messages=again), told)
     summed = replace(
         second,
         prompt_tokens=reply.prompt_tokens + second.prompt_tokens,
@@ -161,8 +181,15 @@ def _written(chat: Chat, question: Question, parts: Parts) -> tuple[Written, Rep
 def _checked(text: str, question: Question, parts: Parts) -> Written:
     """Of the wanted form and in the requester's language. Raises LanguageModelError."""
     written = read_reply(text)
+    if problem := _problem(written, question, parts):
+        raise LanguageModelError(problem)
+    return written
+
+
+def _problem(written: Written, question: Question, parts: Parts) -> str:
+    """What is wrong with the language of the texts; empty when nothing is."""
     wanted = question.language if question.language in LANGUAGES else "en"
     prose = prose_of("\n".join([*(claim.text for claim in written.claims), *written.next_steps, *written.questions]))
     if sum(map(str.isalpha, prose)) >= LEAST_LETTERS and (found := parts.language_of(prose)) != wanted:
-        raise LanguageModelError(f"the texts are in {LANGUAGES.get(found, found)}, not in {LANGUAGES[wanted]}")
-    return written
+        return f"the texts are in {LANGUAGES.get(found, found)}, not in {LANGUAGES[wanted]}"
+    return ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json
 
 from agent.draft import Citation, Claim, Draft, Evidence
 from agent.errors import LanguageModelError
@@ -36,6 +37,9 @@ class Written(BaseModel):
     next_steps: list[Text] = Field(max_length=8)
 
 
+NOTHING = Written(claims=[], commands=[], unanswered=[], questions=[], next_steps=[])
+
+
 def read_reply(text: str) -> Written:
     """Raises LanguageModelError with what is wrong, in words that the model can mend it by."""
     start, end = text.find("{"), text.rfind("}")
@@ -46,6 +50,19 @@ def read_reply(text: str) -> Written:
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:4]]
         raise LanguageModelError(f"the reply is not of the wanted form: {'; '.join(problems)}"[:600]) from error
+
+
+def read_beginning(text: str) -> Written | None:
+    """The statements that are complete in the beginning of a reply; None as long as it is not of the wanted form.
+
+    A statement is complete when something follows it.
+    """
+    try:
+        found = from_json(text[max(0, text.find("{")) :], allow_partial=True)
+        claims = found["claims"] if list(found)[-1] != "claims" else found["claims"][:-1]
+        return Written.model_validate({**NOTHING.model_dump(), "claims": claims})
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def draft_of(written: Written, evidence: Sequence[Evidence], answerable: float) -> Draft:

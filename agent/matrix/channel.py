@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from agent.chat.phrases import phrases_for
-from agent.chat.values import Heard, Reply, ReplyFile, Said, SharedFile, Spot
+from agent.chat.values import Channel, Heard, Reply, ReplyFile, Said, SharedFile, Spot
 from agent.desk.markup import mail_html
 from agent.errors import ChatError
 
@@ -19,7 +19,7 @@ PERSON = "!ticket I agree"
 """Written in a thread: a person is wanted, and personal data may be processed for it."""
 
 
-class MatrixChannel:
+class MatrixChannel(Channel):
     name = "matrix"
 
     def __init__(self, url: str, token: str) -> None:
@@ -122,9 +122,10 @@ class MatrixChannel:
         place = str(self.call("POST", "createRoom", room)["room_id"])
         self.put(Spot(place=place, thread=""), f"whisper:{spot.thread}", reply, None)
 
-    def busy(self, spot: Spot, text: str) -> None:
+    def busy(self, spot: Spot, text: str) -> bool:
         typing = {"typing": bool(text), "timeout": 9000}
         self.call("PUT", f"rooms/{quote(spot.place)}/typing/{quote(self.me)}", typing)
+        return True
 
 
 def _content(reply: Reply) -> dict[str, Any]:

@@ -36,11 +36,12 @@ _LASTING = {
 class SlackChannel:
     name = "slack"
 
-    def __init__(self, client: WebClient, *, me: str, streams: bool = True) -> None:
+    def __init__(self, client: WebClient, *, me: str) -> None:
         """`me` is our own user id."""
         self.client = client
         self.me = me
-        self._streams = streams
+        self._streamed: dict[str, list[str]] = {}
+        """Paragraphs of each stream that is open."""
         self.name_of = lru_cache(maxsize=2000)(self._name_of)
 
     def heard(self, kind: str, body: Mapping[str, Any]) -> Heard | None:
@@ -81,14 +82,28 @@ class SlackChannel:
         ]
 
     def put(self, spot: Spot, key: str, reply: Reply, standing: str | None) -> str:
+        """An answer is streamed; a stream that was begun is ended, or changed where the reply is another one."""
         if standing is not None:
-            self._change(spot, key, reply, standing)
+            self._settle(spot, key, reply, standing)
             return standing
-        if reply.sources and spot.thread and self._streams:
-            streamed = self._stream(spot, key, reply)
-            if streamed:
-                return streamed
-        return str(call(self.client.chat_postMessage, **self._message(spot, key, reply), **_in(spot))["ts"])
+        streamed = self.grow(spot, reply, None) if reply.sources else None
+        if streamed is None:
+            return str(call(self.client.chat_postMessage, **self._message(spot, key, reply), **_in(spot))["ts"])
+        try:
+            self._settle(spot, key, reply, streamed)
+        except ChatError as error:  # it stands there in part: found and completed by the next try
+            raise ChatError(str(error), uncertain=True, retry_after_s=error.retry_after_s) from error
+        return streamed
+
+    def _settle(self, spot: Spot, key: str, reply: Reply, standing: str) -> None:
+        if not self._grows_into(reply, standing):
+            self._streamed.pop(standing, None)
+            self._change(spot, key, reply, standing)
+            return
+        self.grow(spot, reply, standing)
+        below = footer_blocks(reply, key, now().date())
+        self._on_stream(spot, standing, self.client.chat_stopStream, blocks=below, metadata=_metadata(key))
+        self._streamed.pop(standing, None)
 
     def _message(self, spot: Spot, key: str, reply: Reply) -> dict[str, Any]:
         return {
@@ -113,9 +128,21 @@ class SlackChannel:
         except (OSError, HTTPException, SlackClientError) as error:
             raise trouble(error) from error
 
-    def _stream(self, spot: Spot, key: str, reply: Reply) -> str | None:
-        """The id; None where Slack does not let us stream (no such feature, or too many streams this minute)."""
-        first, *rest = _within(reply.shown, MAX_STREAM_CHARS)
+    def grow(self, spot: Spot, reply: Reply, standing: str | None) -> str | None:
+        """A reply that is no continuation of what is streamed already adds nothing."""
+        if standing is None:
+            return self._begin(spot, reply) if spot.thread else None
+        if self._grows_into(reply, standing):
+            streamed = self._streamed[standing]
+            for paragraph in _within(reply.shown, MAX_STREAM_CHARS)[len(streamed) :]:
+                more = f"\n\n{safe_markdown(paragraph)}"
+                self._on_stream(spot, standing, self.client.chat_appendStream, markdown_text=more)
+                streamed.append(paragraph)
+        return standing
+
+    def _begin(self, spot: Spot, reply: Reply) -> str | None:
+        """None where Slack does not let us stream (no such feature, or too many streams this minute)."""
+        first = _within(reply.shown, MAX_STREAM_CHARS)[0]
         team, _, user = reply.to.rpartition("/")
         try:
             started = self.client.chat_startStream(
@@ -130,19 +157,21 @@ class SlackChannel:
             return None
         except (OSError, HTTPException, SlackClientError) as error:
             raise trouble(error) from error
-        ts = str(started["ts"])
-        try:
-            self._finish(spot, key, reply, ts, rest)
-        except ChatError as error:  # it stands there in part: found and completed by the next try
-            raise ChatError(str(error), uncertain=True, retry_after_s=error.retry_after_s) from error
-        return ts
+        self._streamed[str(started["ts"])] = [first]
+        return str(started["ts"])
 
-    def _finish(self, spot: Spot, key: str, reply: Reply, ts: str, paragraphs: Sequence[str]) -> None:
-        for paragraph in paragraphs:
-            more = f"\n\n{safe_markdown(paragraph)}"
-            call(self.client.chat_appendStream, channel=spot.place, ts=ts, markdown_text=more)
-        below = footer_blocks(reply, key, now().date())
-        call(self.client.chat_stopStream, channel=spot.place, ts=ts, blocks=below, metadata=_metadata(key))
+    def _grows_into(self, reply: Reply, standing: str) -> bool:
+        streamed = self._streamed.get(standing)
+        return streamed is not None and _within(reply.shown, MAX_STREAM_CHARS)[: len(streamed)] == streamed
+
+    def _on_stream(self, spot: Spot, ts: str, method: Callable[..., Any], **arguments: Any) -> None:
+        """When it is refused for good, or not known to be done, the next try sets the whole message anew."""
+        try:
+            call(method, channel=spot.place, ts=ts, **arguments)
+        except ChatError as error:
+            if error.retry_after_s is None:
+                self._streamed.pop(ts, None)
+            raise
 
     def attach(self, spot: Spot, files: Sequence[ReplyFile]) -> None:
         for file in files:
@@ -152,6 +181,7 @@ class SlackChannel:
             )  # fmt: skip
 
     def take_back(self, spot: Spot, standing: str) -> None:
+        self._streamed.pop(standing, None)
         try:
             call(self.client.chat_delete, channel=spot.place, ts=standing)
         except ChatError as error:
@@ -185,11 +215,13 @@ class SlackChannel:
                 raise
             log.info("slack_no_whisper", problem=str(error))  # say, the person has left the channel
 
-    def busy(self, spot: Spot, text: str) -> None:
+    def busy(self, spot: Spot, text: str) -> bool:
         try:
             self.client.assistant_threads_setStatus(channel_id=spot.place, thread_ts=spot.thread, status=f"{text} …")
         except (SlackClientError, OSError, HTTPException) as error:
             log.info("slack_no_status", reason=type(error).__name__)
+            return False
+        return True
 
 
 def call(method: Callable[..., Any], **arguments: Any) -> Any:

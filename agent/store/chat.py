@@ -156,6 +156,25 @@ def claim_post(session: Session, post_id: int) -> ChatPost | None:
     return before
 
 
+def hold_post(
+    session: Session, key: str, *, channel: str, place: str, thread: str, content: dict[str, Any]
+) -> ChatPost | None:
+    """Nobody else posts it until `release_post`; `content` is what stands there if we stop before. As `claim_post`."""
+    row = want_post(session, key, channel=channel, place=place, thread=thread, content=content)
+    if row.state != PostState.POSTING:
+        row.state = PostState.DUE
+    return claim_post(session, row.id or 0)
+
+
+def release_post(session: Session, post_id: int, *, external_id: str | None, wait_s: float) -> None:
+    """Due again, in `wait_s` seconds."""
+    row = session.get_one(ChatPost, post_id)
+    row.external_id = external_id or row.external_id
+    row.state, row.attempts, row.uncertain = PostState.DUE, 0, row.external_id is None
+    row.next_attempt_at = now() + timedelta(seconds=wait_s)
+    session.add(row)
+
+
 def settle_post(session: Session, post_id: int, version: int, *, external_id: str | None, files: bool) -> None:
     """`version` stands in the chat now; more to do when the wish has changed meanwhile."""
     row = session.get_one(ChatPost, post_id)

@@ -31,6 +31,8 @@ BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-stand-in", "xapp-1-stand-in", "stan
 RESENT_AFTER_S = (0.05, 0.1, 0.2)
 """Slack sends an unanswered event again at once, after a minute and after five; here it does not wait as long."""
 POSTS_A_SECOND = 1
+EDIT_EVERY_S = 1.0
+"""Of one message. Slack names no figure; who edits more often meets the limit of the method."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,12 @@ class SlackStandIn(Workspace):
         """What came in at response addresses."""
         self.events_url: str | None = None
         """Set: events go there, signed, instead of over sockets."""
+        self.impatient: list[tuple[str, Args]] = []
+        """Calls that came although Slack had asked to wait."""
+        self.refused: list[tuple[str, Args]] = []
+        """Calls that were told to wait."""
         self._failures: dict[str, deque[str]] = defaultdict(deque)
+        self._closed_until: dict[str, float] = {}
         self._recent: dict[str, deque[float]] = defaultdict(deque)
         self._post_limit = post_limit
         self.ack_within_s = 3.0
@@ -367,6 +374,7 @@ class SlackStandIn(Workspace):
                 result["upload_url"] = f"{self.base}/upload/{result['upload_url']}"
         except ApiError as error:
             if error.code == "ratelimited":
+                self.refused.append((name, args))
                 wait = str(error.more.get("retry_after", 1))
                 return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": wait})
             return JSONResponse({"ok": False, "error": error.code, **error.more}, headers=headers)
@@ -390,11 +398,28 @@ class SlackStandIn(Workspace):
             problems = [f"[ERROR] missing required field: {n}" for n in sorted(missing)]
             problems += [f"[ERROR] unknown argument: {n}" for n in sorted(unknown)]
             raise ApiError("invalid_arguments", response_metadata={"messages": problems})
+        self._was_waited(name, args)
         if self._failures[name]:
-            raise ApiError(self._failures[name].popleft())
+            raise self._refusal(name, args, self._failures[name].popleft())
         self._limit(name, method.per_minute, 60.0)
         if name == "chat.postMessage" and self._post_limit:
             self._limit(f"{name} {args['channel']}", POSTS_A_SECOND * 5, 5.0)
+
+    def _refusal(self, name: str, args: Args, code: str) -> ApiError:
+        if code == "ratelimited":
+            self._closed_until[_about(name, args)] = time.monotonic() + 1
+        return ApiError(code)
+
+    def _was_waited(self, name: str, args: Args) -> None:
+        left_s = self._closed_until.get(_about(name, args), 0) - time.monotonic()
+        if left_s > 0:
+            self.impatient.append((name, args))
+            raise ApiError("ratelimited", retry_after=max(1, round(left_s)))
+
+    def chat_update(self, args: Args) -> Args:
+        if self.message(args["channel"], args["ts"]).get("streaming_state") != "in_progress":
+            self._limit(f"chat.update {args['channel']} {args['ts']}", 1, EDIT_EVERY_S)
+        return super().chat_update(args)
 
     def _limit(self, key: str, most: int, span_s: float) -> None:
         """At most so many within the span, so that short bursts pass as they do at Slack."""
@@ -454,6 +479,11 @@ def signed(body: str, *, at: float | None = None, secret: str = SIGNING_SECRET) 
     stamp = str(int(time.time() if at is None else at))
     digest = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
     return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
+
+
+def _about(name: str, args: Args) -> str:
+    """The method and the message or thread that it is called for."""
+    return f"{name} {args.get('channel')} {args.get('ts') or args.get('thread_ts')}"
 
 
 def _decode(args: Args) -> None:

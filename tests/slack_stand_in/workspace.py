@@ -56,6 +56,8 @@ class Workspace:
         self.statuses: list[Args] = []
         self.streaming = True
         """Whether `chat.startStream` is there for this workspace."""
+        self.shows_status = True
+        """Whether `assistant.threads.setStatus` is."""
         self._uploads: dict[str, Args] = {}
         self._triggers: dict[str, float] = {}
         self._serial = itertools.count(1)
@@ -160,6 +162,8 @@ class Workspace:
         return {"channel": args["channel"], "ts": found["ts"], "message": found}
 
     def assistant_threads_setStatus(self, args: Args) -> Args:
+        if not self.shows_status:
+            raise ApiError("unknown_method")
         self.statuses.append(args)
         return {}
 

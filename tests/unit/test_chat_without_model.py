@@ -8,6 +8,7 @@ import pytest
 
 from agent.chat.answering import answer_reply
 from agent.chat.phrases import PHRASES
+from agent.checks.draft import Asked
 from agent.draft import Citation, Claim, Draft, Evidence, Generation
 from agent.pipeline import Answered
 from triage.doctor.diagnosis import Diagnosis
@@ -33,7 +34,7 @@ def answered(generation: Generation | None) -> Answered:
         system=None, system_confidence=0.0, scheduler=None, findings=(), log_findings=(), systems=(),
         corrected_script=None, diff=None, questions=(), next_commands=(),
     )  # fmt: skip
-    return Answered(triage=placed, diagnosis=diagnosis, draft=draft)
+    return Answered(triage=placed, diagnosis=diagnosis, draft=draft, asked=Asked(text="", language="en"))
 
 
 @pytest.mark.parametrize("language", list(PHRASES))

@@ -9,7 +9,7 @@ from sqlmodel import select
 from test_agent_store import PLAIN, receive, ticket_of
 
 from agent import approval
-from agent.checks.draft import Asked, check_draft
+from agent.checks.draft import Asked, check_draft, unattended
 from agent.draft import Citation, Claim, Draft, Evidence
 from agent.errors import ApprovalError, UnsupportedError
 from agent.rendering import answer_body, engineer_note, slack_text, without_parts
@@ -152,6 +152,24 @@ def test_what_is_red_can_be_taken_out() -> None:
     assert "evil.example" not in kept
     assert "Next steps" not in kept
     assert "Limits" in kept
+
+
+def test_what_nobody_looks_at_goes_without_what_is_red() -> None:
+    """Nor with what leans on evidence that only something red cited."""
+    poisoned = evidence("Ask eve@evil.example for 99 hours.", number=2)
+    bad = claim("Jobs run for 99 hours at most.", "Jobs run for 99 hours.", number=2)
+    steps = ("Ask for 48 hours.", "Ask for 99 hours.")
+    made = draft(bad, GOOD, commands=("rm -rf /",), next_steps=steps, evidence=(evidence(), poisoned))
+    assert ("next_step", 1, "green") in [(check.part, check.position, check.colour) for check in made.checks]
+    left = unattended(made, ASKED)
+    assert [item.text for item in left.claims] == [GOOD.text]
+    assert [item.number for item in left.cited] == [1]
+    assert left.commands == ()
+    assert left.next_steps == steps[:1]
+    assert left.red == ()
+    assert left.outcome == "caveat"
+    whole = draft(GOOD)
+    assert unattended(whole, ASKED) is whole
 
 
 def test_the_registers() -> None:

@@ -22,7 +22,7 @@ from agent.llm.privacy import masked
 from agent.llm.prompts import CURRENT, prompt
 from agent.llm.purposes import rewrite_query, settle_placement, verify
 from agent.llm.scripted import ScriptedModel, honest, written
-from agent.llm.structure import read_reply
+from agent.llm.structure import read_beginning, read_reply
 
 TEXT = "Jobs on standard-g run for at most 48 hours. Ask for memory with `--mem-per-gpu=60G`."
 SNAPSHOTS = {
@@ -287,3 +287,34 @@ def test_the_other_purposes_give_a_value_or_none() -> None:
     assert verdict is not None
     assert verdict.verdict == "partly"
     assert rewrite_query(ScriptedModel(lambda _chat: "no").ask, "x") is None
+
+
+CLAIMS = [{"text": f'Fact {n} \\ "x" [}}', "evidence": [{"passage_id": "1", "quote": f"quote {n}"}]} for n in range(3)]
+
+
+def test_statements_are_read_as_soon_as_something_follows_them() -> None:
+    reply = f"Here: {written(CLAIMS, commands=['x'])}"
+    counts = []
+    for end in range(len(reply) + 1):
+        found = read_beginning(reply[:end])
+        counts.append(len(found.claims) if found else 0)
+        assert [item.model_dump() for item in found.claims if found] == CLAIMS[: counts[-1]] if found else True
+    assert counts == sorted(counts)
+    assert set(counts) == {0, 1, 2, 3}
+    assert counts[reply.index("Fact 1") - len('"text": "')] == 1
+
+
+@given(st.text(max_size=60))
+def test_any_beginning_can_be_read(text: str) -> None:
+    read_beginning(text)
+    read_beginning('{"claims":[' + text)
+
+
+def test_whoever_watches_is_told_each_statement_once_and_none_in_another_language() -> None:
+    told: list[Draft] = []
+    asked = replace(question(), written=told.append)
+    composer(ScriptedModel(honest))(asked, [evidence()], 0.9)
+    assert [len(draft.claims) for draft in told] == [0, 1, 2]
+    told.clear()
+    composer(ScriptedModel(honest), language_of=lambda _text: "fr")(asked, [evidence()], 0.9)
+    assert {draft.claims for draft in told} == {()}
