@@ -90,3 +90,14 @@ class ChatError(HelpdeskError):
         self.permanent = permanent
         self.uncertain = uncertain
         self.retry_after_s = retry_after_s
+
+
+class BridgeError(HelpdeskError):
+    """The desk of a partner did not do what it was asked for; the message says what to do, or that we try again.
+
+    `whole_desk`: it is not about one ticket: nothing else is tried there for the moment.
+    """
+
+    def __init__(self, message: str, *, whole_desk: bool = False) -> None:
+        super().__init__(message)
+        self.whole_desk = whole_desk

@@ -9,9 +9,10 @@ from sqlmodel import Session, select
 
 from agent.acknowledgement import acknowledge
 from agent.bounces import note_bounce
-from agent.joining import Joined, ticket_of
+from agent.bridges.replies import take_mail
+from agent.joining import Joined, answered_ids, ticket_of
 from agent.settings import Settings
-from agent.store import drafts, fulltext, inbound, tickets
+from agent.store import bridges, drafts, fulltext, inbound, tickets
 from agent.store.tables import Message, StoredMail, Ticket, TicketStatus
 from ingest.attached_text import files_of
 from ingest.file_types import detect_type
@@ -46,13 +47,14 @@ def file_mail(
     ticket = joined.ticket or tickets.open_ticket(
         session, subject=message.subject, requester_name=sender.name, requester_address=sender.address
     )
-    filed = _row(ticket, stored, message, sender, kind=_kind(settings, stored, message, sender))
+    filed = row_of(ticket, stored, message, sender, kind=_kind(settings, stored, message, sender))
     filed.trust, filed.trust_reason, filed.masked = trust.level, trust.reason, list(masked)
     if joined.repeated_id:
         filed.defects = [*filed.defects, "an earlier mail has the same Message-ID and another body"]
     session.add(filed)
     fulltext.add_message(session, ticket, filed)
-    _advance(session, ticket, filed, language, is_new=is_new)
+    if not _is_of_partner(session, ticket, filed, message):
+        _advance(session, ticket, filed, language, is_new=is_new)
     _note(session, ticket, filed, joined)
     note_bounce(session, ticket, message)
     if is_new and not filed.auto_generated:
@@ -60,6 +62,18 @@ def file_mail(
     inbound.mark_handled(session, stored.id)
     session.flush()
     return filed
+
+
+def _is_of_partner(session: Session, ticket: Ticket, filed: Message, message: InboundMessage) -> bool:
+    """A partner that the ticket was handed to by mail has answered; then the message is filed as the partner's."""
+    if filed.auto_generated:
+        return False
+    hand_over = bridges.partner_written_to(session, ticket, answered_ids(message), filed.sender_address)
+    if hand_over is None:
+        return False
+    session.flush()
+    take_mail(session, ticket, hand_over, filed)
+    return True
 
 
 def _kind(settings: Settings, stored: StoredMail, message: InboundMessage, sender: Address) -> str:
@@ -130,7 +144,7 @@ def _from_envelope(stored: StoredMail) -> Address:
     return Address(name="", address=parseaddr(stored.envelope_from)[1] or "unknown@invalid")
 
 
-def _row(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Address, *, kind: str) -> Message:
+def row_of(ticket: Ticket, stored: StoredMail, message: InboundMessage, sender: Address, *, kind: str) -> Message:
     return Message(
         ticket_id=tickets.key_of(ticket),
         stored_mail_id=stored.id,

@@ -44,7 +44,11 @@ def ticket_of(
     earlier = _same_id(session, message)
     ours = sender.address.casefold() == settings.support_address.casefold()
     proved = _tagged(session, settings, stored, message)
-    found = _of_earlier(session, earlier, sender, ours=ours) or proved or tickets.of_known_ids(session, _ids(message))
+    found = (
+        _of_earlier(session, earlier, sender, ours=ours)
+        or proved
+        or tickets.of_known_ids(session, answered_ids(message))
+    )
     if found is None and not message.bounce:
         found = tickets.named_in(session, message.subject, sender.address)
     repeated = earlier is not None and not ours
@@ -74,7 +78,7 @@ def _of_earlier(session: Session, earlier: Message | None, sender: Address, *, o
     return session.get(Ticket, earlier.ticket_id)
 
 
-def _ids(message: InboundMessage) -> list[str]:
+def answered_ids(message: InboundMessage) -> list[str]:
     """Of the mails that it answers or reports on, the nearest first."""
     reported = message.report.message_ids if message.report else ()
     return [i for i in (message.in_reply_to, *reversed(message.references), *reported) if i]
@@ -83,7 +87,7 @@ def _ids(message: InboundMessage) -> list[str]:
 def _tagged(session: Session, settings: Settings, stored: StoredMail, message: InboundMessage) -> Ticket | None:
     """By a keyed tag in an id of ours or in a plus address."""
     addresses = [*stored.envelope_to, *(address.address for address in (*message.to, *message.cc))]
-    number = tagged_ticket(reply_key(settings.reply_key_path), ids=_ids(message), addresses=addresses)
+    number = tagged_ticket(reply_key(settings.reply_key_path), ids=answered_ids(message), addresses=addresses)
     if number is None:
         return None
     return tickets.followed(session, session.exec(select(Ticket).where(Ticket.number == number)).one_or_none())

@@ -118,7 +118,7 @@ def _move(session: Session, ticket: Ticket, to: Ticket, messages: Sequence[Messa
 def _continue(session: Session, ticket: Ticket) -> None:
     """Its conversation has changed: what waits was drafted for another one."""
     drafts.supersede(session, ticket)
-    written = [message for message in tickets.messages_of(session, ticket) if message.direction != "note"]
+    written = [message for message in tickets.messages_of(session, ticket) if message.direction in {"in", "out"}]
     persons = [message for message in written if not message.auto_generated]
     if persons and persons[-1].direction == "in":
         ticket.status, ticket.revision = TicketStatus.NEW, ticket.revision + 1

@@ -10,10 +10,12 @@ from itertools import pairwise
 from sqlmodel import Session, col, select
 
 from agent.errors import HandlingError, NotFoundError
-from agent.store import tickets
+from agent.store import bridges, tickets
+from agent.store.bridge_tables import ExternalDesk, HandOver
 from agent.store.partner_tables import Engagement
 from agent.store.tables import Engineer, Partner, Ticket, now
 
+MAX_WORDS = 5000
 MONTHS = 6
 """That the calendar of capacity shows."""
 
@@ -98,13 +100,54 @@ def matches(session: Session, ticket: Ticket, today: date) -> list[Match]:
     return sorted(found, key=lambda match: (-len(match.fits), -match.free, match.partner.name))
 
 
-def hand_over(session: Session, ticket: Ticket, partner: Partner | None, *, by: Engineer) -> None:
-    """Give the ticket to a partner, whose people then see it, or take it back (None). History and owner stay."""
+def hand_over(
+    session: Session,
+    ticket: Ticket,
+    partner: Partner | None,
+    *,
+    by: Engineer,
+    words: str = "",
+    with_notes: bool = False,
+) -> None:
+    """Give the ticket to a partner, whose people then see it, or take it back (None). History and owner stay.
+
+    A partner with a desk of its own gets it there, with `words` for what is asked and the notes only `with_notes`.
+    """
     if partner is not None and partner.ended_at is not None:
         raise HandlingError(f"{partner.name} takes no tickets any more.")
+    if len(words) > MAX_WORDS:
+        raise HandlingError(f"What the partner is asked has at most {MAX_WORDS:,} characters.")
+    if ticket.partner_id is not None and (partner is None or partner.id != ticket.partner_id):
+        _end_hand_over(session, ticket, ticket.partner_id)
     ticket.partner_id = partner.id if partner else None
+    if partner is not None:
+        _begin_hand_over(session, ticket, partner, by=by, words=words, with_notes=with_notes)
     what = "handed to a partner" if partner else "taken back from the partner"
     tickets.note_event(session, ticket, by.name, what, partner.name if partner else "")
+
+
+def _begin_hand_over(
+    session: Session, ticket: Ticket, partner: Partner, *, by: Engineer, words: str, with_notes: bool
+) -> None:
+    """One row for a ticket and a partner, however often it is handed over: there is one ticket there."""
+    if session.get(ExternalDesk, partner.id) is None:
+        return
+    assert partner.id is not None
+    row = bridges.of_pair(session, ticket, partner.id)
+    if row is None:
+        row = HandOver(ticket_id=tickets.key_of(ticket), partner_id=partner.id, by=by.name)
+    elif row.ended_at is not None:
+        row.at, row.ended_at, row.change_told = now(), None, False
+    row.by, row.request, row.with_notes = by.name, words.strip(), with_notes
+    row.next_attempt_at = now()
+    session.add(row)
+
+
+def _end_hand_over(session: Session, ticket: Ticket, partner_id: int) -> None:
+    row = bridges.of_pair(session, ticket, partner_id)
+    if row is not None and row.ended_at is None:
+        row.ended_at, row.change_told, row.next_attempt_at = now(), False, now()
+        session.add(row)
 
 
 def by_id(session: Session, key: int) -> Partner:

@@ -107,7 +107,7 @@ def file_request(database: Database, settings: Settings, ports: Ports, stored_ma
     trust = _trust(ports, raw, stored, author)
     with database.write() as session:
         filed = file_mail(session, settings, stored, message, language, trust=trust, masked=masked)
-        wanted = None if filed.auto_generated else filed.id
+        wanted = None if filed.auto_generated or filed.direction == "partner" else filed.id
         number = tickets.by_id(session, Ticket, filed.ticket_id).number
     log.info("mail_filed", ticket=number, kind=filed.kind, trust=trust.level, defects=len(message.defects))
     return wanted

@@ -13,6 +13,8 @@ import structlog
 import uvicorn
 
 from agent.bench_watch import watch_benches
+from agent.bridges.runner import Bridges
+from agent.bridges.sync import Bridge
 from agent.chat.delivery import by_way
 from agent.chat.runner import Chats
 from agent.desk.app import desk_app
@@ -72,6 +74,12 @@ def serve(settings: Settings) -> None:
     workflows.start()
     teller = Teller(database)
     teller.start()
+    bridges = Bridges(
+        Bridge(database=database, settings=settings),
+        draft=lambda message, attempt: workflows.draft(message, attempt=attempt, asked=True),
+        wake=workflows.wake,
+    )
+    bridges.start()
     intake.listener.wait_until_ready()
     models.start()
     keeper = KeeperProcess() if settings.llm_keep else None
@@ -110,6 +118,7 @@ def serve(settings: Settings) -> None:
             keeper.stop()
         chats.stop()
         teller.stop()
+        bridges.stop()
         models.stop()
         workflows.stop()
         database.close()

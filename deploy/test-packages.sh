@@ -5,7 +5,7 @@ set -eu
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 
 missing=
-for package in chromium dovecot-imapd mariadb-server munge openssh-server openssl postfix shellcheck slurm-wlm slurm-wlm-basic-plugins slurmdbd; do
+for package in chromium dovecot-imapd mariadb-server munge openssh-server openssl postfix request-tracker5 shellcheck slurm-wlm slurm-wlm-basic-plugins slurmdbd; do
     dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

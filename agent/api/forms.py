@@ -37,7 +37,7 @@ class TicketOut(BaseModel):
 
 class MessageOut(BaseModel):
     id: int
-    direction: Literal["in", "out", "note"]
+    direction: Literal["in", "out", "note", "partner"]
     sender: Person
     subject: str
     text: str

@@ -28,6 +28,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         "smtp": _smtp,
         "desk": _desk,
         "outbox": _outbox,
+        "desks of partners": _partner_desks,
         "language model": language_model,
     }
     parts = {name: _ask(check, settings) for name, check in checks.items()}
@@ -60,6 +61,24 @@ def _database(settings: Settings) -> str:
             return f"{sum(tickets.counts(session).values())} tickets in {settings.database_path}"
     finally:
         database.close()
+
+
+def _partner_desks(settings: Settings) -> str:
+    """As the running service found them the last time; a desk that fails is a fault, and so is a ticket there."""
+    from agent.store import bridges  # noqa: PLC0415
+    from agent.store.database import open_database  # noqa: PLC0415
+
+    if not settings.database_path.is_file():
+        return "none"
+    database = open_database(settings.database_path)
+    try:
+        with database.read() as session:
+            told, failed = bridges.states(session)
+    finally:
+        database.close()
+    if failed:
+        raise HelpdeskError("; ".join(failed))
+    return "; ".join(told) or "none"
 
 
 def _index(settings: Settings) -> str:

@@ -8,14 +8,16 @@ from fastapi import APIRouter, Form, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from agent import partners
+from agent.bridges.desks import set_desk
 from agent.desk.pages import not_done, page, say
 from agent.desk.session import Checked, DeskState, Who
 from agent.errors import HandlingError
-from agent.store import people, tickets
+from agent.store import bridges, people, tickets
 from agent.store.tables import Engineer, now
 
 router = APIRouter()
 
+DESK_KINDS = {"": "here, on this desk", "rt": "Request Tracker", "mail": "by mail"}
 Line = Annotated[str, Form(max_length=500)]
 Days = Annotated[int, Form(ge=0, le=1000)]
 
@@ -26,7 +28,10 @@ def partners_page(request: Request, desk: DeskState, who: Who) -> Response:
     with desk.database.read() as session:
         rows = [(one, partners.calendar(session, one, today)) for one in partners.all_partners(session)]
         engineers = [one for one in people.all_engineers(session) if one.role == "partner"]
-        return page(request, "partners.html", who=who, rows=rows, engineers=engineers)
+        desks = {desk.partner_id: desk for desk in bridges.desks(session)}
+        return page(
+            request, "partners.html", who=who, rows=rows, engineers=engineers, desks=desks, DESK_KINDS=DESK_KINDS
+        )
 
 
 @router.post("/partners")
@@ -69,6 +74,31 @@ def change(
     return _saved()
 
 
+@router.post("/partners/{key}/desk")
+def change_desk(
+    request: Request,
+    desk: DeskState,
+    who: Checked,  # noqa: ARG001
+    key: int,
+    kind: Line = "",
+    address: Line = "",
+    queue: Line = "",
+    secret: Line = "",
+    act: Annotated[str, Form()] = "",
+) -> Response:
+    """Where the partner works; `act=try` has it tried at once, as does every change."""
+    try:
+        with desk.database.write() as session:
+            partner = partners.by_id(session, key)
+            if act == "try":
+                bridges.try_now(session, key)
+            else:
+                set_desk(session, partner, kind=kind, address=address, queue=queue, token=secret)
+    except HandlingError as error:
+        return not_done(request, str(error), "/partners")
+    return _saved()
+
+
 @router.post("/partners/{key}/people")
 def belongs(desk: DeskState, who: Checked, key: int, engineer: Annotated[int, Form()]) -> Response:  # noqa: ARG001
     """An engineer with the role partner works for this organisation."""
@@ -79,18 +109,35 @@ def belongs(desk: DeskState, who: Checked, key: int, engineer: Annotated[int, Fo
 
 @router.post("/tickets/{number}/partner")
 def hand_over(
-    request: Request, desk: DeskState, who: Checked, number: str, partner: Annotated[int, Form()] = 0
+    request: Request,
+    desk: DeskState,
+    who: Checked,
+    number: str,
+    partner: Annotated[int, Form()] = 0,
+    words: Annotated[str, Form()] = "",
+    with_notes: Annotated[str, Form()] = "",
 ) -> Response:
     try:
         with desk.database.write() as session:
             ticket = tickets.by_number(session, number)
             to = partners.by_id(session, partner) if partner else None
-            partners.hand_over(session, ticket, to, by=who.engineer)
+            partners.hand_over(
+                session, ticket, to, by=who.engineer, words=words.replace("\r\n", "\n"), with_notes=with_notes == "yes"
+            )
     except HandlingError as error:
-        return not_done(request, str(error), f"/tickets/{number}")
+        return not_done(request, str(error), f"/tickets/{number}", typed=words)
     response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
     say(response, "handed over" if partner else "taken back", path=f"/tickets/{number}")
     return response
+
+
+@router.post("/tickets/{number}/partner/try")
+def try_again(desk: DeskState, who: Checked, number: str) -> Response:  # noqa: ARG001
+    with desk.database.write() as session:
+        for hand_over, partner, external in bridges.of_ticket(session, tickets.by_number(session, number)):
+            if external is not None and hand_over.last_error is not None and partner.id is not None:
+                bridges.try_now(session, partner.id)
+    return RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
 
 
 def _saved() -> Response:

@@ -16,7 +16,7 @@ from agent.desk.state import Desk
 from agent.desk.ticket_view import evidence_view, ticket_view
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
 from agent.store import drafts, placings, tickets
-from agent.store.tables import Decision, Draft, Macro
+from agent.store.tables import Decision, Draft, Macro, Message
 
 router = APIRouter()
 
@@ -26,14 +26,22 @@ _PARTS = {"draft": "draft.html", "conversation": "conversation.html", "news": "n
 
 @router.get("/tickets/{number}")
 def ticket_page(
-    request: Request, desk: DeskState, who: Who, number: str, seen: str = "", macro: int | None = None
+    request: Request,
+    desk: DeskState,
+    who: Who,
+    number: str,
+    seen: str = "",
+    macro: int | None = None,
+    words: int | None = None,
 ) -> Response:
-    """With `macro`, its text stands in the form. With `seen`, the version that an open page shows: 204 while nothing
-    has changed since."""
+    """With `macro`, its text stands in the form; with `words`, that of a partner's message. With `seen`, the version
+    that an open page shows: 204 while nothing has changed since."""
     part = _PARTS.get(request.headers.get("hx-target", ""))
     if part is None:
         _see_mentions(desk, who, number)
     typed = _text_of(desk, number, macro) if macro is not None and part is None else None
+    if words is not None and part is None:
+        typed = _words_of(desk, number, words)
     refusal = {**_QUIET, "typed": typed}
     return _ticket(
         request, desk, who, number, template=part or "ticket.html", seen=seen if part else "", refusal=refusal
@@ -43,6 +51,15 @@ def ticket_page(
 def _text_of(desk: Desk, number: str, macro: int) -> str:
     with desk.database.read() as session:
         return macros.text_for(tickets.by_id(session, Macro, macro), tickets.by_number(session, number))
+
+
+def _words_of(desk: Desk, number: str, message_id: int) -> str:
+    """Raises NotFoundError for a message that is no partner's, or of another ticket."""
+    with desk.database.read() as session:
+        message = tickets.by_id(session, Message, message_id)
+        if message.direction != "partner" or message.ticket_id != tickets.by_number(session, number).id:
+            raise NotFoundError(f"{number} has no such message of a partner")
+        return message.visible_text
 
 
 @router.get("/tickets/{number}/drafts/{draft_id}/evidence/{position}")

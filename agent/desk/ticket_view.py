@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from sqlmodel import Session
 
-from agent import macros, requesters, second_approval
+from agent import macros, partners, requesters, second_approval
 from agent.desk.checks_view import checks_view
+from agent.desk.hand_overs import handed_over
 from agent.desk.markup import body_html, mail_html, passage_html
 from agent.desk.progress import latest_turn, progress_of
 from agent.errors import NotFoundError
@@ -56,6 +57,8 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "tags": tickets.tags_of(session, ticket),
         "card": requesters.card(session, ticket),
         "AFFILIATIONS": requesters.AFFILIATIONS,
+        "handed_over": handed_over(session, ticket),
+        "partners": partners.all_partners(session),
         **_meeting_view(session, settings, ticket),
         "macros": macros.all_macros(session),
         "known_tags": views.tags(session),

@@ -6,7 +6,8 @@ from alembic import context
 from sqlalchemy import Connection, create_engine
 from sqlmodel import SQLModel
 
-import agent.store.chat_tables  # fills SQLModel.metadata
+import agent.store.bridge_tables  # fills SQLModel.metadata
+import agent.store.chat_tables
 import agent.store.partner_tables
 import agent.store.tables  # noqa: F401
 

@@ -77,6 +77,8 @@ class FolderMail(SQLModel, table=True):
 class OutboundKind(StrEnum):
     ACKNOWLEDGEMENT = "acknowledgement"
     ANSWER = "answer"
+    HAND_OVER = "hand-over"
+    """To a partner without desk software: the history, and what comes later."""
 
 
 class OutboundState(StrEnum):
@@ -99,7 +101,7 @@ class Outbound(SQLModel, table=True):
     approval_id: int | None = Field(default=None, foreign_key="approval.id", index=True)
     kind: str
     key: str = Field(unique=True)
-    """Idempotency key: `acknowledgement:<mail>` or `answer:<approval>`."""
+    """Idempotency key: `acknowledgement:<mail>`, `answer:<approval>` or `hand-over:<hand-over>:<message>`."""
     message_id: str = Field(unique=True)
     recipients: list[str] = Field(sa_type=JSON)
     recipient: str = Field(sa_column=Column(String, index=True, nullable=False))

@@ -1,0 +1,1 @@
+"""Bridges to the desks of partners: Request Tracker, Zammad, and mail where there is neither."""
