@@ -62,7 +62,7 @@ def serve(settings: Settings) -> None:
     lock = _lock(settings.data_dir)
     desk_socket = _bind(settings.desk_host, settings.desk_port)
     desk_url = settings.desk_url or f"http://{settings.desk_host}:{desk_socket.getsockname()[1]}"
-    database = open_database(settings.database_path)
+    database = open_database(settings.database)
     arrivals = Arrivals()
     intake = start_intake(database, settings, arrivals)
     ports = replace(ports_on(models), check=sender_check(settings))

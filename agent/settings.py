@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import available_timezones
 
 import holidays
@@ -20,6 +20,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from agent.errors import SettingsError
 from agent.mail.rate_limit import networks
 from knowledge_base.encoder import PACKAGED_MODEL
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 PREFIX = "MINERVA_"
 CONFIG_VARIABLE = "MINERVA_CONFIG"
@@ -31,6 +34,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True)
 
     data_dir: Path = Field(Path("var"), description="Folder for the database, the index, the outbox and the key file.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL (`postgresql://…`, or `_FILE`) for tickets and workflows, for helpdesks on several "
+        "hosts (docs/operations.md); without it, SQLite in the data folder.",
+    )
     articles_dir: Path = Field(
         Path(__file__).parent.parent / "knowledge_base" / "articles",
         description="Folder of the articles that the knowledge base is built from.",
@@ -232,6 +240,13 @@ class Settings(BaseSettings):
     workers: int = Field(2, ge=1, le=64, description="Mails worked on at the same time.")
     log_format: str = Field("text", pattern="^(text|json)$", description="`text` for people, `json` for machines.")
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and _address(value) is None:
+            raise ValueError("is no address of PostgreSQL: write it as postgresql://user:password@host/database")
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _is_zone(cls, value: str) -> str:
@@ -331,8 +346,10 @@ class Settings(BaseSettings):
         return self.vectors_url.get_secret_value() if self.vectors_url else None
 
     @property
-    def database_path(self) -> Path:
-        return self.data_dir / "minerva.sqlite"
+    def database(self) -> Path | URL:
+        """Where the tickets are: a file for SQLite, an address for PostgreSQL."""
+        url = _address(self.database_url) if self.database_url else None
+        return url or self.data_dir / "minerva.sqlite"
 
     @property
     def triage_model_dir(self) -> Path:
@@ -340,8 +357,9 @@ class Settings(BaseSettings):
         return self.data_dir / "triage-model"
 
     @property
-    def workflow_database_path(self) -> Path:
-        return self.data_dir / "workflows.sqlite"
+    def workflow_database(self) -> Path | URL:
+        """DBOS's: a file of its own, or the schema `dbos` of the same PostgreSQL."""
+        return self.data_dir / "workflows.sqlite" if isinstance(self.database, Path) else self.database
 
     @property
     def index_dir(self) -> Path:
@@ -388,6 +406,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
         return init_settings, env_settings, _SecretFiles(settings_cls), toml
+
+
+def _address(secret: SecretStr) -> URL | None:
+    """None when it is none of PostgreSQL."""
+    from sqlalchemy import make_url  # noqa: PLC0415  # a tenth of a second that most commands can spare
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        url = make_url(secret.get_secret_value())
+    except (ArgumentError, ValueError):  # ValueError for a port that is no number
+        return None
+    return url if url.drivername == "postgresql" and url.database else None
 
 
 def _sign_in_problem(name: str, value: object, before: Mapping[str, object]) -> str | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from dbos import DBOS, DBOSConfig, SetWorkflowID, error
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus, error
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent import delivery, filing, pipeline, targets
@@ -40,6 +40,7 @@ POLL_S = 0.1
 SWEEP_S = 5.0
 AGAIN_AFTER_S = 60.0
 TARGETS_S = 30.0
+GONE_AFTER_S = 1800.0
 _RETRIED: dict[str, Any] = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 3}
 
 
@@ -65,7 +66,8 @@ class Workflows:
         self._hours = targets.working_time(settings)
         self._targets_at = 0.0
         self._sweeper = threading.Thread(target=self._sweep_until_stopped, name="sweep", daemon=True)
-        DBOS(config=_config(settings.workflow_database_path))
+        self._executor = _executor(settings)
+        DBOS(config=_config(settings, self._executor))
         self._file_mail = self._filing(ports)
         self._draft_answer = self._drafting(ports)
         self._deliver = self._delivering(send)
@@ -205,7 +207,13 @@ class Workflows:
     def _messages_being_drafted(self) -> set[int]:
         """Whose drafts DBOS goes on with by itself."""
         waiting = DBOS.list_workflows(name="draft_answer", status=["PENDING", "ENQUEUED"], load_input=False)
-        return {int(workflow.workflow_id.split("-")[1]) for workflow in waiting}
+        return {int(workflow.workflow_id.split("-")[1]) for workflow in waiting if self._is_under_way(workflow)}
+
+    def _is_under_way(self, workflow: WorkflowStatus) -> bool:
+        """What another host began long ago is not: that host is gone."""
+        if workflow.status != "PENDING" or workflow.executor_id == self._executor:
+            return workflow.status in {"PENDING", "ENQUEUED", "DELAYED"}
+        return time.time() - (workflow.updated_at or 0) / 1000 < GONE_AFTER_S
 
     def _keep_targets(self) -> None:
         """Every half minute."""
@@ -254,7 +262,7 @@ class Workflows:
                 return
             before.at_s = time.monotonic()
             status = DBOS.get_workflow_status(before.id)
-            if status is not None and status.status in {"PENDING", "ENQUEUED", "DELAYED"}:
+            if status is not None and self._is_under_way(status):
                 return
         started = _Started(id=work.name if before is None else f"{work.name}-{uuid.uuid4()}", at_s=time.monotonic())
         with SetWorkflowID(started.id):
@@ -289,12 +297,25 @@ def _stamp(at: datetime) -> str:
     return f"{at:%Y%m%d%H%M%S%f}"
 
 
-def _config(path: Path) -> DBOSConfig:
+def _executor(settings: Settings) -> str:
+    """Whose work DBOS goes on with after a restart. Kept in the data folder: a host's name may change, say in a
+    container."""
+    if isinstance(settings.workflow_database, Path):
+        return "local"
+    file = settings.data_dir / "executor.id"
+    if not file.is_file():
+        file.write_text(uuid.uuid4().hex, encoding="ascii")
+    return file.read_text(encoding="ascii").strip()
+
+
+def _config(settings: Settings, executor: str) -> DBOSConfig:
+    place = settings.workflow_database
+    url = f"sqlite:///{place}" if isinstance(place, Path) else place.render_as_string(hide_password=False)
     return {
         "name": "minerva-helpdesk",
-        "system_database_url": f"sqlite:///{path}",
+        "system_database_url": url,
         "application_version": WORKFLOW_VERSION,
-        "executor_id": "local",
+        "executor_id": executor,
         "enable_otlp": False,
         "log_level": "WARNING",
         "console_log_level": "WARNING",

@@ -9,10 +9,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 from hashing_encoder import HashingEncoder
+from postgres_fixture import TEMPLATE, drop_database, new_database, postgres_template, postgres_url
+from pydantic import SecretStr
 from xdist.scheduler import LoadScopeScheduling
 
 from agent.settings import Settings
 from agent.store.database import Database, open_database
+
+__all__ = ["postgres_template", "postgres_url"]  # fixtures
 
 hypothesis.settings.register_profile("ours", deadline=None)  # tests assert no wall times, examples neither
 hypothesis.settings.load_profile("ours")
@@ -45,13 +49,34 @@ def hashing_encoder() -> HashingEncoder:
     return HashingEncoder()
 
 
+ON_BOTH = ("tests/unit", "tests/contract")
+"""Tests that use a database and lie there run on SQLite and on PostgreSQL, those elsewhere on SQLite."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if {"database", "store_url"} <= set(metafunc.fixturenames) and metafunc.definition.nodeid.startswith(ON_BOTH):
+        metafunc.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "var", support_address="support@minerva.example")
+def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Of a database with all tables in PostgreSQL; None for SQLite."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+        return
+    url = new_database(request.getfixturevalue("postgres_template"), template=TEMPLATE)
+    yield url
+    drop_database(url)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store_url: str | None) -> Settings:
+    url = SecretStr(store_url) if store_url else None
+    return Settings(data_dir=tmp_path / "var", database_url=url, support_address="support@minerva.example")
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    opened = open_database(settings.database_path)
+    opened = open_database(settings.database)
     yield opened
     opened.close()

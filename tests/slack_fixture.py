@@ -260,7 +260,7 @@ def running_slack(
         slack_app_token=None if http else APP_TOKEN, slack_signing_secret=SIGNING_SECRET, slack_api_url=slack.url,
         chat_rules_file=folder / "rules.toml", **settings,
     )  # fmt: skip
-    database = open_database(settings_.database_path)
+    database = open_database(settings_.database)
     chats = Chats(database)
     ports = ports or light_ports()
     send = by_way(sender_for(settings_), lambda: chats.by_name)

@@ -32,8 +32,8 @@ from agent.store.tables import Engineer, Message, StoredMail, Ticket, TicketStat
 from agent.store.views import View, Wanted
 
 Number = Annotated[str, Path(pattern=r"^MIN-\d{4}-\d{6,12}$", description="`MIN-2026-000001`")]
-MAX_KEY = 2**63 - 1
-"""Of a row in SQLite."""
+MAX_KEY = 2**31 - 1
+"""Of a row in PostgreSQL."""
 _PROBLEMS: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (400, 401, 403, 404, 409)}
 
 

@@ -21,7 +21,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Check that no line was changed, taken out or cut off; exit 1 when one was."""
-    database = open_database(load_settings().database_path)
+    database = open_database(load_settings().database)
     with database.read() as session:
         verdict = audit.verify(session, head)
     database.close()
@@ -43,7 +43,7 @@ def list_entries(
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
 ) -> None:
     """The newest entries, the newest last."""
-    database = open_database(load_settings().database_path)
+    database = open_database(load_settings().database)
     with database.read() as session:
         entries = audit.newest(session, limit)
     database.close()

@@ -205,7 +205,7 @@ def _line(item: Run) -> str:
 
 def _engineer(address: str) -> str:
     """Only people of the desk decide."""
-    database = open_database(load_settings().database_path)
+    database = open_database(load_settings().database)
     try:
         with database.read() as session:
             engineer = people.by_email(session, address)

@@ -24,14 +24,14 @@ def add_token(
     scope: Annotated[list[str], typer.Option(help=f"What it may do, once for each: {', '.join(tokens.SCOPES)}.")],
 ) -> None:
     """Print a new token; it is shown this once."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         print(tokens.add(session, name, scope))
 
 
 @token_app.command("list")
 def list_tokens() -> None:
     """List all tokens: name, scopes, when made, last used, revoked."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         for token in tokens.all_tokens(session):
             times = (token.created_at, token.used_at, token.revoked_at)
             told = [f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in times]
@@ -41,7 +41,7 @@ def list_tokens() -> None:
 @token_app.command("revoke")
 def revoke_token(name: Name) -> None:
     """Refuse the token from now on."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         tokens.revoke(session, name)
     print(f"the token {name} no longer works")
 
@@ -52,14 +52,14 @@ def add_webhook(
     event: Annotated[list[str] | None, typer.Option(help="Only this kind of event, once for each.")] = None,
 ) -> None:
     """Tell this address what happens from now on; print the secret that the messages are signed with."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         print(webhooks.add(session, url, event or ()).secret)
 
 
 @webhook_app.command("list")
 def list_webhooks() -> None:
     """List all webhooks: address, events, failures in a row, last error."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         for hook in webhooks.all_webhooks(session):
             print(f"{hook.url}\t{','.join(hook.events) or 'all'}\t{hook.failures}\t{hook.last_error or '-'}")
 
@@ -67,6 +67,6 @@ def list_webhooks() -> None:
 @webhook_app.command("remove")
 def remove_webhook(url: Url) -> None:
     """Tell this address nothing more."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         webhooks.remove(session, url)
     print(f"{url} hears nothing more")

@@ -57,13 +57,13 @@ def sync(
 
 def _synced(settings: Settings, sources: Sequence[AnySource], index: Path, bulk: Path | None) -> SyncReport:
     encoder = _encoder(settings.embedding_model, bulk)
-    if not settings.database_path.is_file():
+    if isinstance(settings.database, Path) and not settings.database.is_file():
         return sync_sources(sources, index, settings.source_cache_dir, encoder, vectors_url=settings.vectors_address)
     from agent.benchmarks import structured_rows  # noqa: PLC0415
     from agent.reuse import sync_with_answers  # noqa: PLC0415  # a second to import, for nothing without a database
     from agent.store.database import open_database  # noqa: PLC0415
 
-    database = open_database(settings.database_path)
+    database = open_database(settings.database)
     try:
         return sync_with_answers(
             database,

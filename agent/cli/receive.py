@@ -56,7 +56,7 @@ def _store(raw: bytes, sender: str | None, recipients: list[str]) -> None:
     from agent.store.database import open_database  # noqa: PLC0415
     from agent.store.inbound import store_mail  # noqa: PLC0415
 
-    database = open_database(load_settings().database_path)
+    database = open_database(load_settings().database)
     try:
         with database.write() as session:
             store_mail(

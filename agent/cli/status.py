@@ -6,6 +6,7 @@ import json
 import smtplib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -51,14 +52,14 @@ def _ask(check: Callable[[Settings], str], settings: Settings) -> dict[str, obje
 
 def _database(settings: Settings) -> str:
     from agent.store import tickets  # noqa: PLC0415
-    from agent.store.database import open_database  # noqa: PLC0415
+    from agent.store.database import name_of, open_database  # noqa: PLC0415
 
-    if not settings.database_path.is_file():
-        raise HelpdeskError(f"no database at {settings.database_path}: `minerva serve` makes it")
-    database = open_database(settings.database_path)
+    if isinstance(settings.database, Path) and not settings.database.is_file():
+        raise HelpdeskError(f"no database at {settings.database}: `minerva serve` makes it")
+    database = open_database(settings.database)
     try:
         with database.read() as session:
-            return f"{sum(tickets.counts(session).values())} tickets in {settings.database_path}"
+            return f"{sum(tickets.counts(session).values())} tickets in {name_of(settings.database)}"
     finally:
         database.close()
 

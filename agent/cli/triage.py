@@ -104,7 +104,7 @@ def train(
 
 def corrections(settings: Settings) -> list[Labelled]:
     """The stored corrections as labelled requests."""
-    database = open_database(settings.database_path)
+    database = open_database(settings.database)
     try:
         with database.read() as session:
             return [as_labelled(found) for found in placings.corrected_requests(session)]

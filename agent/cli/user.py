@@ -25,7 +25,7 @@ def add(
 ) -> None:
     """Add an engineer and print a sign-in link that works once, for 24 hours."""
     settings = load_settings()
-    with writing(settings.database_path) as session:
+    with writing(settings.database) as session:
         engineer = people.add_engineer(session, name=name or email.partition("@")[0], email=email, role=role)
         token = people.new_sign_in_link(session, engineer)
     print(_address(settings, token))
@@ -35,7 +35,7 @@ def add(
 def link(email: Email) -> None:
     """Print a new sign-in link for an engineer."""
     settings = load_settings()
-    with writing(settings.database_path) as session:
+    with writing(settings.database) as session:
         token = people.new_sign_in_link(session, people.by_email(session, email))
     print(_address(settings, token))
 
@@ -43,7 +43,7 @@ def link(email: Email) -> None:
 @user_app.command("list")
 def list_users() -> None:
     """List all engineers."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         for engineer in people.all_engineers(session):
             state = "disabled" if engineer.disabled_at else "active"
             print(f"{engineer.email}\t{engineer.name}\t{engineer.role}\t{state}")
@@ -56,7 +56,7 @@ def chat(
     service: Annotated[str, typer.Option(help="The chat service.")] = "slack",
 ) -> None:
     """Let an engineer decide about drafts from an account in chat; accounts that are not mapped decide nothing."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         chat_accounts.map_account(session, service, account, people.by_email(session, email))
     print(f"{account} in {service} acts as {email}")
 
@@ -64,7 +64,7 @@ def chat(
 @user_app.command("disable")
 def disable(email: Email) -> None:
     """End an engineer's sessions and refuse new ones; what the engineer did stays on record."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         people.disable(session, people.by_email(session, email))
     print(f"{email} can no longer sign in")
 
@@ -72,7 +72,7 @@ def disable(email: Email) -> None:
 @user_app.command("role")
 def set_role(email: Email, role: Role) -> None:
     """Say what an engineer may do: viewer, engineer, lead, partner or admin."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         people.set_role(session, people.by_email(session, email), role)
     print(f"{email} is {role} now")
 
@@ -80,7 +80,7 @@ def set_role(email: Email, role: Role) -> None:
 @user_app.command("forget-second-factor")
 def forget_second_factor(email: Email) -> None:
     """For an engineer who has lost the device: sign-in works without a code again."""
-    with writing(load_settings().database_path) as session:
+    with writing(load_settings().database) as session:
         people.by_email(session, email).totp_secret = None
     print(f"{email} signs in without a code now")
 

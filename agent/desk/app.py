@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from agent.api.app import api_app
@@ -113,7 +114,8 @@ def desk_app(
     app.add_exception_handler(NotFoundError, _not_found)
     app.add_exception_handler(NotAllowedError, _not_allowed)
     app.add_exception_handler(StarletteHTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _bad_request)
+    for unusable in (RequestValidationError, OverflowError, DataError):  # keys that no row can have, in SQL
+        app.add_exception_handler(unusable, _bad_request)
     app.add_exception_handler(Exception, _broken)
     return app
 

@@ -91,7 +91,7 @@ def run_attacks(chosen: Sequence[Attack], parts: Sequence[str] = OBEDIENT_PARTS)
     """Each through the real store and the real approval, with an engineer who approves whatever can be approved."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), support_address="support@minerva.example")
-        database = open_database(settings.database_path)
+        database = open_database(settings.database)
         with database.write() as session:
             engineer = people.add_engineer(session, name="Grace", email="grace@minerva.example")
         found = [

@@ -136,7 +136,7 @@ def run() -> None:
         signal.signal(name, signal.SIG_IGN)
     settings, doors = pickle.load(sys.stdin.buffer)  # noqa: S301  # from the process that started us
     configure_logs(settings.log_format)
-    database = Database(settings.database_path)
+    database = Database(settings.database)
     acceptance = Acceptance(database, stored=lambda: _tell(STORED))
     listening: list[Listening] = []
     for number, lmtp in doors:

@@ -34,10 +34,9 @@ class Verdict:
 
 def append(session: Session, *, actor: str, action: str, subject: str, detail: str = "") -> AuditEntry:
     """Texts are cut to 500 characters. Needs the write lock: the digest before is read first."""
+    subject, detail = (text[:MAX_CHARS].replace("\0", "\ufffd") for text in (subject, detail))  # as PostgreSQL keeps it
     last = session.exec(select(AuditEntry.digest).order_by(col(AuditEntry.id).desc()).limit(1)).first()
-    entry = AuditEntry(
-        at=now(), actor=actor, action=action, subject=subject[:MAX_CHARS], detail=detail[:MAX_CHARS], digest=""
-    )
+    entry = AuditEntry(at=now(), actor=actor, action=action, subject=subject, detail=detail, digest="")
     entry.digest = _digest(last or BEGINNING, entry)
     session.add(entry)
     session.flush()

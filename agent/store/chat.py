@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sqlalchemy import CursorResult, delete, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from agent.store.chat_tables import (
@@ -36,7 +36,9 @@ def keep_event(database: Database, *, channel: str, key: str, kind: str, body: b
     row |= {"state": EventState.RECEIVED, "deliveries": 1}
     again = {"deliveries": col(ChatEvent.deliveries) + 1}
     with database.write_fast() as connection:
-        connection.execute(insert(ChatEvent).values(row).on_conflict_do_update(index_elements=["key"], set_=again))
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        started: sqlite.Insert | postgresql.Insert = insert(ChatEvent)
+        connection.execute(started.values(row).on_conflict_do_update(index_elements=["key"], set_=again))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""One SQLite file (WAL), opened, migrated, read from and written to."""
+"""The store of tickets, opened, migrated, read from and written to: one SQLite file (WAL), or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DatabaseError as SqlDatabaseError
 from sqlmodel import Session
 
@@ -19,18 +19,24 @@ from bench_runner.store.sqlite import for_writing, wal_engine
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
+Place = Path | URL
+"""Of the store: a file for SQLite, an address for PostgreSQL."""
+
 
 class Database:
     """Hands out sessions: `read()` never blocks, `write()` holds the one write lock until it commits."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = wal_engine(path, cache_kb=16_000)
-        self._writing = for_writing(self._engine)
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        if isinstance(place, Path):
+            self._reading = wal_engine(place, cache_kb=16_000)
+            self._writing = for_writing(self._reading)
+        else:
+            self._reading, self._writing = _postgres(place)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        with Session(self._engine, expire_on_commit=False) as session:
+        with Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -46,29 +52,49 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._reading.dispose()
 
 
-def open_database(path: Path) -> Database:
-    """Create or migrate the database at `path`, then open it.
+def _postgres(url: URL) -> tuple[Engine, Engine]:
+    from agent.store.postgres import postgres_engines  # noqa: PLC0415  # its driver is loaded only where it is needed
+
+    return postgres_engines(url)
+
+
+def open_database(place: Place) -> Database:
+    """Create or migrate the tables at `place`, then open it.
 
     Raises:
-        DatabaseError: the file is no database, cannot be written, or belongs to a newer version.
+        DatabaseError: there is no database that can be used and written, or it belongs to a newer version.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = Database(path)
-        with database._engine.connect() as connection:
-            _migrate(connection, path)
+        if isinstance(place, Path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        database = Database(place)
+        _migrate(database)
     except (SqlDatabaseError, OSError) as error:
-        raise DatabaseError(f"cannot use the database {path}: {error}. Move it away or restore a backup.") from error
+        hint = (
+            "Move it away or restore a backup."
+            if isinstance(place, Path)
+            else "Look at MINERVA_DATABASE_URL, and whether the server runs and lets this user make tables."
+        )
+        reason = getattr(error, "orig", error)
+        raise DatabaseError(f"cannot use the database {name_of(place)}: {reason}. {hint}") from error
     return database
 
 
+def name_of(place: Place) -> str:
+    """For people: without user name and password."""
+    if isinstance(place, Path):
+        return str(place)
+    shown = URL.create("postgresql", host=place.host, port=place.port, database=place.database)
+    return shown.render_as_string()
+
+
 @contextmanager
-def writing(path: Path) -> Iterator[Session]:
-    """One transaction on the database at `path`, opened for it. Raises as `open_database` does."""
-    database = open_database(path)
+def writing(place: Place) -> Iterator[Session]:
+    """One transaction on the database at `place`, opened for it. Raises as `open_database` does."""
+    database = open_database(place)
     try:
         with database.write() as session:
             yield session
@@ -76,22 +102,30 @@ def writing(path: Path) -> Iterator[Session]:
         database.close()
 
 
-def alembic_config(url: str) -> Config:
+def alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("sqlalchemy.url", url)
     return config
 
 
-def _migrate(connection: Connection, path: Path) -> None:
-    config = alembic_config(f"sqlite:///{path}")
+def _migrate(database: Database) -> None:
+    """Under the write lock, so that of two that start at once one finds it done."""
+    config = alembic_config()
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current == head:
-        return
-    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
-        raise DatabaseError(f"the database {path} was written by a newer version ({current}); update the program")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    connection.commit()
+    with database.read() as session:
+        if _revision(session.connection()) == head:
+            return
+    with database.write_fast() as connection:
+        current = _revision(connection)
+        if current == head:
+            return
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            place = name_of(database.place)
+            raise DatabaseError(f"the database {place} was written by a newer version ({current}); update the program")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,45 +1,42 @@
-"""The words of tickets in an FTS5 table (https://www.sqlite.org/fts5.html), one row a message or attachment.
+"""The words of tickets, one row a message or attachment: found by FTS5 in SQLite, by tsvector in PostgreSQL.
 
-The table belongs to no model: migration 0003 makes it, only this module reads and writes it.
+The table belongs to no model: migration 0003 makes it, only this module and the two below it read and write it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import ModuleType
 
-from sqlalchemy import ColumnElement, and_, column, delete, insert, literal_column, or_, select, table, true
+from sqlalchemy import ColumnElement, Select, and_, or_, true
 from sqlmodel import Session, col
 
+from agent.store import fulltext_fts5, fulltext_tsvector
 from agent.store.tables import Message, Ticket
+from agent.store.tickets import key_of
 
-TABLE = "ticket_words"
+TABLE = fulltext_fts5.TABLE
 MAX_CHARS = 200_000
 """Of one message: enough for any letter, a bound for pasted logs."""
 
 MAX_MESSAGES = 2000
 
-_words = table(TABLE, column("words"), column("ticket_id"))
-
 
 def add_message(session: Session, ticket: Ticket, message: Message) -> None:
     """Have the message found by its text and people."""
-    _add(session, ticket, [_words_of(ticket, message)])
+    _of(session).add(session, key_of(ticket), [_words_of(ticket, message)])
 
 
 def add_attached(session: Session, ticket: Ticket, texts: Iterable[str]) -> None:
     """Have the ticket found by the texts of files, which are masked already."""
-    _add(session, ticket, list(texts))
-
-
-def _add(session: Session, ticket: Ticket, texts: list[str]) -> None:
-    if texts:
-        session.execute(insert(_words), [{"words": text[:MAX_CHARS], "ticket_id": ticket.id} for text in texts])
+    given = [text[:MAX_CHARS] for text in texts]
+    if given:
+        _of(session).add(session, key_of(ticket), given)
 
 
 def remove_message(session: Session, ticket: Ticket, message: Message) -> None:
     """The opposite of `add_message`; texts of attachments stay."""
-    mine = literal_column(TABLE).op("MATCH")(_prefix(ticket.number))
-    session.execute(delete(_words).where(mine, _words.c.words == _words_of(ticket, message)[:MAX_CHARS]))
+    _of(session).remove(session, ticket, _words_of(ticket, message))
 
 
 def move_message(session: Session, ticket: Ticket, to: Ticket, message: Message) -> None:
@@ -48,29 +45,30 @@ def move_message(session: Session, ticket: Ticket, to: Ticket, message: Message)
     add_message(session, to, message)
 
 
+def _of(session: Session) -> ModuleType:
+    return fulltext_tsvector if session.get_bind().dialect.name == "postgresql" else fulltext_fts5
+
+
 def _words_of(ticket: Ticket, message: Message) -> str:
     about = (ticket.number, message.subject, message.sender_name, message.sender_address, message.text)
-    return "\n".join(part for part in about if part)
+    return "\n".join(part for part in about if part)[:MAX_CHARS]
 
 
-def holds(text: str) -> ColumnElement[bool]:
+def holds(session: Session, text: str) -> ColumnElement[bool]:
     """A condition on `Ticket`: each word of `text` begins a word of it; accents and case are as one.
 
     Read are the newest 2,000 messages that hold all of the words, and of words that stand in different messages of
     a ticket the newest 2,000 for each: a bound for words that nearly every ticket holds.
     """
-    words = [_prefix(word) for word in text.split() if any(character.isalnum() for character in word)]
+    words = [word for word in text.split() if any(character.isalnum() for character in word)]
     if not words:
         return true()
-    together = _newest(" AND ".join(words))
-    return or_(together, and_(*map(_newest, words))) if len(words) > 1 else together
+    newest = _of(session).newest
+    together = _among(newest(words, MAX_MESSAGES))
+    if len(words) == 1:
+        return together
+    return or_(together, and_(*(_among(newest([word], MAX_MESSAGES)) for word in words)))
 
 
-def _newest(match: str) -> ColumnElement[bool]:
-    rows = select(_words.c.ticket_id).where(literal_column(TABLE).op("MATCH")(match))
-    return col(Ticket.id).in_(rows.order_by(literal_column("rowid").desc()).limit(MAX_MESSAGES))
-
-
-def _prefix(word: str) -> str:
-    """As an FTS5 string, in which nothing has a meaning of its own; `MIN-2026-000001` is a phrase of three."""
-    return '"' + word.replace('"', " ").replace("\0", " ") + '" *'
+def _among(tickets: Select[tuple[int]]) -> ColumnElement[bool]:
+    return col(Ticket.id).in_(tickets)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, update
-from sqlalchemy import insert as sql_insert
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import Session, col, select
 
 from agent.errors import NotFoundError
@@ -84,12 +84,18 @@ class Kept:
     deliveries: int
 
 
-_KEEP = (
-    insert(StoredMail)
-    .on_conflict_do_update(index_elements=["identity"], set_={"deliveries": col(StoredMail.deliveries) + 1})
-    .returning(col(StoredMail.id), col(StoredMail.deliveries))
-)
-_KEEP_RAW = sql_insert(RawMail)
+def _keep_by(started: sqlite.Insert | postgresql.Insert) -> ReturningInsert[int | None, int]:
+    again = {"deliveries": col(StoredMail.deliveries) + 1}
+    statement = started.on_conflict_do_update(index_elements=["identity"], set_=again)
+    return statement.returning(col(StoredMail.id), col(StoredMail.deliveries))
+
+
+_KEEP = {
+    "sqlite": _keep_by(sqlite.insert(StoredMail)),
+    "postgresql": _keep_by(postgresql.insert(StoredMail)),
+}
+"""By the name of the dialect."""
+_KEEP_RAW = insert(RawMail)
 
 
 def keep(connection: Connection, prepared: Prepared) -> Kept:
@@ -111,7 +117,7 @@ def keep(connection: Connection, prepared: Prepared) -> Kept:
         "state": MailState.RECEIVED,
         "deliveries": 1,
     }
-    key, deliveries = connection.execute(_KEEP, row).one()
+    key, deliveries = connection.execute(_KEEP[connection.dialect.name], row).one()
     assert key is not None  # the primary key
     if deliveries == 1:
         connection.execute(_KEEP_RAW, {"stored_mail_id": key, "raw": mail.raw})

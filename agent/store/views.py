@@ -74,7 +74,7 @@ def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: 
     if wanted.tag:
         tagged = select(TicketTag.ticket_id).where(TicketTag.tag == wanted.tag)
         query = query.where(col(Ticket.id).in_(tagged))
-    query = query.where(fulltext.holds(wanted.text))
+    query = query.where(fulltext.holds(session, wanted.text))
     return list(session.exec(query.order_by(col(Ticket.updated_at).desc()).offset(offset).limit(limit)))
 
 

@@ -203,7 +203,7 @@ def running_desk(
     """`other` are further settings."""
     settings = Settings(data_dir=folder, support_address=SUPPORT, articles_dir=articles, undo_s=undo_s, **other)
     build_index(articles, settings.index_dir, HashingEncoder())
-    database = open_database(settings.database_path)
+    database = open_database(settings.database)
     released = threading.Event()
     ports, live = light_ports(settings.index_dir, released, compose), Live()
     language_model = ["none"]

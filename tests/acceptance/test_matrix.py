@@ -62,7 +62,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
 def connected(folder: Path, url: str) -> Iterator[Matrix]:
     bot, ada, alan = (Person(url, name) for name in ("minerva", "ada", "alan"))
     settings = Settings(data_dir=folder / "var", support_address=SUPPORT, undo_s=0, second_approval="")
-    database = open_database(settings.database_path)
+    database = open_database(settings.database)
     chats, ports = Chats(database), light_ports()
     send = by_way(sender_for(settings), lambda: chats.by_name)
     workflows = Workflows(database, settings, ports, send, Arrivals(), chats=chats)

@@ -56,7 +56,7 @@ def helpdesk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
 
 def correct(helpdesk: Settings, corrected: list[tuple[Labelled, str]]) -> None:
     """Mails that came in, and the level that an engineer gave to each."""
-    database = open_database(helpdesk.database_path)
+    database = open_database(helpdesk.database)
     try:
         with database.write() as session:
             engineer = people.add_engineer(session, name="Grace", email=f"{len(corrected)}@minerva.example")

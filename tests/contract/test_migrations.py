@@ -14,9 +14,9 @@ from agent.store.database import Database, open_database
 
 
 def test_all_migrations_together_equal_the_tables(database: Database) -> None:
-    with create_engine(f"sqlite:///{database.path}").connect() as connection:
+    with database.write() as session:  # the comparison of PostgreSQL sets a search path
         ours = {"compare_type": True, "include_name": lambda name, kind, _: kind != "table" or not _is_fulltext(name)}
-        context = MigrationContext.configure(connection, opts=ours)
+        context = MigrationContext.configure(session.connection(), opts=ours)
         assert compare_metadata(context, SQLModel.metadata) == []
     assert tables.Ticket.metadata is SQLModel.metadata
 
@@ -26,7 +26,8 @@ def _is_fulltext(name: str | None) -> bool:
     return name is not None and name.startswith(fulltext.TABLE)
 
 
-def test_the_database_is_in_wal_mode_and_syncs(database: Database) -> None:
+def test_the_database_is_in_wal_mode_and_syncs(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "minerva.sqlite")
     with database.read() as session:
         assert session.connection().execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert session.connection().execute(text("PRAGMA synchronous")).scalar() == 2

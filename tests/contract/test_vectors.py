@@ -14,7 +14,6 @@ import pytest
 from hashing_encoder import HashingEncoder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from postgres_fixture import postgres_url
 
 from knowledge_base.build import build_index
 from knowledge_base.errors import VectorStoreError
@@ -25,8 +24,6 @@ from knowledge_base.sources.sync import sync
 from knowledge_base.vectors import TABLE_FILE, Floats, VectorStore, all_of, vector_store
 from knowledge_base.vectors_faiss import FILE, FaissFiles
 from knowledge_base.vectors_postgres import PostgresVectors
-
-__all__ = ["postgres_url"]
 
 ROOT = Path(__file__).parents[2]
 SMALL = 500

@@ -67,7 +67,8 @@ def intake(database: Database, tmp_path: Path) -> Iterator[Ports]:
 def full_disk(database: Database, room: int = 4096) -> Iterator[None]:
     """No file of this process can grow further than by `room` bytes, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    wal = database.path.with_name(f"{database.path.name}-wal")
+    assert isinstance(database.place, Path)
+    wal = database.place.with_name(f"{database.place.name}-wal")
     resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + room, hard))
     try:
         with capture_logs():  # where they are written to cannot grow either

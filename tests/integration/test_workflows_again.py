@@ -44,7 +44,7 @@ def until(condition: Callable[[], bool], timeout_s: float) -> None:
 
 def failed_workflows(settings: Settings) -> int:
     query = "SELECT count(*) FROM workflow_status WHERE name = 'file_mail' AND status = 'ERROR'"
-    with closing(sqlite3.connect(f"file:{settings.workflow_database_path}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"file:{settings.workflow_database}?mode=ro", uri=True)) as connection:
         return int(connection.execute(query).fetchone()[0])
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,7 +15,7 @@ from agent.mail.reply_tags import new_tagged_id, reply_address, reply_key, tagge
 from agent.pipeline import file_request
 from agent.settings import Settings
 from agent.store import inbound, tickets
-from agent.store.database import Database, open_database
+from agent.store.database import Database
 from agent.store.tables import Event, Message, Outbound, Ticket, TicketStatus
 from ingest.mail import parse_mail
 from ingest.sender_checks import SenderTrust
@@ -26,18 +24,6 @@ VERIFIED = SenderTrust(level="verified", reason="DKIM")
 UNKNOWN = SenderTrust(level="unknown", reason="not checked")
 UNVERIFIED = SenderTrust(level="unverified", reason="SPF fail")
 SERIAL = itertools.count()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, support_address="support@minerva.example", smtp_port=0, desk_port=0)
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Database]:
-    opened = open_database(settings.database_path)
-    yield opened
-    opened.close()
 
 
 def mail(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 import agent.store.tables
 
@@ -44,6 +45,24 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("before", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("after", sa.JSON(), nullable=True))
         batch_op.create_index("ix_event_batch", ["batch"])
+    if op.get_bind().dialect.name == "postgresql":  # such a store is made empty: there are no words yet
+        _words_in_postgresql()
+    else:
+        _words_in_sqlite()
+
+
+def _words_in_postgresql() -> None:
+    op.create_table(
+        "ticket_words",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+        sa.Column("ticket_id", sa.Integer(), nullable=False),
+        sa.Column("words", TSVECTOR(), nullable=False),
+    )
+    op.create_index("ix_ticket_words_ticket_id", "ticket_words", ["ticket_id"])
+    op.create_index("ix_ticket_words_words", "ticket_words", ["words"], postgresql_using="gin")
+
+
+def _words_in_sqlite() -> None:
     op.execute(
         "CREATE VIRTUAL TABLE ticket_words USING fts5(words, ticket_id UNINDEXED, "
         "tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3')"

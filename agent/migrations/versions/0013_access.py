@@ -23,11 +23,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    for what in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER audit_entry_no_{what.lower()} BEFORE {what} ON audit_entry "
-            "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
-        )
+    _refuse_changes()
     with op.batch_alter_table("engineer", schema=None) as batch_op:
         batch_op.add_column(sa.Column("role", sa.String(), nullable=False, server_default="engineer"))
         batch_op.add_column(sa.Column("totp_secret", sa.String(), nullable=True))
@@ -38,6 +34,25 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("client", sa.String(), nullable=False, server_default=""))
 
 
+def _refuse_changes() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION audit_entry_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+            "'the audit log is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$"
+        )
+        for what in ("UPDATE", "DELETE", "TRUNCATE"):
+            op.execute(
+                f"CREATE TRIGGER audit_entry_no_{what.lower()} BEFORE {what} ON audit_entry "
+                "FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_refuse()"
+            )
+        return
+    for what in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_entry_no_{what.lower()} BEFORE {what} ON audit_entry "
+            "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        )
+
+
 def downgrade() -> None:
     with op.batch_alter_table("desk_session", schema=None) as batch_op:
         batch_op.drop_column("client")
@@ -45,3 +60,5 @@ def downgrade() -> None:
         for name in ("totp_step", "totp_secret", "role"):
             batch_op.drop_column(name)
     op.drop_table("audit_entry")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_entry_refuse()")

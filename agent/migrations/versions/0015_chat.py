@@ -29,8 +29,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_chat_account_engineer_id", "chat_account", ["engineer_id"])
     with op.batch_alter_table("outbound", naming_convention=_NAMED) as batch_op:
-        batch_op.drop_constraint("uq_outbound_approval_id", type_="unique")
+        batch_op.drop_constraint(_unique_approval(), type_="unique")
         batch_op.create_index("ix_outbound_approval_id", ["approval_id"])
+
+
+def _unique_approval() -> str:
+    """Named by PostgreSQL when 0001 made it; in SQLite it has no name, the convention gives it one."""
+    return "outbound_approval_id_key" if op.get_bind().dialect.name == "postgresql" else "uq_outbound_approval_id"
 
 
 def _events() -> None:
@@ -122,7 +127,7 @@ def _posts() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("outbound") as batch_op:
         batch_op.drop_index("ix_outbound_approval_id")
-        batch_op.create_unique_constraint("uq_outbound_approval_id", ["approval_id"])
+        batch_op.create_unique_constraint(_unique_approval(), ["approval_id"])
     for name in (
         "chat_account",
         "chat_feedback",
