@@ -59,7 +59,7 @@ class Places:
 def serve(settings: Settings) -> None:
     """Runs until it is interrupted. Raises HelpdeskError or KnowledgeBaseError when it cannot start."""
     models = Models(settings)
-    lock = _lock(settings.data_dir)
+    lock = lock_folder(settings.data_dir)
     desk_socket = _bind(settings.desk_host, settings.desk_port)
     desk_url = settings.desk_url or f"http://{settings.desk_host}:{desk_socket.getsockname()[1]}"
     database = open_database(settings.database)
@@ -137,7 +137,7 @@ def connect_chats(chats: Chats, settings: Settings, *, ports: Ports, workflows: 
     return connect_slack(chats, settings, ports=ports, workflows=workflows, desk_url=desk_url)
 
 
-def _lock(folder: Path) -> IO[str]:
+def lock_folder(folder: Path) -> IO[str]:
     """Held as long as the file is open: two services on one folder would do each other's work again."""
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / "serve.lock").open("w")

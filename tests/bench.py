@@ -54,7 +54,7 @@ def draft_latency(helpdesk: Helpdesk) -> None:
         helpdesk.send(message, sender=message["From"])
         accepted[message["Message-ID"].strip("<>")] = time.time()
     time.sleep(5)
-    with Database(helpdesk.data / "minerva.sqlite").read() as session:
+    with Database(helpdesk.database).read() as session:
         rows = session.exec(
             select(Message.message_id, Draft.created_at).join(Draft, Draft.message_id == Message.id)
         ).all()

@@ -1,6 +1,6 @@
 """`make crash-test`: the service is killed at random moments while mail comes in and answers go out; then it is counted.
 
-usage: crash.py [--mails N] [--approvals N] [--seed N]
+usage: crash.py [--mails N] [--approvals N] [--seed N] [--postgresql]
 
 Mail comes in over SMTP and from a real Dovecot; answers are approved on the desk and go to a server that counts.
 Exit code 1 when an accepted mail is not exactly one ticket, an approved answer has neither arrived once nor is marked
@@ -30,6 +30,7 @@ import httpx
 from aiosmtpd.controller import Controller
 from dovecot_fixture import PASSWORD, Dovecot
 from helpdesk_process import REPOSITORY, SUPPORT, Helpdesk, free_port, mail
+from postgres_fixture import running_postgres
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
@@ -68,6 +69,7 @@ class Plan:
     mails: int
     approvals: int
     seed: int
+    postgresql: bool = False
 
 
 @dataclass
@@ -123,7 +125,7 @@ class Traffic:
 
     def approve(self) -> None:
         """Waiting drafts, one by one, on the desk."""
-        database = Database(self._helpdesk.data / "minerva.sqlite")
+        database = Database(self._helpdesk.database)
         client, token = None, ""
         while len(self.approved) < self._plan.approvals and not self.over.is_set():
             time.sleep(0.05)
@@ -170,8 +172,9 @@ def crash_test(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> 
         dovecot = Dovecot()
         stack.callback(dovecot.remove)
         dovecot.start()
+        store = {"database_url": stack.enter_context(running_postgres())} if plan.postgresql else {}
         helpdesk = Helpdesk(
-            folder, relay_host="127.0.0.1", relay_port=str(relay.port), imap_host="127.0.0.1",
+            folder, **store, relay_host="127.0.0.1", relay_port=str(relay.port), imap_host="127.0.0.1",
             imap_port=str(dovecot.port), imap_security="none", imap_user=MAILBOX, imap_password=PASSWORD,
         )  # fmt: skip
         if not helpdesk.data.exists():
@@ -202,7 +205,7 @@ def crash_test(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> 
 
 
 def _wait_until_settled(helpdesk: Helpdesk, traffic: Traffic) -> None:
-    database = Database(helpdesk.data / "minerva.sqlite")
+    database = Database(helpdesk.database)
     until = time.monotonic() + SETTLE_S
     while time.monotonic() < until:
         with database.read() as session:
@@ -218,7 +221,7 @@ def _wait_until_settled(helpdesk: Helpdesk, traffic: Traffic) -> None:
 
 
 def _count(report: Report, helpdesk: Helpdesk, traffic: Traffic, recorder: Recorder) -> None:
-    database = Database(helpdesk.data / "minerva.sqlite")
+    database = Database(helpdesk.database)
     with database.read() as session:
         incoming = session.exec(select(Message).where(Message.direction == "in")).all()
         tickets = session.exec(select(Ticket)).all()
@@ -268,11 +271,12 @@ def main() -> int:
     parser.add_argument("--mails", type=int, default=500)
     parser.add_argument("--approvals", type=int, default=200)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--postgresql", action="store_true", help="keep the tickets in a PostgreSQL of its own")
     given = parser.parse_args()
     print(f"seed {given.seed}")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        report = crash_test(Plan(given.mails, given.approvals, given.seed), Path(folder))
+        report = crash_test(Plan(given.mails, given.approvals, given.seed, given.postgresql), Path(folder))
     for name, count in report.counts.items():
         print(f"{count:6d} {name}")
     print(f"{time.monotonic() - begun:6.0f} s")

@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
+from sqlalchemy import make_url
 
 REPOSITORY = Path(__file__).parents[1]
 START_TIMEOUT_S = 240
@@ -51,6 +52,8 @@ class Helpdesk:
         self.folder = folder
         self.data = folder / "var"
         self.smtp_port, self.desk_port = free_port(), free_port()
+        url = settings.get("database_url")
+        self.database = make_url(url) if url else self.data / "minerva.sqlite"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MINERVA_")},
             "MINERVA_DATA_DIR": str(self.data),

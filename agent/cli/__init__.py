@@ -31,6 +31,7 @@ COMMANDS = {
     "status": "status:status",
     "user": "user:user_app",
     "audit": "audit:audit_app",
+    "store": "store:store_app",
     "token": "interface:token_app",
     "webhook": "interface:webhook_app",
 }

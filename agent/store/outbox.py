@@ -55,37 +55,41 @@ def due(session: Session, at: datetime) -> list[Due]:
     return [Due(id=key, message_id=name, attempts=tries) for key, name, tries in rows if key is not None]
 
 
-def claim(session: Session, outbound_id: int) -> bool:
-    """True: it is ours to send, for `LEASE`. False: not yet, somebody else has it, or it is done; leave it alone."""
+def claim(session: Session, outbound_id: int) -> int:
+    """The number of this try, which is ours for `LEASE`; 0: not yet, somebody else has it, or it is done.
+
+    Whoever was so slow that another try began meanwhile is told by the functions below, and does nothing more.
+    """
     ours = {"state": OutboundState.SENDING, "attempts": Outbound.attempts + 1, "next_attempt_at": now() + LEASE}
     waiting = col(Outbound.state) == OutboundState.QUEUED, col(Outbound.next_attempt_at) <= now()
-    return (
-        _count(session.execute(update(Outbound).where(col(Outbound.id) == outbound_id, *waiting).values(**ours))) == 1
-    )
+    claimed = update(Outbound).where(col(Outbound.id) == outbound_id, *waiting).values(**ours)
+    return session.execute(claimed.returning(col(Outbound.attempts))).scalar_one_or_none() or 0
 
 
-def begin_transmission(session: Session, outbound_id: int) -> bool:
+def begin_transmission(session: Session, outbound_id: int, attempt: int) -> bool:
     """From here on a crash leaves the outcome unknown. False: it is no longer ours."""
-    return _move(session, outbound_id, OutboundState.SENDING, state=OutboundState.TRANSMITTING)
+    claimed = col(Outbound.state) == OutboundState.SENDING
+    return _settle(session, outbound_id, attempt, claimed, state=OutboundState.TRANSMITTING)
 
 
 def finish(
-    session: Session, outbound_id: int, state: OutboundState, *, error: str | None = None, file: str | None = None
-) -> None:
+    session: Session,
+    outbound_id: int,
+    attempt: int,
+    state: OutboundState,
+    *,
+    error: str | None = None,
+    file: str | None = None,
+) -> bool:
+    """False: it is no longer ours."""
     sent_at = now() if state is OutboundState.SENT else None
-    session.execute(
-        update(Outbound)
-        .where(col(Outbound.id) == outbound_id)
-        .values(state=state, last_error=error, file=file, sent_at=sent_at)
-    )
+    return _settle(session, outbound_id, attempt, state=state, last_error=error, file=file, sent_at=sent_at)
 
 
-def retry_later(session: Session, outbound_id: int, *, error: str, wait_s: float) -> None:
-    session.execute(
-        update(Outbound)
-        .where(col(Outbound.id) == outbound_id)
-        .values(state=OutboundState.QUEUED, last_error=error, next_attempt_at=now() + timedelta(seconds=wait_s))
-    )
+def retry_later(session: Session, outbound_id: int, attempt: int, *, error: str, wait_s: float) -> bool:
+    """False: it is no longer ours."""
+    later = now() + timedelta(seconds=wait_s)
+    return _settle(session, outbound_id, attempt, state=OutboundState.QUEUED, last_error=error, next_attempt_at=later)
 
 
 def is_overdue(session: Session, at: datetime) -> bool:
@@ -150,11 +154,11 @@ def counts(session: Session) -> dict[str, int]:
     return dict(iter(session.exec(select(Outbound.state, func.count()).group_by(Outbound.state))))
 
 
-def _move(session: Session, outbound_id: int, expected: OutboundState, **values: object) -> bool:
-    result = session.execute(
-        update(Outbound).where(col(Outbound.id) == outbound_id, col(Outbound.state) == expected).values(**values)
-    )
-    return _count(result) == 1
+def _settle(
+    session: Session, outbound_id: int, attempt: int, *conditions: ColumnElement[bool], **values: object
+) -> bool:
+    ours = col(Outbound.id) == outbound_id, col(Outbound.attempts) == attempt
+    return _count(session.execute(update(Outbound).where(*ours, *conditions).values(**values))) == 1
 
 
 def _count(result: object) -> int:

@@ -21,9 +21,9 @@ TIMEOUT_S = 150
 
 
 @pytest.fixture
-def helpdesk(tmp_path: Path, small_index: Path):
+def helpdesk(tmp_path: Path, small_index: Path, store_url: str | None):
     shutil.copytree(small_index, tmp_path / "var" / "index", symlinks=True)
-    desk = Helpdesk(tmp_path)
+    desk = Helpdesk(tmp_path, **({"database_url": store_url} if store_url else {}))
     yield desk
     desk.kill()
 
@@ -38,6 +38,7 @@ def unfinished(database: Database) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
 def test_every_accepted_mail_ends_as_one_ticket_one_draft_and_one_acknowledgement(helpdesk: Helpdesk) -> None:
     accepted = 0
     for pause_s in PAUSES_S:
@@ -48,7 +49,7 @@ def test_every_accepted_mail_ends_as_one_ticket_one_draft_and_one_acknowledgemen
         time.sleep(pause_s)
         helpdesk.kill()
     helpdesk.start()
-    database = Database(helpdesk.data / "minerva.sqlite")
+    database = Database(helpdesk.database)
     until = time.monotonic() + TIMEOUT_S
     while (left := unfinished(database)) and time.monotonic() < until:
         time.sleep(0.5)
@@ -61,6 +62,7 @@ def test_every_accepted_mail_ends_as_one_ticket_one_draft_and_one_acknowledgemen
     assert sorted(ticket.subject for ticket in tickets) == sorted(f"Request {n}" for n in range(accepted))
     assert len(messages) == accepted
     assert Counter(draft.ticket_id for draft in drafts) == Counter(ticket.id for ticket in tickets)
+    database.close()
     assert {draft.state for draft in drafts} == {DraftState.WAITING}
     assert Counter(mail.ticket_id for mail in outbounds) == Counter(ticket.id for ticket in tickets)
     assert len(list((helpdesk.data / "outbox").glob("*.eml"))) == accepted

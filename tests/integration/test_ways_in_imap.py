@@ -308,7 +308,7 @@ class TestService:
         )  # fmt: skip
         dovecot.deliver(user, *(a_mail(f"mail {number}", None if number % 3 else "") for number in range(30)))
         helpdesk.start()
-        database = Database(helpdesk.data / "minerva.sqlite")
+        database = Database(helpdesk.database)
         until(lambda: len(stored(database)) >= 3)
         helpdesk.kill()
         taken = len(stored(database))

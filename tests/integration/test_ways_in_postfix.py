@@ -54,7 +54,7 @@ def test_mails_sent_while_we_are_away_come_once_when_we_are_back(tmp_path: Path,
             until(lambda: server.waiting() == 0, lambda: server.log)
         finally:
             helpdesk.kill()
-    database = Database(helpdesk.data / "minerva.sqlite")
+    database = Database(helpdesk.database)
     assert [row.deliveries for row in stored(database)] == [1, 1, 1]
     assert sorted(raw.split(b"Subject: ")[1].split(b"\r\n")[0] for raw in raws(database)) == [
         b"Request 0", b"Request 1", b"Request 2",

@@ -19,9 +19,9 @@ from system_packages import need
 from test_ways_in_postfix import postfix, until
 
 from agent.delivery import RETRY_AFTER_S, deliver
-from agent.errors import SettingsError
+from agent.errors import SendError, SettingsError
 from agent.mail.outbound import OutboundMessage
-from agent.mail.sender import sender_for
+from agent.mail.sender import Outgoing, sender_for
 from agent.settings import Settings
 from agent.store import outbox, tickets
 from agent.store.database import Database
@@ -200,7 +200,7 @@ def test_what_nobody_settles_in_time_is_given_back_or_uncertain(database: Databa
     with database.write() as session:
         for key in (claimed, on_the_wire):
             outbox.claim(session, key)
-        outbox.begin_transmission(session, on_the_wire)
+        outbox.begin_transmission(session, on_the_wire, 1)
         assert not outbox.is_overdue(session, now())
         late = now() + outbox.LEASE
         assert outbox.is_overdue(session, late)
@@ -208,7 +208,31 @@ def test_what_nobody_settles_in_time_is_given_back_or_uncertain(database: Databa
     assert row(database, claimed).state == OutboundState.QUEUED
     assert row(database, on_the_wire).state == OutboundState.UNCERTAIN
     with database.write() as session:
-        assert not outbox.begin_transmission(session, claimed)  # a sender that wakes up late does not send it again
+        assert not outbox.begin_transmission(session, claimed, 1)  # a sender that wakes up late does not send it again
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_try_that_another_one_has_overtaken_neither_sends_nor_settles(database: Database, refused: bool) -> None:
+    """As when a host starts, and gives back what another one is about to send."""
+    key = queue(database)
+    sent = []
+
+    def other(_outgoing: Outgoing, transmitting: Callable[[], None]) -> None:
+        transmitting()
+        sent.append("other")
+
+    def slow(_outgoing: Outgoing, transmitting: Callable[[], None]) -> None:
+        with database.write() as session:
+            outbox.recover(session)
+        deliver(database, other, SENDER, key)
+        if refused:
+            raise SendError("no connection", permanent=False)
+        transmitting()
+        sent.append("slow")
+
+    deliver(database, slow, SENDER, key)
+    assert sent == ["other"]
+    assert (row(database, key).state, row(database, key).attempts) == (OutboundState.SENT, 2)
 
 
 @pytest.mark.parametrize(

@@ -344,7 +344,7 @@ def test_after_a_crash_what_was_on_the_wire_is_uncertain_and_the_rest_goes_again
         assert outbox.claim(session, first)
         assert not outbox.claim(session, first)
         assert outbox.claim(session, second)
-        assert outbox.begin_transmission(session, second)
+        assert outbox.begin_transmission(session, second, 1)
     with database.write() as session:
         assert outbox.recover(session) == (1, 1)
     states = {mail.id: mail.state for mail in outbounds(database)}

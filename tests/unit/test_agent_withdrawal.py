@@ -94,7 +94,7 @@ def test_what_is_on_its_way_is_not_taken_back(
     with database.write() as session:
         assert outbox.claim(session, mail)
         if undo_s:
-            outbox.retry_later(session, mail, error="451", wait_s=undo_s)
+            outbox.retry_later(session, mail, 1, error="451", wait_s=undo_s)
     with pytest.raises(ApprovalError, match="Too late"), database.write() as session:
         withdrawal.withdraw(session, mail, engineer=grace)
 
