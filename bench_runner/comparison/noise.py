@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from math import sqrt
 from statistics import mean, median
+
+from msgspec import Struct
 
 from bench_runner.store.results import Stored
 
@@ -17,8 +18,7 @@ ENOUGH_GROUPS = 20
 LOWEST = 0.01
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Floor:
+class Floor(Struct, frozen=True, kw_only=True, gc=False):
     """Relative differences up to `share` are noise."""
 
     share: float
@@ -48,7 +48,11 @@ def floor_of(name: str, known: Mapping[str, Floor]) -> Floor:
     found = known.get(name)
     if found is not None and found.groups >= ENOUGH_GROUPS:
         return found
-    return Floor(share=PUBLISHED.get(name, UNKNOWN), groups=0)
+    return _ASSUMED.get(name, _UNKNOWN)
+
+
+_ASSUMED = {name: Floor(share=share, groups=0) for name, share in PUBLISHED.items()}
+_UNKNOWN = Floor(share=UNKNOWN, groups=0)
 
 
 def variation(values: list[float]) -> float:

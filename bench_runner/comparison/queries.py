@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from bench_runner.comparison.compare import comparability_key, lower_is_better
 from bench_runner.comparison.repeats import Configuration
 from bench_runner.comparison.selection import working_gpus
@@ -73,8 +75,7 @@ def _scaled(group: Mapping[int, Configuration]) -> list[Scaled]:
     ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True, kw_only=True):
     """Derived, of one million tokens."""
 
     configuration: Configuration

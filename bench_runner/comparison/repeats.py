@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import comb
 from statistics import median
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bench_runner.comparison.noise import Floor, floor_of
@@ -19,8 +19,7 @@ from bench_runner.store.results import Stored
 WANTED_COVERAGE = 0.95
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True, kw_only=True, gc=False):
     """A median. `low` and `high` bound it: by order statistics over repeats, or for one sample by the noise floor."""
 
     metric: str
@@ -35,8 +34,7 @@ class Figure:
     """measured, declared or derived."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True, kw_only=True):
     """All sound repeats of one configuration."""
 
     spec: BenchmarkSpec

@@ -15,7 +15,8 @@
   const part = (id) => { const inline = document.getElementById(id); return inline ? JSON.parse(inline.textContent) : fetched(board.dataset[id]); };
   const fetched = async (address) => { const answer = await fetch(address); if (!answer.ok) throw new Error(`${address}: ${answer.status}`); return answer.json(); };
   let detailsOnce;
-  const details = () => (detailsOnce ??= new Promise((after) => setTimeout(after, 100)).then(() => part("details"))); // first the pictures
+  const details = () => (detailsOnce ??= new Promise((after) => setTimeout(after, 100)).then(() => part("details")).then(alike)); // first the pictures
+  const alike = (found) => found.newest === table.newest ? found : new Promise(() => location.reload()); // results came in since
 
   const value = (name, row) => { const column = table.dimensions[name]; return column.values[column.codes[row]]; };
   const figure = (name, row) => table.figures[name][row];

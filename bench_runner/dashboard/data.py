@@ -59,7 +59,7 @@ class Table:
 
     columns: bytes
     details: bytes
-    """Run ids and reasons by row, in the order of the columns."""
+    """Run ids and reasons by row, in the order of the columns. `newest` in both tells whether they belong together."""
 
 
 def table(rows: Sequence[Stored]) -> Table:
@@ -71,10 +71,12 @@ def table(rows: Sequence[Stored]) -> Table:
 
 def _table(rows: Sequence[Stored], found: Sequence[Configuration], drawn: Sequence[Point]) -> Table:
     dimensions = _dimensions(found, drawn)
+    newest = max((row.row for row in rows), default=0)
     lines = zip(*(dimensions[name] for name in dimensions if name not in OFF_LINE), strict=True)
     return Table(
         columns=encoded(
             {
+                "newest": newest,
                 "rows": len(found),
                 "dimensions": {name: _coded(column) for name, column in dimensions.items()},
                 "line": _numbered(lines),
@@ -88,6 +90,7 @@ def _table(rows: Sequence[Stored], found: Sequence[Configuration], drawn: Sequen
         ),
         details=encoded(
             {
+                "newest": newest,
                 "runs": [item.ids for item in found],
                 "reasons": [[without_paths(reason) for reason in item.reasons] for item in found],
             }

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bench_examples import row
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from bench_runner.comparison.queries import scaling
 from bench_runner.comparison.repeats import configurations
 from bench_runner.dashboard.data import table
-from bench_runner.dashboard.page import write_whole
+from bench_runner.dashboard.page import file as file_of
+from bench_runner.dashboard.page import served, vega, write_whole
 from bench_runner.plotting import heat_cells, pareto_front, points
 from bench_runner.store.results import Stored
 
@@ -245,4 +246,24 @@ def test_no_rule_of_accessibility_is_violated(file: Path, browser: Browser, sche
         page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     )
     assert [(v["id"], [node["target"] for node in v["nodes"][:3]]) for v in found.response["violations"]] == []
+    page.close()
+
+
+def test_a_page_whose_results_have_grown_since_loads_itself_again(browser: Browser) -> None:
+    """Reasons and run ids are told by row: those of a newer table belong to other rows."""
+    before, after = table(ROWS[:4]), table(ROWS[:8])
+    sent = {"columns": before.columns, "details": after.details, "vega": vega(), "board": file_of("board.js")}
+    page = browser.new_page()
+
+    def answer(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2].partition(".")[0]
+        kind = "text/javascript" if name in ("vega", "board") else "application/json" if name in sent else "text/html"
+        route.fulfill(body=sent.get(name, served(base="", version="1")), content_type=kind)
+        if name == "details":
+            sent["columns"] = after.columns
+
+    page.route("http://results.test/**", answer)
+    page.goto("http://results.test/")
+    expect(page.locator("#counts")).to_contain_text("8 of 8 configurations")
+    expect(page.locator("#rows tbody tr").first.locator("code")).to_have_text(json.loads(after.details)["runs"][0][0])
     page.close()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from bench_runner.comparison.noise import floors
 from bench_runner.comparison.repeats import configurations
 from bench_runner.dashboard.data import DIMENSIONS, FIGURES, _coded, table
 from bench_runner.dashboard.page import served, whole, write_whole
-from bench_runner.dashboard.web import app
+from bench_runner.dashboard.web import Board, app
 from bench_runner.errors import PlotError
 from bench_runner.importing import store_results
 from bench_runner.store.database import Store, open_store
@@ -157,12 +160,39 @@ def test_the_server_of_the_page_alone_sends_strict_headers_and_sees_new_results(
         assert page.status_code == 200 and "script-src 'self'" in page.headers["content-security-policy"]
         assert client.get("/columns.json?0").json()["rows"] == 0
         _import(store, tmp_path)
-        assert client.get("/columns.json?1").json()["rows"] == 1
+        _wait(lambda: client.get("/columns.json?1").json()["rows"] == 1)
         assert len(client.get("/details.json?1").json()["runs"]) == 1
         for part in ("board.js", "board.css", "vega.js"):
             assert client.get(f"/{part}").status_code == 200
         assert client.get("/").text != page.text  # another version in its links
         assert client.get("/nothing").status_code == 404
+
+
+def test_readers_see_the_results_before_an_import_while_those_after_it_are_prepared(
+    store: Store, tmp_path: Path
+) -> None:
+    may_go_on = threading.Event()
+
+    def opened() -> Store:
+        if threading.current_thread().name == "benchmarks":
+            assert may_go_on.wait(60)
+        return store
+
+    board = Board(opened)
+    before = board.table()
+    _import(store, tmp_path)
+    assert board.table() is before
+    may_go_on.set()
+    _wait(lambda: board.table() is not before)
+    columns, details = json.loads(board.table().columns), json.loads(board.table().details)
+    assert (columns["rows"], columns["newest"], details["newest"]) == (1, 1, 1)
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def _import(store: Store, folder: Path) -> None:
