@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent / "evals"))
 from doctor_cases import correct_scripts, faulty_scripts, foreign
 
 from triage.doctor.check import check_script
+from triage.doctor.facts import facts
 from triage.doctor.logs import diagnose_log
 from triage.doctor.pieces import pieces_of_script_file
 
@@ -76,6 +78,19 @@ def write_worst_log(path: Path) -> None:
                 stream.write(b"error " * 1_000_000 + b"\n")
 
 
+def write_mixed_log(path: Path) -> None:
+    """Every line of the signatures' examples in turn, each time with other words in it."""
+    table = facts("error_signatures")
+    rows = [*table["entries"], *table["exit_codes"], *table["harmless"]]
+    examples = [line for row in rows for example in row["examples"] for line in example.split("\n")]
+    chance = random.Random(1)
+    with path.open("wb") as stream:
+        while stream.tell() < LOG_MB * 1_000_000:
+            words = chance.choice(examples).split(" ")
+            words.insert(chance.randint(1, len(words)), f"{chance.randrange(1 << 32):x}")
+            stream.write(f"{' '.join(words)} {chance.randrange(1 << 32):x}\n".encode())
+
+
 def log_in_one_process(path: str) -> None:
     """Prints the CPU seconds and the memory of a process that reads this log and does nothing else."""
     diagnose_log(BytesIO(b""), "warm")  # the signatures are compiled once
@@ -86,7 +101,7 @@ def log_in_one_process(path: str) -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = Path(path).stat().st_size / 1e6
     print(
-        f"read a log of {size:.0f} MB from {RANKS} ranks: {cpu:.2f} s of CPU (bar 3), {memory:.0f} MB resident "
+        f"read a log of {size:.0f} MB: {cpu:.2f} s of CPU (bar 3), {memory:.0f} MB resident "
         f"(bar 200), first cause {found[0].id if found else 'none'}"
     )
 
@@ -108,8 +123,11 @@ def main() -> None:
         log = Path(folder) / "job.log"
         write_log(log)
         subprocess.run([sys.executable, __file__, str(log)], check=True)
-        print("the worst that could be thought of: ", end="", flush=True)
+        print("nothing but errors, no two lines alike: ", end="", flush=True)
         write_worst_log(log)
+        subprocess.run([sys.executable, __file__, str(log)], check=True)
+        print("all kinds of errors mixed, no two lines alike: ", end="", flush=True)
+        write_mixed_log(log)
         subprocess.run([sys.executable, __file__, str(log)], check=True)
         start_up(Path(folder))
 

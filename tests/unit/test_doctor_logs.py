@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from triage.doctor.diagnosis import diagnose
 from triage.doctor.logs import diagnose_log, diagnose_log_text
-from triage.doctor.logscan import BLOCK_BYTES
+from triage.doctor.logscan import BLOCK_BYTES, COUNTED_PER_ID
 from triage.doctor.performance import speed_findings
 
 OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.00 GiB. GPU 0 has a total capacity of 39.50 GiB"
@@ -32,6 +32,20 @@ def test_same_line_of_many_ranks_is_one_finding() -> None:
     log = "".join(f"[rank{rank}]: {OOM}\n" for rank in range(64))
     found = diagnose_log_text(log, "log")
     assert [(item.id, item.count, item.line) for item in found] == [("oom_gpu_framework", 64, 1)]
+
+
+def test_first_cause_behind_very_many_other_errors_is_found() -> None:
+    others = "".join(
+        f"[rank{n % 64}]: ValueError: {n * 7919:x} failed: Killed by {n * 104729:x}\n" for n in range(5000)
+    )
+    *_, last = found = diagnose_log_text(f"{others}{OOM}\nKilled\n", "log")
+    assert {item.id: item.line for item in found} == {
+        "python_traceback": 1,
+        "oom_gpu_framework": 5001,
+        "oom_cpu_killed": 5002,
+    }
+    assert {item.id: item.count for item in found}["python_traceback"] == COUNTED_PER_ID
+    assert last.count == 1
 
 
 def test_colours_and_progress_bars_hide_nothing() -> None:

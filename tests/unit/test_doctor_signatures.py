@@ -10,7 +10,7 @@ import pytest
 from triage.doctor.facts import facts
 from triage.doctor.literals import required_literals
 from triage.doctor.logs import diagnose_log_text
-from triage.doctor.signatures import load_signatures
+from triage.doctor.signatures import line_finder, load_signatures
 
 TABLE = facts("error_signatures")
 FAILURES = [*TABLE["entries"], *TABLE["exit_codes"]]
@@ -31,10 +31,18 @@ def test_harmless_line_is_no_finding(line: str) -> None:
     assert diagnose_log_text(line, "log") == ()
 
 
-def test_prefilter_lets_every_matching_line_through() -> None:
-    prefilter = load_signatures().prefilter
-    lines = [line for row in (*FAILURES, *TABLE["harmless"]) for line in row["examples"]]
-    assert [line for line in lines if not prefilter.search(line.encode())] == []
+@pytest.mark.parametrize("prefix", ["", "12: ", "[rank3]: "])
+def test_every_line_that_matches_is_found(prefix: str) -> None:
+    for row in FAILURES:
+        finder = line_finder([load_signatures().by_id[row["id"]]])
+        assert [line for line in row["examples"] if not finder.search(f"x\n{prefix}{line}\ny".encode())] == []
+
+
+def test_line_finder_gives_whole_lines() -> None:
+    found = load_signatures().line_finder.finditer(
+        b"step 1\n0: CUDA out of memory. Tried to allocate 1 GiB\n\nstep 2\n"
+    )
+    assert [match.span() for match in found] == [(7, 53)]
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from triage.doctor.logscan import PROGRESS, Hit, Scan
+from triage.doctor.logscan import RECOVERED_AFTER, Hit, Scan, progress_in
 
 Standing = Literal["cause", "weak", "symptom", "wait"]
-
-RECOVERED_AFTER = 3
-"""Lines of normal progress after which a process is taken to have gone on."""
 
 _WEAK = re.compile(
     r"(?i)\bwarn(?:ing)?\b|\bretry(?:ing)?\b|\bretries in\b|attempt \d|will (?:be )?(?:retried|ignored?)|"
@@ -203,7 +200,7 @@ def _still_runs(hit: Hit, kind: Standing, *, running: bool) -> bool:
 def _ends_in_progress(scan: Scan) -> bool:
     """The last line of the log is one of normal progress: nothing had stopped the program then."""
     last = scan.tail.rstrip().rsplit(b"\n", 1)[-1].rsplit(b"\r", 1)[-1]
-    return bool(PROGRESS.search(last))
+    return progress_in(last) > 0
 
 
 def _last_success_line(scan: Scan) -> int:

@@ -6,12 +6,15 @@ literals at once passes over megabytes of harmless lines at hundreds of megabyte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 Choice = tuple[str, ...]
 """Literals of which at least one must occur; empty when none is known."""
 
 _CLASS_ESCAPES = "bBdDsSwWAZ"
+_PLAIN = re.compile(r"[ :']*[A-Za-z]?[a-z]{0,8}(?: [a-z]{0,5})?[ :]*")
+"""A short common word tells too little: megabytes of lines may hold it."""
 
 
 def required_literals(pattern: str) -> Choice:
@@ -88,12 +91,12 @@ def _best(choices: list[Choice]) -> Choice:
 
 
 def literals_of(patterns: Iterator[str]) -> tuple[set[str], list[str]]:
-    """Literals that cover the patterns, and the patterns for which none of three characters is known."""
+    """Literals that cover patterns, and the patterns for which no telling literal is known."""
     found: set[str] = set()
     rest: list[str] = []
     for pattern in patterns:
         choice = () if pattern.startswith("(?i)") else required_literals(pattern)
-        if choice and min(len(word) for word in choice) > 2:
+        if choice and not any(len(word) < 3 or _PLAIN.fullmatch(word) for word in choice):
             found.update(choice)
         else:
             rest.append(pattern)

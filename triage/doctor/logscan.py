@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from itertools import islice
+from typing import Any, BinaryIO
+
+import re2  # type: ignore[import-untyped]
 
 from triage.doctor.loglines import LogLine, Stamp, read_line, stamp_of, text_of, with_reason_in_parentheses
-from triage.doctor.signatures import Signature, Signatures, matching
+from triage.doctor.signatures import Signature, Signatures, bytes_of_latin1, line_finder, matching
 
 BLOCK_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 KEPT_PER_ID = 40
+COUNTED_PER_ID = 300
+IN_VAIN = 1000
+"""Lines found in vain after which the search leaves out what is counted to the end; a new search costs as much."""
 SEEN_SHAPES = 8192
 PROGRESS_WINDOW = 1 << 15
 MAX_TRACEBACK_LINES = 400
@@ -22,14 +28,16 @@ MESSAGE_LINES = 4
 """Indented lines under an exception's line that belong to its message."""
 
 _DIGITS = bytes(range(ord("0"), ord("9") + 1))
-_END = re.compile(rb"[\r\n]")
 _ANSI = re.compile(rb"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 _SHAPE_MATTERS = (b"xit", b"code", b"ExitCode", b"|", b"FAILED", b"CANCELLED")
-PROGRESS = re.compile(
+RECOVERED_AFTER = 3
+"""Lines of normal progress after which a process is taken to have gone on."""
+_PROGRESS = re2.compile(
     rb"\d{1,9}/\d{1,9} \[\d|"
-    rb"\b(?:[Ss]tep|iter(?:ation)?|[Ee]poch)s?\b[ :=\[#]{1,4}\d.{0,200}?(?:loss|tok|samples|lr|ppl)|"
+    rb"\b(?:[Ss]tep|iter(?:ation)?|[Ee]poch)s?\b[ :=\[#]{1,4}\d[^\r\n]*?(?:loss|tok|samples|lr|ppl)|"
     rb"'loss': [0-9.]|\b(?:lm[ _])?loss[ :=]{1,3}[0-9.]+|throughput[ :=]{1,3}[0-9.]|it/s\b|s/it\b|"
-    rb"Avg prompt throughput|\" 200 OK"
+    rb"Avg prompt throughput|\" 200 OK",
+    bytes_of_latin1(),
 )
 CAUGHT_WINDOW = 400
 _CAUGHT = re.compile(
@@ -50,7 +58,7 @@ class Hit:
     rank: str
     stamp: Stamp | None
     progress_after: int
-    """Lines of normal progress in the next PROGRESS_WINDOW bytes."""
+    """Lines of normal progress in the next PROGRESS_WINDOW bytes, counted up to RECOVERED_AFTER."""
     caught: bool
     """The program says just behind it that it goes on without."""
 
@@ -61,9 +69,16 @@ class Scan:
 
     hits: list[Hit] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    """By signature; counting stops at COUNTED_PER_ID."""
     lines: int = 0
     tail: bytes = b""
     shapes: dict[bytes, tuple[Signature, ...]] = field(default_factory=dict)
+    finder: Any
+    """Finds the lines that can still tell something."""
+    full: set[str] = field(default_factory=set)
+    """Signatures that it leaves out."""
+    in_vain: int = 0
+    """Lines found since the finder was made that told nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,7 @@ class _Place:
 
 
 def scan(stream: BinaryIO, signatures: Signatures) -> Scan:
-    state = Scan()
+    state = Scan(finder=signatures.line_finder)
     for block in _blocks(stream):
         text = _ANSI.sub(b"", block) if b"\x1b" in block else block
         _scan_block(text, state, signatures)
@@ -103,18 +118,26 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 def _scan_block(block: bytes, state: Scan, signatures: Signatures) -> None:
     number, counted, done = state.lines + 1, 0, 0
-    while match := signatures.prefilter.search(block, done):
-        start = block.rfind(b"\n", done, match.start()) + 1 or done
-        start = block.rfind(b"\r", start, match.start()) + 1 or start
-        done = _line_end(block, match.end())
-        number += block.count(b"\n", counted, start)
-        counted = start
-        _scan_line(_Place(block, start, done, number), state, signatures)
+    lines = block.replace(b"\r", b"\n")
+    while True:
+        for match in state.finder.finditer(lines, done):
+            start, done = match.span()
+            number += block.count(b"\n", counted, start)
+            counted = start
+            _scan_line(_Place(block, start, done, number), state, signatures)
+            if state.in_vain >= IN_VAIN:
+                _leave_out_full(state, signatures)
+                break
+        else:
+            return
 
 
-def _line_end(block: bytes, at: int) -> int:
-    match = _END.search(block, at)
-    return match.start() if match else len(block)
+def _leave_out_full(state: Scan, signatures: Signatures) -> None:
+    full = {name for name, count in state.counts.items() if count >= COUNTED_PER_ID}
+    left = [item for item in signatures.by_id.values() if item.role != "harmless" and item.id not in full]
+    state.in_vain = 0
+    if left and full != state.full:
+        state.finder, state.full = line_finder(left), full
 
 
 def _scan_line(place: _Place, state: Scan, signatures: Signatures) -> None:
@@ -122,18 +145,26 @@ def _scan_line(place: _Place, state: Scan, signatures: Signatures) -> None:
     shape = raw.translate(None, _DIGITS)[:400]
     known = state.shapes.get(shape)
     if known is not None and all(state.counts.get(signature.id, 0) >= KEPT_PER_ID for signature in known):
-        for signature in known:
-            state.counts[signature.id] += 1
+        _count(known, state)
         return
     text = raw.decode("utf-8", "replace")
     found = matching(signatures, with_reason_in_parentheses(text_of(text)))
     if len(state.shapes) < SEEN_SHAPES and not any(mark in raw for mark in _SHAPE_MATTERS):
         state.shapes[shape] = found
+    _count(found, state)
     for signature in found:
-        state.counts[signature.id] = state.counts.get(signature.id, 0) + 1
         if state.counts[signature.id] <= KEPT_PER_ID:
             hit = _hit(place, read_line(text), signature, signatures)
             state.hits += [hit] if hit else []
+
+
+def _count(found: tuple[Signature, ...], state: Scan) -> None:
+    full = 0
+    for signature in found:
+        count = state.counts.get(signature.id, 0)
+        full += count >= COUNTED_PER_ID
+        state.counts[signature.id] = min(count + 1, COUNTED_PER_ID)
+    state.in_vain += bool(found) and full == len(found)
 
 
 def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatures) -> Hit | None:
@@ -153,8 +184,13 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
         rank=line.rank,
         stamp=line.stamp or _stamp_before(place),
         caught=bool(_CAUGHT.search(place.block[place.end : place.end + CAUGHT_WINDOW])),
-        progress_after=len(PROGRESS.findall(place.block[place.end : place.end + PROGRESS_WINDOW])),
+        progress_after=progress_in(place.block[place.end : place.end + PROGRESS_WINDOW]),
     )
+
+
+def progress_in(text: bytes) -> int:
+    """Lines of normal progress, counted up to RECOVERED_AFTER."""
+    return sum(1 for _ in islice(_PROGRESS.finditer(text), RECOVERED_AFTER))
 
 
 def _end_of_traceback(place: _Place, rank: str) -> tuple[int, LogLine] | None:

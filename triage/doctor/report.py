@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding
+from triage.doctor.logscan import COUNTED_PER_ID
 
 WIDTH = 100
 
@@ -83,7 +84,8 @@ def _shown(finding: Finding) -> Iterator[str]:
 def _log_finding(finding: LogFinding) -> Iterator[str]:
     yield ""
     who = f" ({finding.rank})" if finding.rank else ""
-    often = f", {finding.count} lines" if finding.count > 1 else ""
+    more = " or more" if finding.count >= COUNTED_PER_ID else ""
+    often = f", {finding.count}{more} lines" if finding.count > 1 else ""
     yield f"{finding.where}:{finding.line}: {finding.role}{who}{often}, {finding.confidence:.0%} sure [{finding.id}]"
     yield f"  {finding.line:>4} | {finding.excerpt[:WIDTH]}"
     yield f"  {finding.meaning}"

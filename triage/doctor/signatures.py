@@ -5,6 +5,7 @@ All patterns run in RE2, so that no line, however made, can make a match take mo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,10 @@ from triage.doctor.diagnosis import Source
 from triage.doctor.facts import facts
 from triage.doctor.literals import literals_of
 
+MAX_STATES_BYTES = 96 << 20
+"""With half of it a log of many kinds of errors is searched ten times as long, since states are made over and over."""
+_COUNTED = re.compile(r"(\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\\[dDsSwW])\{\d+,?\d*\}")
+_ANCHOR = re.compile(r"(?<![\\\[])\^")
 Role = Literal["cause", "symptom", "either", "wait", "harmless"]
 
 
@@ -43,8 +48,8 @@ class Signatures:
     owners: tuple[Signature, ...]
     """Of each pattern of `matcher`."""
     matcher: Any
-    prefilter: Any
-    """Finds, in a block of bytes, every place that any pattern could match."""
+    line_finder: Any
+    """Of all signatures that are not harmless."""
 
 
 @cache
@@ -64,7 +69,7 @@ def load_signatures() -> Signatures:
         by_id={signature.id: signature for signature in known},
         owners=tuple(owners),
         matcher=matcher,
-        prefilter=_prefilter(pattern for signature in known for pattern in signature.patterns),
+        line_finder=line_finder(signature for signature in known if signature.role != "harmless"),
     )
 
 
@@ -83,14 +88,28 @@ def _options() -> Any:
     return options
 
 
-def _prefilter(patterns: Iterable[str]) -> Any:
-    literals, rest = literals_of(iter(patterns))
-    parts = [re2.escape(literal) for literal in sorted(literals)]
-    parts += [f"(?im:{pattern[4:]})" if pattern.startswith("(?i)") else f"(?m:{pattern})" for pattern in rest]
+def line_finder(signatures: Iterable[Signature]) -> Any:
+    """Finds, in a block of bytes, every line that a pattern of these signatures could match, and some more."""
+    literals, rest = literals_of(pattern for signature in signatures for pattern in signature.patterns)
+    parts = [*(re2.escape(literal) for literal in sorted(literals)), *map(_relaxed, rest)]
+    re2.purge()  # else it would keep up to 128 of these, each with its states
+    return re2.compile(rf"[^\n]*(?:{'|'.join(parts)})[^\n]*".encode(), bytes_of_latin1())
+
+
+def bytes_of_latin1() -> Any:
+    """Options of patterns for blocks of raw bytes: any byte is a character, no match goes over a line end."""
     options = _options()
+    options.never_nl = True
     options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = 64 << 20
-    return re2.compile("|".join(parts).encode(), options)
+    options.max_mem = MAX_STATES_BYTES
+    return options
+
+
+def _relaxed(pattern: str) -> str:
+    """Matches at any place of a line, since prefixes still stand there, and has no counters: they cost many states."""
+    flags, pattern = ("im", pattern[4:]) if pattern.startswith("(?i)") else ("m", pattern)
+    anywhere = _ANCHOR.sub("", _COUNTED.sub(r"\1*", pattern))
+    return f"(?{flags}:{anywhere})"
 
 
 def _signature(row: Mapping[str, Any], sources: Mapping[str, Source]) -> Signature:
