@@ -69,9 +69,9 @@ def _partner_desks(settings: Settings) -> str:
     from agent.store import bridges  # noqa: PLC0415
     from agent.store.database import open_database  # noqa: PLC0415
 
-    if not settings.database_path.is_file():
+    if isinstance(settings.database, Path) and not settings.database.is_file():
         return "none"
-    database = open_database(settings.database_path)
+    database = open_database(settings.database)
     try:
         with database.read() as session:
             told, failed = bridges.states(session)

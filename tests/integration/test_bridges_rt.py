@@ -231,7 +231,7 @@ def test_what_the_requester_and_we_write_later_goes_there(world: World) -> None:
     assert any("It still waits." in text for text in world.rt.texts(remote))
     assert not any("Wait a little." in text for text in world.rt.texts(remote))  # it can still be taken back
     with world.database.write() as session:
-        outbox.finish(session, outbound.id or 0, OutboundState.SENT)
+        outbox.finish(session, outbound.id or 0, 0, OutboundState.SENT)
     world.round()
     count = len(world.rt.texts(remote))
     world.round()
