@@ -82,7 +82,9 @@ class Teller:
         with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False) as client:
             while not self._stopping.wait(POLL_S):
                 try:
-                    tell(self._database, client)
+                    with self._database.turn("webhooks") as ours:
+                        if ours:
+                            tell(self._database, client)
                 except SQLAlchemyError:
                     log.exception("webhooks_failed")  # a full or locked disk; the next round tries again
 

@@ -43,7 +43,9 @@ class Bridges:
     def _run(self) -> None:
         while not self._stopping.wait(TICK_S):
             try:
-                self.tick()
+                with self._bridge.database.turn("bridges") as ours:
+                    if ours:
+                        self.tick()
             except SQLAlchemyError:
                 log.exception("bridges_failed")  # a full or locked disk; the next tick tries again
 

@@ -24,12 +24,12 @@ from sqlalchemy import (
 from sqlmodel import Session, SQLModel
 
 from agent.errors import DatabaseError
-from agent.store import chat_tables, fulltext, fulltext_tsvector, partner_tables, tables
+from agent.store import bridge_tables, chat_tables, fulltext, fulltext_tsvector, partner_tables, tables
 from agent.store.database import Database, name_of
 
 AT_ONCE, LARGE_AT_ONCE = 500, 10
 """Rows, and rows that hold whole mails or files."""
-ALL_TABLES = (tables, chat_tables, partner_tables)
+ALL_TABLES = (tables, bridge_tables, chat_tables, partner_tables)
 """Imported, so that the metadata knows them all."""
 
 

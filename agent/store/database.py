@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,21 @@ class Database:
         """Like `write`, for plain statements without the mapping of rows to objects."""
         with self._writing.begin() as connection:
             yield connection
+
+    @contextmanager
+    def turn(self, work: str) -> Iterator[bool]:
+        """Whether no other host is at this work now. For what asks services outside, which no transaction holds."""
+        if isinstance(self.place, Path):
+            yield True
+            return
+        key = (int.from_bytes(hashlib.sha256(work.encode()).digest()[:8], "big", signed=True),)
+        with self._reading.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            ours = connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", key).scalar_one()
+            try:
+                yield ours
+            finally:
+                if ours:
+                    connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", key)
 
     def close(self) -> None:
         self._reading.dispose()

@@ -44,7 +44,8 @@ def test_from_request_to_answer(hosts: list[Helpdesk]) -> None:
     helpdesk.start()
     with ExitStack() as stack:
         stack.callback(helpdesk.stop)
-        browser = stack.enter_context(helpdesk.browser())
+        browser = helpdesk.browser()
+        stack.callback(browser.close)
         request = mail(1, QUESTION, Subject="Pendingjob")
         helpdesk.send(request)
         number = number_of(browser, "Pendingjob")
@@ -57,8 +58,8 @@ def test_from_request_to_answer(hosts: list[Helpdesk]) -> None:
         assert answer["In-Reply-To"] == request["Message-ID"]
         assert "your project uses all its GPUs" in plain_text(answer)
         assert browser.get("/healthz").json()["status"] == "ok"
-        assert browser.get("/outbox/99999999999999999999").status_code == 422
-        assert browser.get("/mails/3000000000").status_code in {404, 422}
+        assert browser.get("/outbox/99999999999999999999.eml").status_code == 422
+        assert browser.get("/mails/3000000000.eml").status_code in {404, 422}
         for path in ("/", "/?view=all&q=pending", "/analytics", "/gaps", "/audit", "/partners", "/outbox", "/people"):
             assert browser.get(path).status_code == 200, path
         told = helpdesk.run("status", "--json")

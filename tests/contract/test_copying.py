@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from postgres_fixture import TEMPLATE, new_database
-from sqlalchemy import make_url, text
+from sqlalchemy import inspect, make_url, text
 from sqlmodel import SQLModel, select
 from test_store import found, opened
 from typer.testing import CliRunner
@@ -57,6 +57,9 @@ def test_everything_is_there_and_goes_on(tmp_path: Path, postgres_template: str)
     fill(source)
     counts = copy(source, target)
     assert (counts["ticket"], counts["raw_mail"], counts["ticket_words"], counts["draft"]) == (3, 23, 3, 0)
+    with source.read() as session:  # the shadows of FTS5 aside
+        made = {name for name in inspect(session.connection()).get_table_names() if "words_" not in name}
+    assert set(counts) == made - {"alembic_version"}
     before, after = rows_of(source), rows_of(target)
     assert {**before, "message": None} == {**after, "message": None}
     assert str(before["message"]).replace("\\x00", "\ufffd") == str(after["message"])

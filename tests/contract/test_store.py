@@ -201,6 +201,20 @@ def test_values_come_back_as_they_were(database: Database) -> None:
         assert session.exec(select(Ticket).where(col(Ticket.snoozed_until) <= at)).one().number == number
 
 
+def test_a_turn_is_one_hosts_at_a_time(database: Database, store_url: str | None) -> None:
+    other = open_database(make_url(store_url)) if store_url else None
+    with database.turn("webhooks") as ours:
+        assert ours
+        if other is not None:
+            with other.turn("webhooks") as theirs, other.turn("bridges") as another:
+                assert (theirs, another) == (False, True)
+        opened(database)
+    with database.turn("webhooks") as ours:
+        assert ours
+    if other is not None:
+        other.close()
+
+
 def test_two_that_start_at_once_on_a_new_postgresql_migrate_it_once(postgres_url: str) -> None:
     url = new_database(postgres_url)
     with ThreadPoolExecutor(4) as pool:
