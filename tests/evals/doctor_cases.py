@@ -13,6 +13,9 @@ rule's own exception, as was one log's label; these five labels were corrected a
 `fourth_*.txt` (59 faults planted one by one in those correct scripts, 40 logs) came after that mending; first look: 55 of 59
 (93.2 %; one of the four marks was wrong by the rule's exception and was replaced), 37 of 40 logs (92.5 %; in the other three
 another signature says the same of the same line), none invented on the four without failure.
+`fifth_logs.txt` (50 logs, five without failure) was put together from lines that people showed in public reports of PyTorch, JAX,
+TensorFlow, vLLM, DeepSpeed, MPI, UCX, libfabric, pyxis, Apptainer and Slurm, and labelled before the doctor read it; first look:
+41 of 50 (82 %), none invented. Every second log is frozen (21 of 25 at first sight).
 """
 
 from __future__ import annotations
