@@ -97,6 +97,20 @@ def test_message_under_the_line_of_the_exception_counts() -> None:
     assert [(item.id, item.line) for item in diagnose_log_text(log, "log")] == [("vllm_parallel_size", 4)]
 
 
+NO_ALGORITHM = "  Profiling failure on CUDNN engine eng11{}: UNKNOWN: CUDNN_STATUS_ALLOC_FAILED\n"
+NAMELESS = (
+    'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nlib.GraphError: Graph execution error:\n'
+)
+
+
+def test_exception_without_a_name_is_explained_by_the_line_above_it() -> None:
+    assert diagnose_log_text(NO_ALGORITHM + NAMELESS, "log")[0].id == "cuda_cudnn_failure"
+    warned = f"WARNING: ignored {NO_ALGORITHM.strip()}\n{NAMELESS}"
+    assert diagnose_log_text(warned, "log")[0].id == "python_traceback"
+    went_on = NO_ALGORITHM + "step 10 loss 2.0 tok/s 100\n" + NAMELESS
+    assert diagnose_log_text(went_on, "log")[0].id == "python_traceback"
+
+
 def test_running_program_that_passed_over_a_network_error_has_not_failed() -> None:
     alarm = "wandb: Network error (ConnectTimeout), entering retry loop.\n"
     assert diagnose_log_text(f"{alarm}step 10 loss 2.0 tok/s 100\n", "log") == ()

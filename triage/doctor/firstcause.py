@@ -75,6 +75,8 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
     )
     if first is None:
         return ()
+    if first.signature.fallback:
+        first = _first([hit for hit in weak if _explains(hit, first)], []) or first
     rest = [
         hit for hit in (*_ordered(causes), *_ordered(symptoms), *_ordered(weak), *_ordered(waits)) if hit is not first
     ]
@@ -156,6 +158,12 @@ def _first(hits: Sequence[Hit], symptoms: Sequence[Hit], weak: Sequence[Hit] = (
         first = earlier[0]
     hung = [hit for hit in symptoms if hit.signature.id in first.signature.consequence_of and _before(hit, first)]
     return hung[0] if hung and len(candidates) == 1 else first
+
+
+def _explains(hit: Hit, fallback: Hit) -> bool:
+    """A named line above an exception that nothing names, after which the program did not go on."""
+    said_little = hit.caught or hit.progress_after or _WEAK.search(hit.text) or _PASSED_OVER.search(hit.text)
+    return not said_little and not hit.signature.fallback and hit.line < fallback.line
 
 
 def _first_symptom(symptoms: Sequence[Hit]) -> Hit | None:
