@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
 from operator import attrgetter
 from statistics import median
 
+from bench_runner.dates import measured_on
 from bench_runner.plausibility.findings import Finding, about
 from bench_runner.plausibility.grouping import Group, Neighbour
 from bench_runner.plausibility.neighbours import CHANGED
-from bench_runner.result import BenchmarkResult
+from bench_runner.result import BenchmarkResult, Provenance
 
 _configuration = attrgetter(
     "spec.framework",
@@ -29,7 +30,7 @@ _Pair = tuple[Neighbour, Neighbour]
 
 
 def change_points(group: Group) -> Iterator[tuple[int, Finding]]:
-    """D4: a whole series moved between two files: a note if flags or versions differ, else suspect."""
+    """D4: a whole series moved between two occasions: a note if flags or versions differ, else suspect."""
     for pairs in _pairs(group).values():
         ratios = [after.throughput / (before.throughput or 1.0) for before, after in pairs]
         if len(pairs) < 2 or abs(median(ratios) - 1) < CHANGED:
@@ -37,7 +38,7 @@ def change_points(group: Group) -> Iterator[tuple[int, Finding]]:
         spread = (
             f"{len(pairs)} configurations of this series differ by {min(ratios) - 1:+.0%} to {max(ratios) - 1:+.0%}"
         )
-        series = f"{spread} from the first file to the second"
+        series = f"{spread} from the first to the second"
         for before, after in pairs:
             difference = explain(before, after)
             yield before.index, _finding(before, after, series, difference)
@@ -45,19 +46,34 @@ def change_points(group: Group) -> Iterator[tuple[int, Finding]]:
 
 
 def _pairs(group: Group) -> dict[Hashable, list[_Pair]]:
-    """Results of one configuration from two files, in the order the files were given, by framework and files."""
-    if len({row.provenance.sha256 for row in group}) < 2:
+    """Results of one configuration from two occasions, by framework and occasions."""
+    if len({_occasion(row) for row in group}) < 2:
         return {}
-    found: dict[Hashable, dict[str, Neighbour]] = defaultdict(dict)
+    found: dict[Hashable, dict[Hashable, Neighbour]] = defaultdict(dict)
     for row in group:
-        found[_configuration(row)].setdefault(row.provenance.sha256, row)
+        found[_configuration(row)].setdefault(_occasion(row), row)
     pairs: dict[Hashable, list[_Pair]] = defaultdict(list)
-    for by_file in found.values():
-        for before, after in pairwise(by_file.values()):
+    for by_occasion in found.values():
+        for before, after in pairwise(_in_time(by_occasion.values())):
             if before.measurement != after.measurement:
-                files = (before.provenance.sha256, after.provenance.sha256)
-                pairs[(after.spec.framework, files)].append((before, after))
+                pairs[(after.spec.framework, _occasion(before), _occasion(after))].append((before, after))
     return pairs
+
+
+def _occasion(row: Neighbour) -> Hashable:
+    """One file, or what was run on one day with the same software, since most tools write a file for each run."""
+    known = row.provenance
+    day = measured_on(known.date)
+    if known.format == "minerva-csv" or day is None:
+        return known.sha256
+    software = (known.tool_version, known.commit, known.versions, known.environment, known.driver, known.modules)
+    return (known.format, software, day)
+
+
+def _in_time(rows: Iterable[Neighbour]) -> list[Neighbour]:
+    """By their dates if all state one, else in the order the files were given."""
+    dated = [(measured_on(row.provenance.date) or "", row) for row in rows]
+    return [row for _, row in (sorted(dated, key=lambda item: item[0]) if all(date for date, _ in dated) else dated)]
 
 
 def explain(before: BenchmarkResult | Neighbour, after: BenchmarkResult | Neighbour) -> tuple[str, ...]:
@@ -69,13 +85,20 @@ def explain(before: BenchmarkResult | Neighbour, after: BenchmarkResult | Neighb
         told.append(f"{' '.join(removed)} only in the first")
     if added:
         told.append(f"{' '.join(added)} only in the second")
-    for what in ("tool", "tool_version", "commit", "modules"):
-        one, other = getattr(before.provenance, what), getattr(after.provenance, what)
-        if one != other:
-            told.append(f"{what} {one or 'not stated'} and {other or 'not stated'}")
+    one, other = _software(before.provenance), _software(after.provenance)
+    told.extend(
+        f"{what} {one.get(what) or 'not stated'} and {other.get(what) or 'not stated'}"
+        for what in dict.fromkeys((*one, *other))
+        if one.get(what) != other.get(what)
+    )
     settings = set(before.spec.settings) ^ set(after.spec.settings)
     told.extend(f"setting {name}={value} in one of them" for name, value in sorted(settings, key=str))
     return tuple(told)
+
+
+def _software(known: Provenance) -> dict[str, str | None]:
+    found = {what: getattr(known, what) for what in ("tool", "tool_version", "commit", "environment", "driver")}
+    return {**found, "modules": " ".join(known.modules), **dict(known.versions)}
 
 
 def _finding(here: Neighbour, there: Neighbour, series: str, difference: tuple[str, ...]) -> Finding:

@@ -216,6 +216,26 @@ def test_a_change_point_is_explained_by_the_flags_or_suspect() -> None:
     assert {finding.level for finding in found} == {"suspect"}
 
 
+def runs_of(day: str, rate: float, **software: Any) -> list[BenchmarkResult]:
+    """A sweep whose runs are files of their own."""
+    rows = series(*(({"concurrency": count}, rate + count) for count in (100, 200, 300)), file=day[-1])
+    return [
+        replace(row, provenance=replace(row.provenance, sha256=f"{day}{number}", date=day, **software))
+        for number, row in enumerate(rows)
+    ]
+
+
+def test_a_change_between_runs_that_are_files_of_their_own_is_told_in_the_order_of_time() -> None:
+    """Whatever the order of import: the driver, the environment and single packages may explain it."""
+    later = runs_of("2026-03-02", 2000.0, driver="570.1", versions=(("torch", "2.13.0"),))
+    earlier = runs_of("2026-02-01", 1000.0, driver="550.9", versions=(("torch", "2.6.0"),))
+    found = [finding for item in audit([*later, *earlier]) for finding in item.findings if finding.rule == "D4"]
+    assert len(found) == 6 and {finding.level for finding in found} == {"note"}
+    assert all("differ by +77% to +91% from the first to the second" in finding.reason for finding in found)
+    told = [finding.reason.partition("provenance differs: ")[2] for finding in found]
+    assert set(told) == {"driver 550.9 and 570.1; torch 2.6.0 and 2.13.0"}
+
+
 def test_the_same_rows_in_two_tables_are_no_change() -> None:
     rows = [with_ttft(100, 3000.0, 60.0), with_ttft(200, 3000.0, 60.0)]
     copies = [replace(row, provenance=replace(row.provenance, sha256="b" * 64)) for row in rows]
