@@ -149,10 +149,11 @@ def test_fourth_variants_and_logs() -> None:
     assert rate("fourth logs", [first_cause(log) in log.label.split("|") for log in cases]) >= 0.95
 
 
-def test_fifth_logs() -> None:
-    cases = foreign("fifth_logs.txt")
+@pytest.mark.parametrize("name", ["fifth", "sixth"])
+def test_logs_of_public_reports(name: str) -> None:
+    cases = foreign(f"{name}_logs.txt")
     right = [first_cause(log) in log.label.split("|") for log in cases]
-    assert rate("fifth logs", right) >= 0.95
+    assert rate(f"{name} logs", right) >= 0.95
     assert not [log.name for log in cases if log.label == "none" and first_cause(log) != "none"]
 
 

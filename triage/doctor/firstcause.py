@@ -28,6 +28,7 @@ _KILLED_FROM_OUTSIDE = re.compile(
     r"^(?:KeyboardInterrupt|SystemExit|\S{0,80}SignalException|\S{0,60}CancelledError|BrokenPipeError)"
 )
 _SUCCESS = re.compile(
+    rb"Finished mdrun on rank|\nTotal wall time: |PROGRAM ENDED AT|"
     rb"train_runtime|Serving Benchmark Result|Application shutdown complete|COMPLETED[ |]{1,24}0:0|(?i:"
     rb"(?:training|fine-?tuning|pre-?training|inference|evaluation|benchmark(?:ing)?|run|job|experiment|"
     rb"tokeni[sz]ation|preprocessing|all (?:tasks|steps|jobs|epochs|runs)) (?:(?:has|have|is|was) )?"
@@ -37,7 +38,9 @@ _SUCCESS = re.compile(
     rb"(?:final|best) (?:model|checkpoint|eval|loss|accuracy|test|validation)|"
     rb"exit(?:ed with)? (?:code|status)[ :=]{1,3}0\b|\ball done\b)"
 )
-_IGNORED = re.compile(r"(?i)\bignor(?:ing|ed)\b|\bfalling back\b|\bskipping\b|\bproceeding\b")
+_IGNORED = re.compile(
+    r"(?i)\bwill (?:try to )?continue\b|\bignor(?:ing|ed)\b|\bfalling back\b|\bskipping\b|\bproceeding\b"
+)
 _RECOVERABLE = ("environment", "network_offline", "dataloader_filesystem", "permissions_quota")
 _SAYS_LITTLE = frozenset(
     {"slurm_task_failed", "launcher_child_failed", "exit_1", "exit_2", "exit_143", "cpp_terminate"}

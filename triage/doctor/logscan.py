@@ -36,7 +36,7 @@ _PROGRESS = re2.compile(
     rb"\d{1,9}/\d{1,9} \[\d|"
     rb"\b(?:[Ss]tep|iter(?:ation)?|[Ee]poch)s?\b[ :=\[#]{1,4}\d[^\r\n]*?(?:loss|tok|samples|lr|ppl)|"
     rb"'loss': [0-9.]|\b(?:lm[ _])?loss[ :=]{1,3}[0-9.]+|throughput[ :=]{1,3}[0-9.]|it/s\b|s/it\b|"
-    rb"Avg prompt throughput|\" 200 OK",
+    rb"Avg prompt throughput|\" 200 OK|remaining wall clock time",
     bytes_of_latin1(),
 )
 CAUGHT_WINDOW = 400
