@@ -53,3 +53,26 @@ def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINERVA_CONFIG", "/does/not/exist.toml")
     with pytest.raises(SettingsError, match="MINERVA_CONFIG"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://a:hunter2@h/d", "postgresql://a:hunter2@h", "hunter2", "postgresql://h:port/d"]
+)
+def test_only_an_address_of_postgresql_is_taken_and_never_shown(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINERVA_DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="MINERVA_DATABASE_URL: is no address of PostgreSQL") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_database_lies_in_the_data_folder_or_where_the_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().database == Path("var/minerva.sqlite")
+    assert load_settings().workflow_database == Path("var/workflows.sqlite")
+    (tmp_path / "url").write_text("postgresql://minerva:hunter2@db.example.org/tickets?sslmode=verify-full\n")
+    monkeypatch.setenv("MINERVA_DATABASE_URL_FILE", str(tmp_path / "url"))
+    settings = load_settings()
+    assert settings.database == settings.workflow_database
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in repr(settings.database)
