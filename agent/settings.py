@@ -235,7 +235,7 @@ class Settings(BaseSettings):
     )
 
     bridge_poll_s: float = Field(
-        60, ge=1, le=86_400, description="Seconds between two looks at the desk of a partner (Request Tracker)."
+        60, ge=1, le=86_400, description="Seconds between two looks at the desk of a partner (Request Tracker, Zammad)."
     )
     workers: int = Field(2, ge=1, le=64, description="Mails worked on at the same time.")
     log_format: str = Field("text", pattern="^(text|json)$", description="`text` for people, `json` for machines.")

@@ -27,8 +27,8 @@ def set_desk(session: Session, partner: Partner, *, kind: str, address: str, que
             _leave(session, desk)
             session.delete(desk)
         return
-    if kind not in {DeskKind.RT, DeskKind.MAIL}:
-        raise HandlingError("A partner's desk is Request Tracker or mail.")
+    if kind not in set(DeskKind):
+        raise HandlingError("A partner's desk is Request Tracker, Zammad or mail.")
     address, queue = address.strip().rstrip("/"), queue.strip()
     kept = desk.token if desk is not None and (desk.kind, desk.address) == (kind, address) else ""
     problem = _problem_of_desk(kind, address, queue, token.strip() or kept)
@@ -66,7 +66,7 @@ def _problem_of_desk(kind: str, address: str, queue: str, token: str) -> str:
     if not (is_here or (parts.scheme == "https" and parts.hostname)) or parts.query or parts.username:
         return "The address of the desk begins with https://, such as https://rt.example.org."
     if not queue:
-        return "Name the queue that tickets are created in."
+        return "Name the queue (Request Tracker) or group (Zammad) that tickets are created in."
     if not token or not token.isascii() or any(c.isspace() for c in token):
         return "Give the token of the account that we use there: one line, without spaces."
     return ""

@@ -26,6 +26,14 @@ class DeskHttp:
 
     def call(self, method: str, path: str, **request: Any) -> tuple[httpx.Response, Any]:
         """The reply and its JSON. Raises BridgeError for everything but a success."""
+        reply, body = self._send(method, path, **request)
+        return reply, self._json(body)
+
+    def fetch(self, path: str) -> bytes:
+        """A file. Raises BridgeError."""
+        return self._send("GET", path)[1]
+
+    def _send(self, method: str, path: str, **request: Any) -> tuple[httpx.Response, bytes]:
         try:
             with self._client.stream(method, path, **request) as reply:
                 body = self._body(reply)
@@ -35,7 +43,7 @@ class DeskHttp:
             ) from error
         if not reply.is_success:
             raise self._error(reply, body)
-        return reply, self._json(body)
+        return reply, body
 
     def _body(self, reply: httpx.Response) -> bytes:
         pieces, size = [], 0

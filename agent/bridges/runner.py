@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent.bridges.by_mail import mail_due
-from agent.bridges.sync import Bridge, client_for, run_round, tell_due
+from agent.bridges.sync import NOT_UNDERSTOOD, Bridge, client_for, run_round, tell_due
 from agent.errors import BridgeError
 from agent.store import bridges, drafts, tickets
 from agent.store.bridge_tables import DeskKind, ExternalDesk, HandOver
@@ -69,6 +69,9 @@ class Bridges:
             work_at(self._bridge, desk, whole_round=whole_round)
         except BridgeError as error:
             problem = str(error)
+        except NOT_UNDERSTOOD:
+            log.exception("desk_not_understood", partner=desk.partner_id)
+            problem = "its desk answers in a way that is not understood, see the log"
         if not whole_round and problem is None:
             return
         with self._bridge.database.write() as session:

@@ -3,6 +3,7 @@ what stands there already is found by its tag, what stands here by the id that i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from agent.bridges.texts import (
     tag_of,
 )
 from agent.bridges.values import DeskClient, Opening, Person, Post, RemoteTicket
+from agent.bridges.zammad import Zammad, zammad_page
 from agent.errors import BridgeError
 from agent.settings import Settings
 from agent.store import bridges, inbound, tickets
@@ -33,6 +35,9 @@ from ingest.mail import parse_mail
 
 log = structlog.get_logger()
 
+NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError)
+"""JSON of another form than the one that was published."""
+_CONTENT_TYPE = re.compile(r"(?:text|image|audio|video|application)/[\w.+-]+", re.ASCII)
 MAX_SUBJECT_CHARS = 190
 """RT keeps 200."""
 
@@ -49,11 +54,15 @@ def client_for(desk: ExternalDesk) -> DeskClient:
     """Raises BridgeError for a desk that has no such interface."""
     if desk.kind == DeskKind.RT:
         return RequestTracker(desk.address, desk.queue, desk.token)
+    if desk.kind == DeskKind.ZAMMAD:
+        return Zammad(desk.address, desk.queue, desk.token)
     raise BridgeError(f"there is no bridge to {desk.kind}", whole_desk=True)
 
 
 def web_address(desk: ExternalDesk, remote_id: str) -> str:
     """The page of a ticket there; empty where there is none."""
+    if desk.kind == DeskKind.ZAMMAD:
+        return zammad_page(desk.address, remote_id)
     return rt_page(desk.address, remote_id) if desk.kind == DeskKind.RT else ""
 
 
@@ -100,6 +109,9 @@ def _noting(bridge: Bridge, key: int, work: Callable[[], None]) -> bool:
         if error.whole_desk:
             raise
         problem = str(error)
+    except NOT_UNDERSTOOD:
+        log.exception("hand_over_not_understood", hand_over=key)
+        problem = "what that desk says of it is not understood, see the log"
     with bridge.database.write() as session:
         hand_over = bridges.by_id(session, key)
         if problem is None:
@@ -165,9 +177,14 @@ def attachments_of(session: Session, message: Message) -> list[Attachment]:
     else:
         raw = session.exec(select(Outbound.content).where(Outbound.message_id == message.message_id)).first() or b""
     return [
-        Attachment(filename=file.filename, content_type=file.content_type, content=file.content)
+        Attachment(filename=file.filename, content_type=_content_type(file.content_type), content=file.content)
         for file in parse_mail(raw).attachments
     ]
+
+
+def _content_type(declared: str) -> str:
+    """As the sender declares it, where that is one of a plain file."""
+    return declared if _CONTENT_TYPE.fullmatch(declared) else "application/octet-stream"
 
 
 def _tell_change(

@@ -13,7 +13,7 @@ from agent.store import bridges
 from agent.store.bridge_tables import ExternalDesk, HandOver
 from agent.store.tables import Engineer, Partner, Ticket
 
-NAMES = {"rt": "RT"}
+NAMES = {"rt": "RT", "zammad": "Zammad"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from agent.store.tables import Engineer, now
 
 router = APIRouter()
 
-DESK_KINDS = {"": "here, on this desk", "rt": "Request Tracker", "mail": "by mail"}
+DESK_KINDS = {"": "here, on this desk", "rt": "Request Tracker", "zammad": "Zammad", "mail": "by mail"}
 Line = Annotated[str, Form(max_length=500)]
 Days = Annotated[int, Form(ge=0, le=1000)]
 

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import base64
-import itertools
 from collections.abc import Iterator
-from email.message import EmailMessage
 
 import pytest
+from bridged_helpdesk import Helpdesk
 from rt_fixture import PASSWORD, QUEUE, US, RequestTrackerServer
 from sqlmodel import select
 
-from agent import handling, partners
+from agent import handling
 from agent.bridges.desks import set_desk
 from agent.bridges.request_tracker import RequestTracker
-from agent.bridges.runner import Bridges
-from agent.bridges.sync import Bridge
 from agent.bridges.taking import has_two_owners
 from agent.bridges.values import Opening
 from agent.errors import BridgeError
-from agent.filing import file_mail
 from agent.mail.outbound import OutboundMessage
 from agent.settings import Settings
-from agent.store import bridges, inbound, outbox, people, tickets
-from agent.store.bridge_tables import ExternalDesk, HandOver, HandOverMessage
+from agent.store import inbound, outbox, people, tickets
+from agent.store.bridge_tables import HandOverMessage
 from agent.store.database import Database
 from agent.store.tables import (
     Message,
     OutboundKind,
     OutboundState,
-    Partner,
-    Ticket,
-    TicketCounter,
     TicketStatus,
     now,
 )
 from ingest.mail import parse_mail
-from ingest.masking import mask_message
-
-SERIAL = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -49,89 +39,12 @@ def rt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RequestTrackerServe
     server.close()
 
 
-class World:
-    """A helpdesk with one partner, whose desk is the RT."""
+class World(Helpdesk):
+    """Whose partner works with the RT."""
 
     def __init__(self, database: Database, settings: Settings, rt: RequestTrackerServer) -> None:
-        self.database, self.settings, self.rt = database, settings, rt
-        self.drafts: list[tuple[int, int]] = []
-        self.bridges = Bridges(
-            Bridge(database=database, settings=settings),
-            draft=lambda message, attempt: self.drafts.append((message, attempt)),
-            wake=lambda: None,
-        )
-        with database.write() as session:
-            # The RT is the same for all tests, so are its tickets.
-            session.add(TicketCounter(year=now().year, last=next(SERIAL) * 100))
-            self.eva = people.add_engineer(session, name="Eva", email="eva@minerva.example")
-            self.partner = partners.add(
-                session, name="Partner X", contact="", expertise="", systems="", days_per_month=0
-            )
-            set_desk(session, self.partner, kind="rt", address=rt.url, queue=QUEUE, token=rt.token)
-
-    def request(self, text: str = "My job waits. password = hunter2secret", *files: tuple[str, bytes]) -> Ticket:
-        """A request by mail, filed."""
-        return self.mail(f"Job pending {now().timestamp()}", text, *files)
-
-    def mail(self, subject: str, text: str, *files: tuple[str, bytes], answers: str = "") -> Ticket:
-        mail = EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = "Ada <ada@example.org>", "support@minerva.example", subject
-        mail["Message-ID"] = f"<{now().timestamp()}@example.org>"
-        if answers:
-            mail["In-Reply-To"] = f"<{answers}>"
-        mail.set_content(text)
-        for name, content in files:
-            mail.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
-        raw = mail.as_bytes()
-        message, _ = mask_message(parse_mail(raw))
-        with self.database.write() as session:
-            stored = inbound.store_mail(
-                session, raw, channel="smtp", peer="", envelope_from="ada@example.org", envelope_to=[]
-            )
-            filed = file_mail(session, self.settings, stored, message, "en")
-            return tickets.by_id(session, Ticket, filed.ticket_id)
-
-    def hand_over(self, ticket: Ticket, to: Partner | None, words: str = "", *, with_notes: bool = False) -> None:
-        with self.database.write() as session:
-            kept = tickets.by_number(session, ticket.number)
-            partners.hand_over(session, kept, to, by=self.eva, words=words, with_notes=with_notes)
-
-    def round(self) -> None:
-        """Everything that is due, now: back-off and polling do not wait."""
-        with self.database.write() as session:
-            bridges.try_now(session, self.partner.id or 0)
-        self.bridges.tick()
-
-    def row(self, ticket: Ticket) -> HandOver:
-        with self.database.read() as session:
-            found = bridges.of_pair(session, ticket, self.partner.id or 0)
-        assert found is not None
-        return found
-
-    def there(self, ticket: Ticket) -> str:
-        remote_id = self.row(ticket).remote_id
-        assert remote_id is not None, self.row(ticket).last_error or self.desk().last_error
-        return remote_id
-
-    def desk(self) -> ExternalDesk:
-        with self.database.read() as session:
-            return session.get_one(ExternalDesk, self.partner.id)
-
-    def ticket(self, ticket: Ticket) -> Ticket:
-        with self.database.read() as session:
-            return tickets.by_number(session, ticket.number)
-
-    def messages(self, ticket: Ticket, direction: str) -> list[Message]:
-        with self.database.read() as session:
-            return [m for m in tickets.messages_of(session, ticket) if m.direction == direction]
-
-    def events(self, ticket: Ticket) -> list[str]:
-        with self.database.read() as session:
-            return [event.what for event in tickets.events_of(session, ticket)]
-
-    def set_status(self, ticket: Ticket, status: TicketStatus) -> None:
-        with self.database.write() as session:
-            tickets.by_number(session, ticket.number).status = status
+        super().__init__(database, settings, kind="rt", url=rt.url, queue=QUEUE, token=rt.token)
+        self.rt = rt
 
 
 @pytest.fixture

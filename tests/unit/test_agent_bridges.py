@@ -60,7 +60,7 @@ def desk_of(database: Database, partner: Partner) -> ExternalDesk | None:
         ("rt", "https://rt.example.org", "HPC", "1-2\nabc", "token"),
         ("mail", "nobody", "", "", "mail address"),
         ("mail", "a@example.org, b@example.org", "", "", "mail address"),
-        ("otrs", "https://x.example.org", "HPC", "t", "Request Tracker or mail"),
+        ("otrs", "https://x.example.org", "HPC", "t", "Request Tracker, Zammad or mail"),
     ],
 )
 def test_a_desk_that_cannot_be_used_is_refused_in_words(
