@@ -113,7 +113,7 @@ for found in distributions():
 EOF
 }} > {provenance}"""
 
-_BODY = """port=$((20000 + SLURM_JOB_ID % 20000))
+_BODY = """port=$((20000 + ${{SLURM_JOB_ID:-$$}} % 20000))
 "${{server[@]}}" --host 127.0.0.1 --port "$port" > server.log 2>&1 &
 server_pid=$!
 trap 'kill "$server_pid" 2>/dev/null || true' EXIT

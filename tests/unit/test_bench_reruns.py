@@ -441,11 +441,12 @@ def test_a_site_that_is_gone_or_silent_leaves_the_run_as_it_is(store: Store) -> 
 
 
 def test_a_plan_as_a_reframe_test_comes_back_with_what_it_measured(tmp_path: Path) -> None:
-    """Seen to run with ReFrame 4.10.4; here its source compiles, and a report in its form is read."""
+    """Seen to run with ReFrame 4.10.4 and a real vLLM; here its source compiles, and a report in its form is read."""
     plan = one("tp: 4\nserver_flags: --enforce-eager\n")
     source = reframe_test(plan)
     compile(source, "test.py", "exec")
     assert "#SBATCH" not in source and "vllm.entrypoints.openai.api_server" in source
+    assert "${SLURM_JOB_ID:-$$}" in source  # ReFrame's own scheduler sets none
     stated = ast.literal_eval(source.partition("variable(dict, value=")[2].partition(")\n")[0])
     values = {"mn5:acc:output_throughput": [2000.0, None, None, None, "tok/s", "pass"]}
     case = {"name": "Minerva", "system": "mn5", "result": "pass", "spec": stated, "perfvalues": values}
