@@ -28,7 +28,7 @@ _KILLED_FROM_OUTSIDE = re.compile(
     r"^(?:KeyboardInterrupt|SystemExit|\S{0,80}SignalException|\S{0,60}CancelledError|BrokenPipeError)"
 )
 _SUCCESS = re.compile(
-    rb"Finished mdrun on rank|\nTotal wall time: |PROGRAM ENDED AT|"
+    rb"Finished mdrun on rank|\nTotal wall time: |PROGRAM ENDED AT|# Avg bus bandwidth|"
     rb"train_runtime|Serving Benchmark Result|Application shutdown complete|COMPLETED[ |]{1,24}0:0|(?i:"
     rb"(?:training|fine-?tuning|pre-?training|inference|evaluation|benchmark(?:ing)?|run|job|experiment|"
     rb"tokeni[sz]ation|preprocessing|all (?:tasks|steps|jobs|epochs|runs)) (?:(?:has|have|is|was) )?"
