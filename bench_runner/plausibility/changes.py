@@ -63,8 +63,8 @@ def _pairs(group: Group) -> dict[Hashable, list[_Pair]]:
 def _occasion(row: Neighbour) -> Hashable:
     """One file, or what was run on one day with the same software, since most tools write a file for each run."""
     known = row.provenance
-    day = measured_on(known.date)
-    if known.format == "minerva-csv" or day is None:
+    day = None if known.format == "minerva-csv" else measured_on(known.date)
+    if day is None:
         return known.sha256
     software = (known.tool_version, known.commit, known.versions, known.environment, known.driver, known.modules)
     return (known.format, software, day)

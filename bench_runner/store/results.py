@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -125,7 +126,10 @@ _of_spec = attrgetter(*SPEC_COLUMNS)
 
 
 def verdicts(verdict: Verdict, findings: Sequence[Finding], confirmed_by: Sequence[str]) -> Verdicts:
-    return (verdict, packed(findings), packed(confirmed_by))
+    return (verdict, packed(findings), _rules(tuple(confirmed_by)))
+
+
+_rules = lru_cache(maxsize=256)(packed)
 
 
 def add_headers(connection: Connection, headers: Iterable[Header]) -> None:
