@@ -155,14 +155,16 @@ def _intro(draft: Draft, words: Phrases) -> str:
     return words.caveat if draft.outcome == "caveat" else words.intro
 
 
-def claim_text(claim: Claim) -> str:
-    """Prose wrapped, code and tables as they are, the citation numbers behind the prose."""
+def claim_text(claim: Claim, width: int | None = WIDTH) -> str:
+    """Prose wrapped to the width, code and tables as they are, the citation numbers behind the prose."""
     marks = " ".join(f"[{number}]" for number in dict.fromkeys(c.evidence for c in claim.citations))
     prose, _, block = claim.text.partition("\n\n")
     if prose.startswith(("```", "~~~", "|")):
         return f"{claim.text.rstrip()}\n{marks}"
-    wrapped = fill(f"{prose.strip()} {marks}", WIDTH, break_long_words=False, break_on_hyphens=False)
-    return wrapped + (f"\n\n{block.rstrip()}" if block else "")
+    text = f"{prose.strip()} {marks}"
+    if width is not None:
+        text = fill(text, width, break_long_words=False, break_on_hyphens=False)
+    return text + (f"\n\n{block.rstrip()}" if block else "")
 
 
 def _fenced(command: str) -> str:
@@ -201,26 +203,6 @@ def _item(text: str) -> str:
 
 def _listed(title: str, items: tuple[str, ...]) -> str:
     return "\n".join([title, *map(_item, items)])
-
-
-def slack_text(draft: Draft, *, language: str) -> str:
-    """For a thread in Slack: no greeting and no signature, `mrkdwn` code, sources as links."""
-    words = phrases_for(language)
-    parts = [words.nothing if not draft.claims else ""]
-    parts += [claim_text(claim).replace("```bash\n", "```\n") for claim in draft.claims]
-    parts += [_fenced(command).replace("```bash\n", "```\n") for command in draft.commands]
-    for title, items in ((words.next_steps, draft.next_steps), (words.questions, draft.questions)):
-        parts.append(_listed(title, items) if items else "")
-    if draft.is_legal and draft.claims:
-        parts.append(f"_{words.legal}_")
-    parts.append("\n".join(_slack_source(item) for item in draft.cited))
-    return "\n\n".join(part for part in parts if part)
-
-
-def _slack_source(item: Evidence) -> str:
-    name = _place(item).replace("&", "&amp;").replace("<", "&lt;")
-    name = name.replace(">", "&gt;").replace("|", "/")
-    return f"[{item.number}] <{item.url}|{name}>" if item.url else f"[{item.number}] {name}"
 
 
 def engineer_note(draft: Draft) -> str:

@@ -25,8 +25,7 @@ from agent.mail.arrivals import Arrivals
 from agent.mail.intake import start_intake
 from agent.mail.sender import sender_for
 from agent.mail.senders import sender_check
-from agent.matrix.channel import MatrixChannel
-from agent.matrix.service import matrix_service
+from agent.matrix.channel import MatrixChannel, matrix_service
 from agent.models import Models, ports_on
 from agent.pipeline import Ports
 from agent.settings import Settings
@@ -129,7 +128,7 @@ def connect_chats(chats: Chats, settings: Settings, *, ports: Ports, workflows: 
     """What is configured; its libraries are imported only then. The app of Slack when it sends over HTTP."""
     if settings.matrix_url is not None and settings.matrix_token is not None:
         matrix = MatrixChannel(settings.matrix_url, settings.matrix_token.get_secret_value())
-        chats.add(matrix_service(chats.chat_on(matrix, settings, ports, workflows.wake)))
+        chats.add(matrix_service(chats.chat_on(matrix, settings, ports, workflows.wake), matrix))
     if settings.slack_bot_token is None:
         return None
     from agent.slack.service import connect_slack  # noqa: PLC0415  # a tenth of a second that most starts can spare

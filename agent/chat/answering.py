@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from agent import rendering
 from agent.attachment import script_file
-from agent.chat.phrases import Phrases, phrases_for
+from agent.chat.phrases import phrases_for
 from agent.chat.values import Button, Reply, ReplyFile, Source
 from agent.draft import Claim, Draft, Evidence
 from agent.pipeline import Answered
@@ -14,6 +15,8 @@ from agent.pipeline import Answered
 _MARKS = re.compile(r"\s*\[\d+\]")
 SHORT_CHARS = 1200
 """A short answer; what goes beyond is folded."""
+PERSON = "!ticket I agree"
+"""Written in a thread: a person is wanted, and personal data may be processed for it."""
 ANSWER_BUTTONS: tuple[Button, ...] = ("helpful", "unhelpful", "person")
 
 
@@ -36,7 +39,7 @@ def answer_reply(answered: Answered, *, told: Collection[str] = (), language: st
         paragraphs=(*shown, *lines),
         folded=(*folded, *_further(draft)),
         sources=tuple(source_of(item) for item in draft.cited if item.number in cited),
-        note=_note(draft, words),
+        note=_note(draft, language),
         buttons=(*(("more",) if folded or draft.commands or draft.next_steps else ()), *ANSWER_BUTTONS),
         language=language,
         files=files,
@@ -46,11 +49,15 @@ def answer_reply(answered: Answered, *, told: Collection[str] = (), language: st
 
 def statements(answered: Answered, told: Collection[str]) -> tuple[list[str], list[str]]:
     """What is shown of the claims that are new, and what is folded."""
-    return _short([claim_text(claim) for claim in _new_claims(answered.draft, told)])
+    return _short([_said(claim) for claim in _new_claims(answered.draft, told)])
 
 
 def _new_claims(draft: Draft, told: Collection[str]) -> list[Claim]:
-    return [claim for claim in draft.claims if _bare(claim_text(claim)) not in told]
+    return [claim for claim in draft.claims if _bare(_said(claim)) not in told]
+
+
+def _said(claim: Claim) -> str:
+    return rendering.claim_text(claim, width=None)
 
 
 def said_before(replies: Iterable[Reply]) -> set[str]:
@@ -66,18 +73,16 @@ def plain_reply(text: str, *, language: str, buttons: tuple[Button, ...] = (), t
     return Reply(paragraphs=(text,), buttons=buttons, language=language, to=to)
 
 
+def text_of(reply: Reply) -> str:
+    """All of it as Markdown, for services that have neither blocks nor buttons."""
+    sources = "\n".join(f"[{s.number}] {s.title} {s.url or ''}".rstrip() for s in reply.sources)
+    person = f"{phrases_for(reply.language).person}: `{PERSON}`" if "person" in reply.buttons else ""
+    return "\n\n".join(part for part in (*reply.paragraphs, *reply.folded, reply.note, sources, person) if part)
+
+
 def ask_reply(draft: Draft, *, language: str, to: str = "") -> Reply:
     listed = "\n".join(f"- {question}" for question in draft.questions)
     return plain_reply(f"{phrases_for(language).ask}\n{listed}", language=language, buttons=("person",), to=to)
-
-
-def claim_text(claim: Claim) -> str:
-    """The statement with the numbers of its sources; code and tables keep their lines."""
-    marks = " ".join(f"[{number}]" for number in dict.fromkeys(c.evidence for c in claim.citations))
-    prose, _, block = claim.text.partition("\n\n")
-    if prose.startswith(("```", "~~~", "|")):
-        return f"{claim.text.rstrip()}\n{marks}"
-    return f"{prose.strip()} {marks}" + (f"\n\n{block.rstrip()}" if block else "")
 
 
 def source_of(item: Evidence) -> Source:
@@ -101,9 +106,10 @@ def _further(draft: Draft) -> list[str]:
     return [*commands, *(["\n".join(f"- {step}" for step in draft.next_steps)] if draft.next_steps else [])]
 
 
-def _note(draft: Draft, words: Phrases) -> str:
+def _note(draft: Draft, language: str) -> str:
+    words = phrases_for(language)
     unsure = draft.outcome == "caveat" or any(check.colour == "amber" for check in draft.checks)
-    missing = f"{words.missing} {' '.join(draft.unanswered)}" if draft.unanswered else ""
+    missing = f"{rendering.phrases_for(language).unanswered} {' '.join(draft.unanswered)}" if draft.unanswered else ""
     made = draft.generation
     awaited = f"{words.without_model} {made.trouble}." if made is not None and made.awaited else ""
     return " ".join(part for part in (words.unsure if unsure else "", missing, awaited) if part)

@@ -6,20 +6,21 @@ Each step finds what it has already done, so an event may be worked on twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from sqlmodel import Session
 
 from agent.chat import posting
-from agent.chat.answering import answer_reply, ask_reply, plain_reply, said_before
+from agent.chat.answering import PERSON, answer_reply, ask_reply, plain_reply, said_before
 from agent.chat.live import LiveAnswer
 from agent.chat.phrases import phrases_for
 from agent.chat.policy import Verdict, verdict
 from agent.chat.rules import Rule
 from agent.chat.service import Chat
-from agent.chat.tickets import file_deletion, file_follow_up
+from agent.chat.tickets import Wish, file_deletion, file_follow_up, open_ticket
 from agent.chat.values import Button, Heard, Reply, Spot, reply_of
 from agent.errors import ChatError
 from agent.pipeline import Answered, answer
@@ -36,6 +37,12 @@ MAX_FILE_BYTES = 2_000_000
 MAX_SUBJECT_CHARS = 300
 
 
+def hear_event(chat: Chat, kind: str, body: Mapping[str, Any]) -> bool:
+    """False when it was not meant for us."""
+    heard = chat.channel.heard(kind, body)
+    return heard is not None and hear(chat, heard)
+
+
 def hear(chat: Chat, heard: Heard) -> bool:
     """False when it was not meant for us."""
     if heard.kind == "deleted":
@@ -46,6 +53,13 @@ def hear(chat: Chat, heard: Heard) -> bool:
     if rule.answer == "never" and not heard.direct:
         chat.channel.whisper(heard.spot, heard.sender, _plain(rule, "never", "en"))
         return True
+    if heard.text == PERSON and not heard.is_first:
+        open_ticket(chat, heard.spot, Wish(sender=heard.sender, text="", mail=None, direct=heard.direct))
+        return True
+    return _take_in(chat, heard, rule)
+
+
+def _take_in(chat: Chat, heard: Heard, rule: Rule) -> bool:
     message = _keep(chat, heard)
     if message is None or message.decided >= message.revision:
         return True
@@ -59,7 +73,7 @@ def hear(chat: Chat, heard: Heard) -> bool:
 
 def apologise(chat: Chat, heard: Heard) -> None:
     """To somebody who waits for an answer that could not be made; in the place of one that was begun."""
-    if heard.kind == "deleted" or not heard.addressed:
+    if heard.kind == "deleted":
         return
     language = chat.rules.of(heard.spot.place).language or "en"
     reply = plain_reply(phrases_for(language).trouble, language=language, buttons=("person",), to=heard.sender)
@@ -68,6 +82,8 @@ def apologise(chat: Chat, heard: Heard) -> None:
         thread = store.thread_of(session, chat.channel.name, spot.place, spot.thread)
         message = store.message_of(session, thread, heard.id) if thread else None
         begun = message is not None and store.post_by_key(session, _key(message)) is not None
+        if not (heard.addressed or begun):
+            return
         key = _key(message) if begun and message else f"trouble:{chat.channel.name}:{spot.place}:{heard.id}"
         store.want_post(
             session, key, channel=chat.channel.name, place=spot.place, thread=spot.thread, content=reply.as_json()
@@ -189,17 +205,18 @@ def _reply_to(chat: Chat, heard: Heard, rule: Rule, message: ChatMessage) -> boo
 
 @contextmanager
 def _live(chat: Chat, heard: Heard, rule: Rule, message: ChatMessage) -> Iterator[LiveAnswer]:
-    """Whatever goes wrong, the message is not held any longer at the end."""
+    """When something goes wrong, the message is not held any longer."""
     with chat.database.read() as session:
         told = _told(session, session.get_one(ChatThread, message.thread_id), message)
     live = LiveAnswer(chat, heard.spot, _key(message), told=told, language=rule.language, to=heard.sender)
     try:
         yield live
-    finally:
+    except BaseException:
         live.stop()
         if live.is_held:
             with chat.database.write() as session:
                 live.release(session)
+        raise
 
 
 def _settle(session: Session, message: ChatMessage, answered: Answered, *, decided: Verdict, rule: Rule) -> bool:

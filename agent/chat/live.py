@@ -84,7 +84,6 @@ class LiveAnswer:
         if self._post_id is not None:
             wait_s = max(0.0, self._not_before_s - time.monotonic())
             store.release_post(session, self._post_id, external_id=self._standing, wait_s=wait_s)
-            self._post_id = None
 
     def _show_until_stopped(self) -> None:
         while (wanted := self._next()) is not None:

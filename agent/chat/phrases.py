@@ -8,7 +8,6 @@ from dataclasses import dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Phrases:
     unsure: str
-    missing: str
     without_model: str
     ask: str
     offer: str
@@ -27,7 +26,6 @@ class Phrases:
     unhelpful: str
     more: str
     person: str
-    sources: str
     undated: str
     days_old: str
     months_old: str
@@ -36,7 +34,6 @@ class Phrases:
 PHRASES = {
     "en": Phrases(
         unsure="I am not sure about this; please check it before you rely on it.",
-        missing="Not answered by our guides:",
         without_model="Put together from our guides without our language model:",
         ask="To find out, I need a little more:",
         offer="I must not answer this on my own. A support engineer can: open a ticket and the answer comes here.",
@@ -56,14 +53,12 @@ PHRASES = {
         unhelpful="Not helpful",
         more="More detail",
         person="Ask a person",
-        sources="Sources",
         undated="no date",
         days_old="{n} days old",
         months_old="{n} months old",
     ),
     "fr": Phrases(
         unsure="Je n'en suis pas sûr : à vérifier avant de s'y fier.",
-        missing="Sans réponse dans nos guides :",
         without_model="Composé à partir de nos guides, sans notre modèle de langage :",
         ask="Il me faudrait encore :",
         offer="Je ne dois pas répondre seul à cela. Une personne du support le peut : ouvrez un ticket, la réponse "
@@ -84,14 +79,12 @@ PHRASES = {
         unhelpful="Pas utile",
         more="Plus de détails",
         person="Demander à une personne",
-        sources="Sources",
         undated="sans date",
         days_old="il y a {n} jours",
         months_old="il y a {n} mois",
     ),
     "de": Phrases(
         unsure="Ich bin mir nicht sicher; bitte vor Gebrauch prüfen.",
-        missing="Von unseren Anleitungen nicht beantwortet:",
         without_model="Aus unseren Anleitungen zusammengestellt, ohne unser Sprachmodell:",
         ask="Dazu brauche ich noch:",
         offer="Das darf ich nicht allein beantworten. Eine Person aus dem Support kann es: Öffnen Sie ein Ticket, die "
@@ -114,14 +107,12 @@ PHRASES = {
         unhelpful="Nicht hilfreich",
         more="Mehr Einzelheiten",
         person="Eine Person fragen",
-        sources="Quellen",
         undated="ohne Datum",
         days_old="{n} Tage alt",
         months_old="{n} Monate alt",
     ),
     "it": Phrases(
         unsure="Non ne sono sicuro: da verificare prima di farci affidamento.",
-        missing="Senza risposta nelle nostre guide:",
         without_model="Composto dalle nostre guide, senza il nostro modello linguistico:",
         ask="Mi serve ancora:",
         offer="Non devo rispondere da solo a questo. Può farlo una persona del supporto: apra un ticket, la risposta "
@@ -142,14 +133,12 @@ PHRASES = {
         unhelpful="Non utile",
         more="Più dettagli",
         person="Chiedere a una persona",
-        sources="Fonti",
         undated="senza data",
         days_old="{n} giorni fa",
         months_old="{n} mesi fa",
     ),
     "es": Phrases(
         unsure="No estoy seguro: compruébelo antes de fiarse.",
-        missing="Sin respuesta en nuestras guías:",
         without_model="Compuesto con nuestras guías, sin nuestro modelo de lenguaje:",
         ask="Me haría falta además:",
         offer="No debo responder solo a esto. Una persona del soporte sí: abra un ticket y la respuesta llegará aquí.",
@@ -169,7 +158,6 @@ PHRASES = {
         unhelpful="No es útil",
         more="Más detalle",
         person="Preguntar a una persona",
-        sources="Fuentes",
         undated="sin fecha",
         days_old="hace {n} días",
         months_old="hace {n} meses",

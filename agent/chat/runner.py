@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from agent.chat.conversation import apologise
+from agent.chat.conversation import apologise, hear_event
 from agent.chat.posting import post_due
 from agent.chat.rules import load_rules
 from agent.chat.service import Chat, Handle, handle_event
@@ -34,7 +34,7 @@ TICK_S = 1.0
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     chat: Chat
-    handle: Handle
+    handle: Handle = hear_event
     tick: Callable[[], None] = lambda: None
     """What the service itself looks after every second."""
     close: Callable[[], None] = lambda: None

@@ -24,7 +24,8 @@ class SharedFile:
     name: str
     address: str
     """For `Channel.fetch`."""
-    size: int
+    size: int = 0
+    """In bytes; 0 where the service does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

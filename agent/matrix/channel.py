@@ -1,42 +1,41 @@
-"""The client-server API behind `agent.chat.values.Channel` (https://spec.matrix.org/latest/client-server-api/)."""
+"""Matrix behind `agent.chat.values.Channel`: https://spec.matrix.org/latest/client-server-api/"""
 
 from __future__ import annotations
 
-import zlib
+import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from agent.chat.phrases import phrases_for
+from agent.chat.answering import text_of
+from agent.chat.runner import Service
+from agent.chat.service import Chat
 from agent.chat.values import Channel, Heard, Reply, ReplyFile, Said, SharedFile, Spot
+from agent.chat.web import answer_of
 from agent.desk.markup import mail_html
 from agent.errors import ChatError
 
-CLIENT, TIMEOUT_S = "/_matrix/client/v3", 20
-PERSON = "!ticket I agree"
-"""Written in a thread: a person is wanted, and personal data may be processed for it."""
+log = structlog.get_logger()
+TIMEOUT_S, POLL_S, AGAIN_AFTER_S = 20, 20, 2.0
+ROOMS = "client/v3/rooms"
 
 
 class MatrixChannel(Channel):
     name = "matrix"
 
     def __init__(self, url: str, token: str) -> None:
-        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_S)
-        self.me = str(self.call("GET", "account/whoami")["user_id"])
+        self.http = httpx.Client(
+            base_url=f"{url}/_matrix", headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_S
+        )
+        self.me = str(self.call("GET", "client/v3/account/whoami")["user_id"])
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        """Raises ChatError. A transaction id makes asking again safe, so nothing is ever uncertain."""
-        try:
-            answer = self._http.request(method, path if path[0] == "/" else f"{CLIENT}/{path}", json=body, **more)
-        except httpx.HTTPError as error:
-            raise ChatError(f"no answer from Matrix: {type(error).__name__}") from error
-        if answer.status_code == 429:
-            raise ChatError("Matrix asks us to wait", retry_after_s=answer.json().get("retry_after_ms", 1000) / 1000)
-        if answer.is_error:
-            raise ChatError(f"Matrix refused: {answer.text[:200]}", permanent=answer.status_code in {400, 403, 404})
-        return answer.json()
+        return answer_of(self.http.request, method, path, json=body, **more).json()
 
     def heard(self, kind: str, body: Mapping[str, Any]) -> Heard | None:
         content, sender, place = body.get("content", {}), body.get("sender", ""), body.get("room_id", "")
@@ -51,88 +50,99 @@ class MatrixChannel(Channel):
         edited = relation.get("rel_type") == "m.replace"
         key = relation["event_id"] if edited else body["event_id"]
         if edited:
-            relation = self.call("GET", f"rooms/{quote(place)}/event/{quote(key)}")["content"].get("m.relates_to", {})
-        mentioned = self.me in text or self.me in content.get("m.mentions", {}).get("user_ids", ())
+            relation = self._event(place, key)["content"].get("m.relates_to", {})
         return Heard(
             kind="edited" if edited else "said",
             spot=Spot(place=place, thread=relation["event_id"] if relation.get("rel_type") == "m.thread" else key),
             id=key,
             sender=sender,
             text=text.replace(self.me, "").strip(" :"),
-            files=(SharedFile(name=text, address=content["url"], size=0),) if content.get("url") else (),
+            files=(SharedFile(name=content.get("filename", text), address=content["url"]),) if "url" in content else (),
             version=f"{body['origin_server_ts']:016d}" if edited else "",
             event=body["event_id"],
-            direct=bool(body.get("direct")),
-            addressed=bool(body.get("direct")) or mentioned,
+            direct=body["direct"],
+            addressed=body["direct"] or self.me in text or self.me in content.get("m.mentions", {}).get("user_ids", ()),
         )
 
+    def _event(self, place: str, key: str) -> Any:
+        return self.call("GET", f"{ROOMS}/{quote(place)}/event/{quote(key)}")
+
     def name_of(self, sender: str) -> str:
-        return str(self.call("GET", f"profile/{quote(sender)}").get("displayname") or sender)
+        return str(self.call("GET", f"client/v3/profile/{quote(sender)}").get("displayname") or sender)
 
     def fetch(self, file: SharedFile) -> bytes:
-        path = f"/_matrix/client/v1/media/download/{file.address.removeprefix('mxc://')}"
-        return self._http.get(path).raise_for_status().content
+        return answer_of(self.http.get, f"client/v1/media/download/{file.address.removeprefix('mxc://')}").content
 
     def history(self, spot: Spot) -> Sequence[Said]:
-        room, root = f"rooms/{quote(spot.place)}", quote(spot.thread)
-        replies = self.call("GET", f"/_matrix/client/v1/{room}/relations/{root}/m.thread?dir=f&limit=100")["chunk"]
-        return [
-            Said(
-                id=event["event_id"],
-                sender=event["sender"],
-                name=self.name_of(event["sender"]),
-                text=event["content"].get("body", ""),
-                ours=event["sender"] == self.me,
-            )
-            for event in [self.call("GET", f"{room}/event/{root}"), *replies]
-        ]
+        thread = f"client/v1/rooms/{quote(spot.place)}/relations/{quote(spot.thread)}/m.thread"
+        replies = self.call("GET", f"{thread}?dir=f&limit=100")["chunk"]
+        return [self._said(event) for event in (self._event(spot.place, spot.thread), *replies)]
+
+    def _said(self, event: Mapping[str, Any]) -> Said:
+        sender, text = event["sender"], event["content"].get("body", "")
+        return Said(id=event["event_id"], sender=sender, name=self.name_of(sender), text=text, ours=sender == self.me)
 
     def put(self, spot: Spot, key: str, reply: Reply, standing: str | None) -> str:
-        content = _content(reply)
-        if standing is not None:
-            content |= {"m.new_content": _content(reply)}
-            content["m.relates_to"] = {"rel_type": "m.replace", "event_id": standing}
-            key = f"{key}:{zlib.crc32(content['body'].encode())}"
-        elif spot.thread:
-            content["m.relates_to"] = {"rel_type": "m.thread", "event_id": spot.thread}
-        sent = self._send(spot, key, content)
-        return standing or sent
+        """A notice, which other bots leave alone. The key is its transaction id: posted again it is the same one."""
+        html = {"format": "org.matrix.custom.html", "formatted_body": str(mail_html(text_of(reply)))}
+        content: dict[str, Any] = {"msgtype": "m.notice", "body": text_of(reply), **html}
+        if standing is None:
+            return self._send(spot, key, content)
+        changed = {"m.new_content": content, "m.relates_to": {"rel_type": "m.replace", "event_id": standing}}
+        self._send(Spot(place=spot.place, thread=""), uuid.uuid4().hex, content | changed)
+        return standing
 
-    def _send(self, spot: Spot, key: str, content: Mapping[str, Any]) -> str:
-        sent = self.call("PUT", f"rooms/{quote(spot.place)}/send/m.room.message/{quote(key, safe='')}", content)
+    def _send(self, spot: Spot, key: str, content: dict[str, Any]) -> str:
+        if spot.thread:
+            content |= {"m.relates_to": {"rel_type": "m.thread", "event_id": spot.thread}}
+        sent = self.call("PUT", f"{ROOMS}/{quote(spot.place)}/send/m.room.message/{quote(key, safe='')}", content)
         return str(sent["event_id"])
 
     def attach(self, spot: Spot, files: Sequence[ReplyFile]) -> None:
-        relation = {"rel_type": "m.thread", "event_id": spot.thread}
         for file in files:
-            upload = self._http.post("/_matrix/media/v3/upload", content=file.content).raise_for_status().json()
+            upload = answer_of(self.http.post, "media/v3/upload", content=file.content).json()
             content = {"msgtype": "m.file", "body": file.filename, "url": upload["content_uri"]}
-            self._send(spot, f"{spot.thread}:{file.filename}", {**content, "m.relates_to": relation})
+            self._send(spot, f"{spot.thread}:{file.filename}", content)
 
     def take_back(self, spot: Spot, standing: str) -> None:
-        self.call("PUT", f"rooms/{quote(spot.place)}/redact/{quote(standing)}/{quote(standing)}", {})
-
-    def find(self, spot: Spot, key: str, known: set[str]) -> str | None:
-        """Posting again with the same transaction id is answered with the same message."""
-        del spot, key, known
-        return None
+        self.call("PUT", f"{ROOMS}/{quote(spot.place)}/redact/{quote(standing)}/{quote(standing)}", {})
 
     def whisper(self, spot: Spot, sender: str, reply: Reply) -> None:
         room = {"preset": "trusted_private_chat", "invite": [sender], "is_direct": True}
-        place = str(self.call("POST", "createRoom", room)["room_id"])
+        place = str(self.call("POST", "client/v3/createRoom", room)["room_id"])
         self.put(Spot(place=place, thread=""), f"whisper:{spot.thread}", reply, None)
 
-    def busy(self, spot: Spot, text: str) -> bool:
-        typing = {"typing": bool(text), "timeout": 9000}
-        self.call("PUT", f"rooms/{quote(spot.place)}/typing/{quote(self.me)}", typing)
-        return True
+
+def matrix_service(chat: Chat, channel: MatrixChannel) -> Service:
+    stopping = threading.Event()
+    thread = threading.Thread(target=_watch, args=(chat, channel, stopping), name="matrix", daemon=True)
+    thread.start()
+    return Service(chat=chat, close=stopping.set, state=lambda: "ok" if thread.is_alive() else "stopped")
 
 
-def _content(reply: Reply) -> dict[str, Any]:
-    """A notice, which other bots leave alone."""
-    parts = [*reply.paragraphs, *reply.folded, reply.note]
-    parts += ["\n".join(f"[{s.number}] {s.title} {s.url or ''}" for s in reply.sources)]
-    parts += [f"{phrases_for(reply.language).person}: `{PERSON}`" if "person" in reply.buttons else ""]
-    text = "\n\n".join(part for part in parts if part)
-    formatted = {"format": "org.matrix.custom.html", "formatted_body": str(mail_html(text))}
-    return {"msgtype": "m.notice", "body": text, **formatted}
+def _watch(chat: Chat, channel: MatrixChannel, stopping: threading.Event) -> None:
+    """From where we were; what comes twice after a crash is stored once. Old messages are nobody's question."""
+    mark = chat.settings.data_dir / "matrix.since"
+    since = mark.read_text() if mark.exists() else ""
+    while not stopping.is_set():
+        where = f"timeout={POLL_S * 1000}&since={quote(since)}" if since else "timeout=0"
+        try:
+            news = channel.call("GET", f"client/v3/sync?{where}", timeout=POLL_S + 10)
+            _keep(chat, channel, news.get("rooms", {}), first=not since)
+        except (ChatError, SQLAlchemyError) as error:
+            log.warning("matrix_away", problem=str(error))
+            stopping.wait(AGAIN_AFTER_S)
+            continue
+        since = news["next_batch"]
+        mark.write_text(since)
+    channel.http.close()
+
+
+def _keep(chat: Chat, channel: MatrixChannel, rooms: Mapping[str, Any], *, first: bool) -> None:
+    for place in rooms.get("invite", {}):
+        channel.call("POST", f"client/v3/join/{quote(place)}", {})
+    for place, room in {} if first else rooms.get("join", {}).items():
+        for event in room.get("timeline", {}).get("events", ()):
+            members = channel.call("GET", f"{ROOMS}/{quote(place)}/joined_members")["joined"]
+            chat.keep(event["event_id"], "event", {**event, "room_id": place, "direct": len(members) == 2})
+            chat.wake()

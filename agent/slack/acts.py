@@ -11,15 +11,16 @@ import structlog
 
 from agent.chat import posting
 from agent.chat.answering import plain_reply
-from agent.chat.conversation import hear
+from agent.chat.conversation import hear, hear_event
 from agent.chat.phrases import phrases_for
 from agent.chat.service import Chat
 from agent.chat.tickets import open_ticket
 from agent.chat.values import Heard, Spot, reply_of
+from agent.chat.web import answer_of
 from agent.errors import ChatError
 from agent.slack import cards, views
 from agent.slack.blocks import Block, button, section
-from agent.slack.channel import SlackChannel, call
+from agent.slack.channel import TIMEOUT_S, SlackChannel, call
 from agent.slack.markup import markdown_of, mrkdwn
 from agent.slack.reading import sender_of
 from agent.store import chat as store
@@ -51,8 +52,7 @@ def _event(chat: Chat, body: Body) -> bool:
     if event.get("type") == "app_home_opened":
         publish_home(chat, sender_of(body, event))
         return True
-    heard = chat.channel.heard("event", body)
-    return heard is not None and hear(chat, heard)
+    return hear_event(chat, "event", body)
 
 
 def _reaction(chat: Chat, body: Body, event: Body) -> bool:
@@ -215,11 +215,8 @@ def publish_home(chat: Chat, sender: str) -> None:
 
 def _respond(body: Body, text: str) -> None:
     """To the one who gave the command. The address is good for half an hour."""
-    try:
-        answer = httpx.post(body["response_url"], json={"response_type": "ephemeral", "text": text}, timeout=20)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise ChatError(f"the answer to a command was not taken: {error}") from error
+    said = {"response_type": "ephemeral", "text": text}
+    answer_of(httpx.post, body["response_url"], json=said, timeout=TIMEOUT_S)
 
 
 def user_of(body: Body) -> str:

@@ -13,6 +13,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from agent.chat.values import Heard, Reply, ReplyFile, Said, SharedFile, Spot
+from agent.chat.web import answer_of
 from agent.errors import ChatError
 from agent.slack import reading
 from agent.slack.blocks import fallback_text, footer_blocks, message_blocks
@@ -58,11 +59,7 @@ class SlackChannel:
     def fetch(self, file: SharedFile) -> bytes:
         """Slack answers with a page for signing in when the token may not read files."""
         headers = {"Authorization": f"Bearer {self.client.token}"}
-        try:
-            answer = httpx.get(file.address, headers=headers, timeout=TIMEOUT_S)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            raise ChatError(f"cannot fetch a file from Slack: {error}") from error
+        answer = answer_of(httpx.get, file.address, headers=headers, timeout=TIMEOUT_S)
         if answer.headers.get("content-type", "").startswith("text/html") and not file.name.endswith((".html", ".htm")):
             raise ChatError("Slack gives no files: the scope files:read is missing", permanent=True)
         return answer.content

@@ -105,8 +105,14 @@ class Person:
 
     def send(self, room: str, text: str, **more: object) -> str:
         self._serial += 1
-        content = {"msgtype": "m.text", "body": text, **more}
+        content = {"msgtype": "m.text", "body": text} | more
         return str(self.call("PUT", f"rooms/{room}/send/m.room.message/{self._serial}", content)["event_id"])
+
+    def share(self, room: str, words: str, name: str, content: bytes, mentioned: str) -> str:
+        """A file with words, said to somebody."""
+        upload = self._http.post(f"{str(self._http.base_url)[:-10]}media/v3/upload", content=content).raise_for_status()
+        more = {"url": upload.json()["content_uri"], "m.mentions": {"user_ids": [mentioned]}, "filename": name}
+        return self.send(room, words, msgtype="m.file", **more)
 
     def thread(self, room: str, root: str) -> list[dict[str, object]]:
         found = self.call("GET", f"{str(self._http.base_url)[:-3]}v1/rooms/{room}/relations/{root}/m.thread?dir=f")

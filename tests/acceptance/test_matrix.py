@@ -17,8 +17,7 @@ from agent.chat.delivery import by_way
 from agent.chat.runner import Chats
 from agent.mail.arrivals import Arrivals
 from agent.mail.sender import sender_for
-from agent.matrix.channel import MatrixChannel
-from agent.matrix.service import matrix_service
+from agent.matrix.channel import MatrixChannel, matrix_service
 from agent.settings import Settings
 from agent.store import drafts, people, tickets
 from agent.store.database import Database, open_database
@@ -67,7 +66,7 @@ def connected(folder: Path, url: str) -> Iterator[Matrix]:
     send = by_way(sender_for(settings), lambda: chats.by_name)
     workflows = Workflows(database, settings, ports, send, Arrivals(), chats=chats)
     channel = MatrixChannel(url, bot.token)
-    chats.add(matrix_service(chats.chat_on(channel, settings, ports, workflows.wake)))
+    chats.add(matrix_service(chats.chat_on(channel, settings, ports, workflows.wake), channel))
     chats.start()
     workflows.start()
     room = ada.room(bot.id, alan.id)
@@ -139,6 +138,13 @@ def test_a_person_answers_through_the_desk(matrix: Matrix) -> None:
     assert "Dear ada" in wait_for(lambda: matrix.notices(root)[2:])[0]
     with matrix.database.read() as session:
         assert tickets.by_id(session, Ticket, draft.ticket_id).status == "answered"
+
+
+def test_a_script_comes_back_corrected_as_a_file(matrix: Matrix) -> None:
+    script = b"#!/bin/bash\n#SBATCH --partition=standard-g\n#SBATCH --gpus-per-node=8\n#SBATCH --time=72:00:00\nsrun python train.py\n"
+    root = matrix.ada.share(matrix.room, "What is wrong with my script on LUMI?", "train.sh", script, matrix.me)
+    wait_for(lambda: [text for text in matrix.notices(root) if "72:00:00" in text])
+    assert wait_for(lambda: [text for text in matrix.notices(root) if text == "train-corrected.sh"])
 
 
 def test_a_secret_is_pointed_out_where_nobody_else_reads(matrix: Matrix) -> None:

@@ -169,6 +169,7 @@ def test_a_secret_is_pointed_out_in_private_and_kept_nowhere(running: Running) -
     told = running.slack.ephemerals[before:]
     assert [message["user"] for message in told] == ["U1ADA"]
     assert "GitHub token" in told[0]["text"]
+    assert "revoke or change the secret where it was issued" in told[0]["text"]
     assert token not in str(told)
     running.ask("U1ADA", "C1HELP", f"{ME} {ACCOUNT} See the log", files={"a.log": f"token {token}".encode()})
     wait_for(lambda: "GitHub token" in running.slack.ephemerals[-1]["text"])

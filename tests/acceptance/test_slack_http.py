@@ -12,7 +12,7 @@ import pytest
 from slack_fixture import ME, Running, running_slack, text_of
 from slack_stand_in.server import signed
 from slack_stand_in.workspace import TEAM
-from sqlmodel import select
+from sqlmodel import col, select
 
 from agent.store.chat_tables import ChatEvent
 
@@ -30,6 +30,23 @@ def test_events_over_http(over_http: Running) -> None:
     ts = over_http.ask("U1ADA", "C1HELP", f"{ME} {ACCOUNT}")
     assert ANSWER in text_of(over_http.answer("C1HELP", ts))
     assert "answers questions" in str(over_http.slack.command("U1ADA", "C1HELP", "help"))
+
+
+def test_a_retry_over_http_is_worked_on_once(over_http: Running) -> None:
+    """Slack marks it with X-Slack-Retry-Num and X-Slack-Retry-Reason; the event is the same."""
+    slack = over_http.slack
+    ts = over_http.ask("U1ADA", "C1HELP", f"{ME} {ACCOUNT}")
+    with over_http.database.read() as session:
+        kept = session.exec(select(ChatEvent).order_by(col(ChatEvent.id).desc())).first()
+    assert kept is not None
+    event = {**slack.message("C1HELP", ts), "channel": "C1HELP", "channel_type": "channel", "event_ts": ts}
+    payload = {"type": "event_callback", "event_id": kept.key.removeprefix("slack:"), "team_id": TEAM, "event": event}
+    for attempt in (1, 2, 3):
+        assert slack._over_http("events_api", payload, attempt) == ""
+    over_http.settle()
+    assert len(over_http.ours("C1HELP", ts)) == 1
+    with over_http.database.read() as session:
+        assert session.exec(select(ChatEvent.deliveries).where(ChatEvent.id == kept.id)).one() == 4
 
 
 def post(running: Running, body: str, headers: dict[str, str]) -> tuple[int, str]:

@@ -273,3 +273,18 @@ def test_a_question_that_is_deleted_while_it_is_answered(stage: Stage) -> None:
     stage.model.go_on.set()
     stage.running.settle()
     wait_for(lambda: not [m for m in stage.running.thread("C1HELP", ts) if m["user"] == "U0MINERVA"])
+
+
+def test_what_was_begun_and_cannot_be_answered_after_all_says_so(stage: Stage) -> None:
+    asked: list[str] = []
+
+    def breaks(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
+        assert question.written is not None
+        question.written(compose(question, evidence, answerable))
+        wait_for(lambda: asked and stage.shown(asked[0]))
+        raise ValueError("out of order")
+
+    stage.model.compose = breaks
+    asked.append(stage.say())
+    wait_for(lambda: "Something went wrong on our side" in stage.shown(asked[0]))
+    assert buttons_of(stage.running.answer("C1HELP", asked[0])) == ["person"]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from slack_fixture import ME, Running, buttons_of, running_slack, text_of, wait_for
+from slack_fixture import ME, Running, buttons_of, running_slack, text_of, wait_for, with_rows
 from sqlmodel import select
 
 from agent import handling
+from agent.slack.acts import bench_text
 from agent.store import audit, inbound, people, tickets
 from agent.store import chat as store
 from agent.store.tables import Approval, Message, Outbound, Ticket
+from knowledge_base.rows.row import Row
 
 LAW = "Which law holds for my account?"
 CONSENT = {"consent": ["consent"]}
@@ -94,6 +97,12 @@ def test_without_a_mail_address_the_answer_stays_in_the_thread(running: Running)
     running.slack.click("U3GRACE", "G1CARDS", card_of(running, number)["ts"], "card_approve")
     sent_in(running, ts, "Dear Ada")
     assert [row.recipients[0].endswith("@slack.invalid") for row in outbounds(running, number)] == [True]
+
+
+def test_a_person_may_be_asked_for_in_words(running: Running) -> None:
+    ts = running.ask("U1ADA", "C1HELP", f"{ME} {LAW}")
+    running.ask("U1ADA", "C1HELP", "!ticket I agree", thread=ts)
+    sent_in(running, ts, "is open")
 
 
 def test_a_ticket_needs_consent_and_a_real_address(running: Running) -> None:
@@ -197,6 +206,16 @@ def test_commands(running: Running) -> None:
     said = [answer["text"] for answer in running.slack.responses[before:]]
     assert any("You have no tickets" in text for text in said)
     assert any("No measurement" in text for text in said)
+
+
+def test_bench_gives_rows_and_guesses_nothing(running: Running) -> None:
+    chat = running.chats.by_name["slack"]
+    row = Row(
+        id="r", title="Llama on LUMI-G", heading="Measured", text="9 tok/s at concurrency 8.", url=None, known=True
+    )  # fmt: skip
+    measured = replace(chat, ports=with_rows(chat.ports, [row]))
+    assert bench_text(measured, "Llama on LUMI") == "*Llama on LUMI-G*: 9 tok/s at concurrency 8."
+    assert "No measurement" in bench_text(measured, "")
 
 
 def test_a_ticket_by_command_is_a_private_conversation(running: Running) -> None:

@@ -12,7 +12,7 @@ from agent import approval
 from agent.checks.draft import Asked, check_draft, unattended
 from agent.draft import Citation, Claim, Draft, Evidence
 from agent.errors import ApprovalError, UnsupportedError
-from agent.rendering import answer_body, engineer_note, slack_text, without_parts
+from agent.rendering import answer_body, engineer_note, without_parts
 from agent.settings import Settings
 from agent.store import drafts, people, tickets
 from agent.store.database import Database
@@ -172,10 +172,8 @@ def test_what_nobody_looks_at_goes_without_what_is_red() -> None:
     assert unattended(whole, ASKED) is whole
 
 
-def test_the_registers() -> None:
-    made = draft(GOOD, MADE_UP)
-    assert slack_text(made, language="en").startswith("Jobs on standard-g")
-    note = engineer_note(made)
+def test_the_note_for_an_engineer() -> None:
+    note = engineer_note(draft(GOOD, MADE_UP))
     assert "[green]" in note
     assert "[red]" in note
     assert "! number in no cited evidence: 72 hours" in note

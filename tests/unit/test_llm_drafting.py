@@ -316,5 +316,9 @@ def test_whoever_watches_is_told_each_statement_once_and_none_in_another_languag
     composer(ScriptedModel(honest))(asked, [evidence()], 0.9)
     assert [len(draft.claims) for draft in told] == [0, 1, 2]
     told.clear()
-    composer(ScriptedModel(honest), language_of=lambda _text: "fr")(asked, [evidence()], 0.9)
+    long = evidence(
+        "Jobs on standard-g run for at most two days, and those on small-g run for at most three whole days and nights. "
+        * 2
+    )
+    composer(ScriptedModel(honest), language_of=lambda _text: "fr")(asked, [long], 0.9)
     assert {draft.claims for draft in told} == {()}

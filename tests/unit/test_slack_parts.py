@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from slack_fixture import light_ports
 from slack_stand_in.blocks import MESSAGE, check_blocks
 
-from agent.chat.answering import answer_reply, claim_text, said_before
+from agent.chat.answering import answer_reply, said_before
 from agent.chat.phrases import PHRASES
 from agent.chat.policy import may_answer, verdict
 from agent.chat.rules import Rule, load_rules
 from agent.chat.values import Reply, Source, reply_of
 from agent.errors import SettingsError
 from agent.pipeline import Answered, answer
+from agent.rendering import claim_text
 from agent.slack import reading
 from agent.slack.blocks import age, message_blocks, pieces
 from agent.slack.markup import markdown_of, mrkdwn, safe_markdown, tables_as_code
@@ -214,7 +215,7 @@ def test_an_answer_leaves_out_what_was_said_and_the_sources_of_it() -> None:
     found = answered(f"{ACCOUNT} And the quota?")
     whole = answer_reply(found)
     assert whole is not None
-    first = claim_text(found.draft.claims[0])
+    first = claim_text(found.draft.claims[0], width=None)
     told = said_before([Reply(paragraphs=(first.replace("[1]", "[7]"),))])
     rest = answer_reply(found, told=told)
     assert rest is not None
