@@ -51,34 +51,49 @@ def requeue_truncate(job: Job) -> Iterator[Found]:
     if not active and not by_default:
         return
     handled = job.value("open-mode") == "append" or "SLURM_RESTART_COUNT" in job.code or job.has("no-requeue")
-    removing = next(
-        (
-            command
-            for command in job.outer_commands
-            if command.name == "rm"
-            and re.search(r"-\w*r", command.text)
-            and not re.search(r"/tmp|TMPDIR|cache", command.text)  # noqa: S108
-        ),
-        None,
-    )
-    resume = _RESUME.search(job.code)
-    if (
-        removing
-        and job.main_launches
-        and removing.line < job.main_launches[0].line
-        and (active or not handled)
-        and not _only_first_run(job, removing)
-    ):
-        text = job.lines[removing.line - 1]
-        guarded = re.sub(r"\brm\s", '[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || rm ', text, count=1)
+    if active or not handled:
+        yield from _results_removed(job, active=active)
+    if active and re.search(r"set\s+-\w*e", job.code):
+        yield from _directory_made_again(job)
+    if active and not handled:
+        option = job.effective["requeue"]
+        resumes = "" if _RESUME.search(job.code) else ", and nothing resumes"
         yield Found(
             rule="rob-requeue-truncate",
-            line=removing.line,
-            what="after a requeue this removes the results of the first run",
-            fix="keep them, and resume; or --no-requeue",
-            severity=None if active else "warning",
-            edits=(Edit(removing.line, removing.line, (guarded,)),) if re.match(r"\s*rm\s", text) else (),
+            line=option.line,
+            column=option.column,
+            what=f"--requeue without --open-mode=append: the log of the first run is lost{resumes}",
+            fix="--requeue with --open-mode=append, and resume",
+            edits=change(job, option.line, option.raw, f"{option.raw} --open-mode=append"),
         )
+
+
+def _results_removed(job: Job, *, active: bool) -> Iterator[Found]:
+    removals = (
+        command
+        for command in job.outer_commands
+        if command.name == "rm"
+        and re.search(r"-\w*r", command.text)
+        and not re.search(r"/tmp|TMPDIR|cache", command.text)  # noqa: S108
+    )
+    first = next(removals, None)
+    if first is None or not job.main_launches or first.line >= job.main_launches[0].line:
+        return
+    if _only_first_run(job, first):
+        return
+    text = job.lines[first.line - 1]
+    guarded = re.sub(r"\brm\s", '[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || rm ', text, count=1)
+    yield Found(
+        rule="rob-requeue-truncate",
+        line=first.line,
+        what="after a requeue this removes the results of the first run",
+        fix="keep them, and resume; or --no-requeue",
+        severity=None if active else "warning",
+        edits=(Edit(first.line, first.line, (guarded,)),) if re.match(r"\s*rm\s", text) else (),
+    )
+
+
+def _directory_made_again(job: Job) -> Iterator[Found]:
     made = next(
         (
             command
@@ -87,24 +102,13 @@ def requeue_truncate(job: Job) -> Iterator[Found]:
         ),
         None,
     )
-    if made and active and re.search(r"set\s+-\w*e", job.code) and not made.around.guarded:
+    if made and not made.around.guarded:
         yield Found(
             rule="rob-requeue-truncate",
             line=made.line,
             what="mkdir of a directory that exists after a requeue fails, and set -e ends the job",
             fix="mkdir -p",
             edits=change(job, made.line, "mkdir ", "mkdir -p "),
-        )
-    if active and not handled:
-        option = job.effective["requeue"]
-        yield Found(
-            rule="rob-requeue-truncate",
-            line=option.line,
-            column=option.column,
-            what="--requeue without --open-mode=append: the log of the first run is lost"
-            + ("" if resume else ", and nothing resumes"),
-            fix="--requeue with --open-mode=append, and resume",
-            edits=change(job, option.line, option.raw, f"{option.raw} --open-mode=append"),
         )
 
 
@@ -116,73 +120,65 @@ def _only_first_run(job: Job, command: Command) -> bool:
 
 def signal_delivery(job: Job) -> Iterator[Found]:
     option = job.effective.get("signal")
-    traps = [
-        command
-        for command in job.outer_commands
-        if command.name == "trap" and re.search(r"USR[12]|TERM|SIGUSR", command.text)
-    ]
     if option is None:
         return
     value = option.value
     if re.search(r"^(?:B:)?(?:SIG)?\w+:\d+$", value.replace("R:", "")) and "@" not in value:
-        yield _signal(
-            option.line,
-            f"`{value}`: the time follows an @, not a colon",
-            "--signal=B:USR1@300",
-            change(job, option.line, value, re.sub(r":(\d+)$", r"@\1", value)),
-        )
+        edits = change(job, option.line, value, re.sub(r":(\d+)$", r"@\1", value))
+        yield _signal(option.line, f"`{value}`: the time follows an @, not a colon", "--signal=B:USR1@300", edits)
         return
-    to_batch = value.upper().startswith("B:") or "B:" in value
+    yield from _receiver(job, option.line, value)
+    seconds = re.search(r"@(\d+)$", value)
+    if seconds and int(seconds.group(1)) < 60:
+        what = f"{seconds.group(1)} s before the end is too short to save a checkpoint"
+        edits = change(job, option.line, seconds.group(), "@300")
+        yield _signal(option.line, what, "@300 or more", edits, "warning")
+
+
+def _receiver(job: Job, line: int, value: str) -> Iterator[Found]:
+    """Whether what gets the signal (script or step) can act on it; `line`, `value`: of --signal."""
+    traps = any(
+        command.name == "trap" and re.search(r"USR[12]|TERM|SIGUSR", command.text) for command in job.outer_commands
+    )
+    to_batch = "B:" in value.upper()
     main = [launch for launch in job.main_launches if launch.srun is not None or launch.launcher != "other"]
     if traps and not to_batch:
-        yield _signal(
-            option.line,
-            "without B: the signal goes to the step only, and the trap in the script never fires",
-            f"--signal=B:{value}",
-            change(job, option.line, value, f"B:{value}"),
-        )
+        what = "without B: the signal goes to the step only, and the trap in the script never fires"
+        yield _signal(line, what, f"--signal=B:{value}", change(job, line, value, f"B:{value}"))
     elif to_batch and main and not any(launch.outer.around.background for launch in main):
-        yield _signal(
-            main[0].line if traps else option.line,
-            "the trap runs only after the foreground step has ended: too late",
-            "srun in the background, then a wait loop",
-            _in_background(job, main),
-        )
+        at = main[0].line if traps else line
+        what = "the trap runs only after the foreground step has ended: too late"
+        yield _signal(at, what, "srun in the background, then a wait loop", _in_background(job, main))
     elif to_batch and traps and main:
-        waits = [
-            number
-            for number, line in enumerate(job.lines, start=1)
-            if re.search(r"(?:^|[\s;!])wait\b", line) and not line.lstrip().startswith("#")
-        ]
-        loop = re.search(r"(?:until|while)\b[^\n]*\b(?:wait|kill -0)", job.code)
-        if len(waits) == 1 and not loop and not re.search(r"trap\s+['\"][^'\"]*\b(?:wait|requeue|exit)\b", job.code):
-            yield _signal(
-                waits[0],
-                "after the trap this wait returns, the script ends and the step is cancelled",
-                "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done",
-                _wait_loop(job, waits[0]),
-            )
-    elif not to_batch and not traps and any(launch.launcher in PER_NODE or launch.container for launch in main):
-        first = next(launch for launch in main if launch.launcher in PER_NODE or launch.container)
-        if (
-            "signals-to-handle" not in first.outer.text
-            and "signals_to_handle" not in first.outer.text
-            and re.search(r"USR", value)
-        ):
-            yield _signal(
-                option.line,
-                f"the signal reaches {first.launcher} itself, which does not handle it and dies",
-                "torchrun --signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 where it has that option",
-                (),
-                "warning",
-            )
-    match = re.search(r"@(\d+)$", value)
-    if match and int(match.group(1)) < 60:
+        yield from _single_wait(job)
+    elif not to_batch and not traps:
+        yield from _unhandled(main, line, value)
+
+
+def _single_wait(job: Job) -> Iterator[Found]:
+    waits = [
+        number
+        for number, line in enumerate(job.lines, start=1)
+        if re.search(r"(?:^|[\s;!])wait\b", line) and not line.lstrip().startswith("#")
+    ]
+    loop = re.search(r"(?:until|while)\b[^\n]*\b(?:wait|kill -0)", job.code)
+    if len(waits) == 1 and not loop and not re.search(r"trap\s+['\"][^'\"]*\b(?:wait|requeue|exit)\b", job.code):
         yield _signal(
-            option.line,
-            f"{match.group(1)} s before the end is too short to save a checkpoint",
-            "@300 or more",
-            change(job, option.line, f"@{match.group(1)}", "@300"),
+            waits[0],
+            "after the trap this wait returns, the script ends and the step is cancelled",
+            "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done",
+            _wait_loop(job, waits[0]),
+        )
+
+
+def _unhandled(main: Sequence[Launch], line: int, value: str) -> Iterator[Found]:
+    first = next((launch for launch in main if launch.launcher in PER_NODE or launch.container), None)
+    if first and not re.search(r"signals[-_]to[-_]handle", first.outer.text) and "USR" in value:
+        yield _signal(
+            line,
+            f"the signal reaches {first.launcher} itself, which does not handle it and dies",
+            "torchrun --signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 where it has that option",
+            (),
             "warning",
         )
 
