@@ -5,6 +5,7 @@ A language model, where there is one, is asked only about what the trained model
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,19 +57,17 @@ class Classifier:
         self._arbiter = arbiter
 
     def place(self, request: Request) -> TriageResult:
-        return self.place_many([request])[0]
+        text = read(request)
+        vector = self._encoder.encode([embedded_part(text)])[0]
+        language = self._languages.of(text.prose) if text.prose else DEFAULT
+        return self._placed(request, text, digest(self.model.space.cues, text), language, vector)
 
     def place_many(self, requests: Sequence[Request]) -> list[TriageResult]:
-        """Results in the order of the requests; the embeddings are computed beside the other features."""
-        if not requests:
-            return []
-        texts = [read(request) for request in requests]
-        with ThreadPoolExecutor(1) as beside:
-            embedding = beside.submit(self._encoder.encode, [embedded_part(text) for text in texts])
-            digests = [digest(self.model.space.cues, text) for text in texts]
-            languages = [self._languages.of(text.prose) if text.prose else DEFAULT for text in texts]
-            vectors = embedding.result()
-        return [self._placed(*each) for each in zip(requests, texts, digests, languages, vectors, strict=True)]
+        """Results in the order of the requests; one thread for each core, as the embedding leaves Python's lock."""
+        if len(requests) < 2:
+            return [self.place(request) for request in requests]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            return list(threads.map(self.place, requests))
 
     def _placed(
         self, request: Request, text: ReadText, digested: Digest, language: str, vector: Floats
