@@ -23,11 +23,11 @@ from triage.evaluation import (
     type_figures,
 )
 
-LEVEL_BAR = 0.88
-TYPE_BAR = 0.91
-BOTH_BAR = 0.85
+LEVEL_BAR = 0.90
+TYPE_BAR = 0.92
+BOTH_BAR = 0.88
 NONE_BAR = 0.90
-FALSE_ALARM_BAR = 0.03
+FALSE_ALARM_BAR = 0.02
 CALIBRATION_BAR = 0.05
 SLICE_BARS = [("tag adversarial", 0.80, 0.90), ("tag no-cue", 0.80, 0.85), ("not English", 0.85, 0.90)]
 """A little under what the model reached on the frozen voices; raise them with it, never tune on them."""

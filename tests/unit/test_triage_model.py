@@ -51,12 +51,22 @@ from triage.features import (
     tfidf,
     word_terms,
 )
-from triage.model import MODEL_FOLDER, load_model, probabilities
+from triage.model import MODEL_FOLDER, Head, load_model, probabilities
 from triage.reasons import advantage, named_pulls
 from triage.report import report
 from triage.result import Request
 from triage.text import read
-from triage.training import CHOSEN, block_products, matrix_of, prepare, spanned, train
+from triage.training import (
+    CHOSEN,
+    block_products,
+    in_features,
+    is_ordinary,
+    matrix_of,
+    none_threshold,
+    prepare,
+    spanned,
+    train,
+)
 
 EVALS = Path(__file__).parents[1] / "evals"
 TEXTS = [
@@ -93,11 +103,27 @@ def test_a_head_scores_as_scikit_learn_does(hashing_encoder: Encoder) -> None:
     """The fit in the space that the rows span is the fit on the features themselves."""
     prepared = prepare([row for row in labelled() if row.in_scope], hashing_encoder)
     matrix = matrix_of(prepared.space, prepared.rows)
-    span, lift = spanned((matrix @ matrix.T).toarray().astype(np.float64))
+    span = spanned((matrix @ matrix.T).toarray().astype(np.float64))
     truth = [LEVELS.index(row.level) for row in prepared.labelled]
     direct = LogisticRegression(C=0.1, max_iter=5_000, tol=1e-8).fit(matrix, truth)
     spanning = LogisticRegression(C=0.1, max_iter=5_000, tol=1e-8).fit(span, truth)
-    np.testing.assert_allclose((matrix.T @ (lift @ spanning.coef_.T)).T, direct.coef_, atol=2e-3)
+    head = Head(classes=LEVELS, weights=spanning.coef_, bias=spanning.intercept_, temperature=1.0)
+    weights = in_features(head, matrix, span, np.ones(matrix.shape[1], dtype=np.float32)).weights
+    np.testing.assert_allclose(weights, direct.coef_, atol=2e-3)
+
+
+def test_at_most_two_in_a_hundred_ordinary_requests_are_turned_away() -> None:
+    chances, ordinary = np.linspace(0.0, 1.0, 1_000), np.arange(1_000) < 900
+    threshold = none_threshold(chances, ordinary)
+    assert (chances[ordinary] >= threshold).mean() <= 0.02
+    assert (chances[ordinary] >= threshold - 0.002).mean() > 0.018
+    assert none_threshold(chances / 10, ordinary) == 0.5
+
+
+def test_requests_that_were_written_to_look_like_none_do_not_move_the_threshold() -> None:
+    line = '{"id": "1", "body": "Thanks, but it fails again", "level": "L1", "type": "T1", "tags": %s}'
+    assert is_ordinary(parse_labelled(line % "[]", "here"))
+    assert not is_ordinary(parse_labelled(line % '["near-miss"]', "here"))
 
 
 def test_products_of_blocks_are_those_of_the_scaled_features(hashing_encoder: Encoder) -> None:
