@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
@@ -61,69 +61,45 @@ def _mismatch(job: Job, line: int, what: str, wrong: str, right: str) -> Found:
 
 def _counts(job: Job, launch: Launch) -> Iterator[Found]:
     options = {name.replace("-", "_"): value for name, value in launch.options.items()}
-    nodes, total = job.nodes, job.nodes * job.gpus_per_node
     if launch.launcher in ("torchrun", "torch.distributed.launch"):
-        nnodes, procs = options.get("nnodes", ""), options.get("nproc_per_node", "")
-        number = None if ":" in nnodes else job.number(nnodes)
-        if (
-            number
-            and number != nodes
-            and (job.has("nodes") or number > 1)
-            and (launch.srun is not None or number > nodes)
-        ):
-            yield _option_mismatch(
-                job,
-                launch,
-                "nnodes",
-                nnodes,
-                f"--nnodes={number}, but the job has {nodes} node(s)",
-                "$SLURM_JOB_NUM_NODES",
-            )
-        count = job.number(procs)
-        if (
-            count
-            and job.gpus_per_node
-            and count != job.gpus_per_node
-            and not (launch.srun and "gpus-per-task" in launch.srun)
-            and not _visible(job, launch, count)
-        ):
-            said = f"--nproc_per_node={count}, but {job.gpus_per_node} GPU(s) per node are asked for"
-            yield _option_mismatch(job, launch, "nproc_per_node", procs, said, "$SLURM_GPUS_ON_NODE")
+        yield from _torchrun_counts(job, launch, options)
     elif launch.launcher == "accelerate":
-        number, machines = job.number(options.get("num_processes", "")), job.number(options.get("num_machines", ""))
-        if machines and machines != nodes:
-            yield _option_mismatch(
-                job,
-                launch,
-                "num_machines",
-                options["num_machines"],
-                f"--num_machines {machines}, but the job has {nodes} node(s)",
-                "$SLURM_JOB_NUM_NODES",
-            )
-        if number and total and number != total and not _visible(job, launch, number):
-            yield _option_mismatch(
-                job,
-                launch,
-                "num_processes",
-                options["num_processes"],
-                f"--num_processes {number}, but {nodes} x {job.gpus_per_node} GPUs are {total} (accelerate "
-                f"counts all machines)",
-                "$((SLURM_JOB_NUM_NODES * SLURM_GPUS_ON_NODE))",
-            )
+        yield from _accelerate_counts(job, launch, options)
     elif launch.launcher == "deepspeed":
         number = job.number(options.get("num_gpus", ""))
         if number and job.gpus_per_node and number != job.gpus_per_node:
-            yield _option_mismatch(
-                job,
-                launch,
-                "num_gpus",
-                options["num_gpus"],
-                f"--num_gpus {number}, but {job.gpus_per_node} GPU(s) per node are asked for",
-                "$SLURM_GPUS_ON_NODE",
-            )
+            said = f"--num_gpus {number}, but {job.gpus_per_node} GPU(s) per node are asked for"
+            yield _option_mismatch(job, launch, "num_gpus", options["num_gpus"], said, "$SLURM_GPUS_ON_NODE")
     elif launch.launcher == "python" and launch.srun is not None:
         yield from _lightning(job, launch)
         yield from _more_ranks_than_gpus(job, launch)
+
+
+def _torchrun_counts(job: Job, launch: Launch, options: Mapping[str, str]) -> Iterator[Found]:
+    nnodes, procs = options.get("nnodes", ""), options.get("nproc_per_node", "")
+    number = None if ":" in nnodes else job.number(nnodes)
+    asked = job.has("nodes") or (number or 0) > 1
+    if number and number != job.nodes and asked and (launch.srun is not None or number > job.nodes):
+        said = f"--nnodes={number}, but the job has {job.nodes} node(s)"
+        yield _option_mismatch(job, launch, "nnodes", nnodes, said, "$SLURM_JOB_NUM_NODES")
+    count = job.number(procs)
+    bound = launch.srun is not None and "gpus-per-task" in launch.srun
+    if count and job.gpus_per_node and count != job.gpus_per_node and not bound and not _visible(job, launch, count):
+        said = f"--nproc_per_node={count}, but {job.gpus_per_node} GPU(s) per node are asked for"
+        yield _option_mismatch(job, launch, "nproc_per_node", procs, said, "$SLURM_GPUS_ON_NODE")
+
+
+def _accelerate_counts(job: Job, launch: Launch, options: Mapping[str, str]) -> Iterator[Found]:
+    number, machines = job.number(options.get("num_processes", "")), job.number(options.get("num_machines", ""))
+    nodes, total = job.nodes, job.nodes * job.gpus_per_node
+    if machines and machines != nodes:
+        said = f"--num_machines {machines}, but the job has {nodes} node(s)"
+        yield _option_mismatch(job, launch, "num_machines", options["num_machines"], said, "$SLURM_JOB_NUM_NODES")
+    if number and total and number != total and not _visible(job, launch, number):
+        counted = f"{nodes} x {job.gpus_per_node} GPUs are {total} (accelerate counts all machines)"
+        said = f"--num_processes {number}, but {counted}"
+        right = "$((SLURM_JOB_NUM_NODES * SLURM_GPUS_ON_NODE))"
+        yield _option_mismatch(job, launch, "num_processes", options["num_processes"], said, right)
 
 
 def _visible(job: Job, launch: Launch, count: int) -> bool:

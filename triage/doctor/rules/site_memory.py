@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor import units
+from triage.doctor.directives import Option
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
 from triage.doctor.rules.resource import without_option
@@ -66,12 +67,13 @@ def _share(job: Job) -> tuple[Edit, ...]:
 def mem_spec(job: Job) -> Iterator[Found]:
     given = [job.effective[name] for name in ("mem", "mem-per-cpu", "mem-per-gpu") if job.has(name)]
     if len(given) > 1:
+        last = max(given, key=lambda option: option.line)
         yield Found(
             rule="res-mem-spec",
-            line=max(given, key=lambda option: option.line).line,
+            line=last.line,
             what=" and ".join(f"--{option.name}" for option in given) + " exclude each other",
             fix="keep one of them",
-            edits=without_option(job, max(given, key=lambda option: option.line).name),
+            edits=without_option(job, last.name),
         )
     stray = [
         option
@@ -80,30 +82,8 @@ def mem_spec(job: Job) -> Iterator[Found]:
     ]
     split_lines = {option.line for option in stray}
     for option in given:
-        value = option.value
-        if re.search(r"[$<]", value) or option.trouble == "blank-around-equals":
-            continue
-        if units.gib_of(value) is None:
-            number = re.match(r"^(\d+)(?:\.\d+)?\s*([KMGT])", value, re.IGNORECASE)
-            right = f"{number.group(1)}{number.group(2).upper()}" if number and "." not in value else _whole_unit(value)
-            yield Found(
-                rule="res-mem-spec",
-                line=option.line,
-                column=option.column,
-                what=f"`{value}` is no memory value that Slurm reads",
-                fix=f"--{option.name}={right}" if right else "an integer with K, M, G or T",
-                edits=change(job, option.line, option.value, right) if right else (),
-            )
-        elif value.isdigit() and 0 < int(value) <= 2048 and option.line not in split_lines:
-            yield Found(
-                rule="res-mem-spec",
-                line=option.line,
-                column=option.column,
-                severity="warning",
-                what=f"`{value}` without a unit is read as {value} MiB",
-                fix=f"--{option.name}={value}G",
-                edits=change(job, option.line, option.raw, option.raw.replace(value, f"{value}G")),
-            )
+        if not re.search(r"[$<]", option.value) and option.trouble != "blank-around-equals":
+            yield from _memory_value(job, option, split=option.line in split_lines)
     if job.has("mem-per-gpu") and not job.asks_for_gpus:
         yield Found(
             rule="res-mem-spec",
@@ -113,20 +93,41 @@ def mem_spec(job: Job) -> Iterator[Found]:
         )
     for option in stray:
         if any(other.line == option.line for other in given):
+            joined = re.sub(r"(\d)\s+([KMGT])i?B?\b", r"\1\2", job.lines[option.line - 1])
             yield Found(
                 rule="res-mem-spec",
                 line=option.line,
                 column=option.column,
                 what="a blank inside the memory value",
                 fix=f"--mem=<number>{option.name[0].upper()}",
-                edits=(
-                    Edit(
-                        option.line,
-                        option.line,
-                        (re.sub(r"(\d)\s+([KMGT])i?B?\b", r"\1\2", job.lines[option.line - 1]),),
-                    ),
-                ),
+                edits=(Edit(option.line, option.line, (joined,)),),
             )
+
+
+def _memory_value(job: Job, option: Option, *, split: bool) -> Iterator[Found]:
+    """`split`: the unit stands behind a blank, which is a finding of its own."""
+    value = option.value
+    if units.gib_of(value) is None:
+        number = re.match(r"^(\d+)(?:\.\d+)?\s*([KMGT])", value, re.IGNORECASE)
+        right = f"{number.group(1)}{number.group(2).upper()}" if number and "." not in value else _whole_unit(value)
+        yield Found(
+            rule="res-mem-spec",
+            line=option.line,
+            column=option.column,
+            what=f"`{value}` is no memory value that Slurm reads",
+            fix=f"--{option.name}={right}" if right else "an integer with K, M, G or T",
+            edits=change(job, option.line, option.value, right) if right else (),
+        )
+    elif value.isdigit() and 0 < int(value) <= 2048 and not split:
+        yield Found(
+            rule="res-mem-spec",
+            line=option.line,
+            column=option.column,
+            severity="warning",
+            what=f"`{value}` without a unit is read as {value} MiB",
+            fix=f"--{option.name}={value}G",
+            edits=change(job, option.line, option.raw, option.raw.replace(value, f"{value}G")),
+        )
 
 
 def _whole_unit(value: str) -> str:
