@@ -5,12 +5,13 @@
 # make screenshots  takes pictures of each page of the desk into build/screenshots
 # make crash-test  kills the service at random while mail comes and goes, then counts
 # make docs   writes docs/settings.md and docs/cli.md anew
+# make translations  brings the catalogues of the desk in step with its texts
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INDEX := $(or $(MINERVA_DATA_DIR),var)/index/.built
 
-.PHONY: run test check bench crash-test screenshots docs clean
+.PHONY: run test check bench crash-test screenshots docs translations clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed $(INDEX)
@@ -50,6 +51,9 @@ screenshots: $(VENV)/.installed-dev
 crash-test: $(VENV)/.installed-dev
 	sh deploy/test-packages.sh
 	PYTHONPATH=.:tests:tests/integration $(BIN)/python tests/crash.py $(ARGS)
+
+translations: $(VENV)/.installed-dev
+	$(BIN)/python -m agent.catalogues
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py

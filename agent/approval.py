@@ -29,6 +29,7 @@ from agent.store.tables import (
     TicketStatus,
     now,
 )
+from agent.translations import marked
 
 
 def approve(
@@ -84,9 +85,8 @@ def approve(
     ticket.first_answered_at = ticket.first_answered_at or now()
     if ticket.assignee_id is None:
         ticket.assignee_id = engineer.id
-    tickets.note_event(
-        session, ticket, engineer.name, "approved after editing" if edited else "approved", "; ".join(problems)[:500]
-    )
+    what = marked("approved after editing") if edited else marked("approved")
+    tickets.note_event(session, ticket, engineer.name, what, "; ".join(problems)[:500])
     return outbound
 
 
@@ -115,15 +115,23 @@ def _approvable(
     session: Session, settings: Settings, draft: Draft, *, binding: str, body: str | None, vouched: bool
 ) -> tuple[str, tuple[str, ...]]:
     """The text that would be sent, and what the engineer vouches for. Raises as `approve` does."""
-    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
-    _check_still_bound(draft, ticket, binding)
-    text = _clean(body) if body is not None else draft.body
-    if not text.strip():
-        raise ApprovalError("An empty answer is not sent. Write the answer, or reject the draft.")
-    problems = problems_of_answer(session, settings, ticket, draft, text)
+    _check_still_bound(draft, tickets.by_id(session, Ticket, draft.ticket_id), binding)
+    text, problems = checked_text(session, settings, draft, body)
     if problems and not vouched:
         raise UnsupportedError("This is in no evidence of the draft. Change it, or confirm it below.", problems)
     return text, problems
+
+
+def checked_text(session: Session, settings: Settings, draft: Draft, body: str | None) -> tuple[str, tuple[str, ...]]:
+    """The answer as it would be sent, and what of it no evidence carries; None for the draft as it stands.
+
+    Raises ApprovalError for an empty answer, and for one in which something red stands unchanged.
+    """
+    text = _clean(body) if body is not None else draft.body
+    if not text.strip():
+        raise ApprovalError("An empty answer is not sent. Write the answer, or reject the draft.")
+    ticket = tickets.by_id(session, Ticket, draft.ticket_id)
+    return text, problems_of_answer(session, settings, ticket, draft, text)
 
 
 def reject(session: Session, draft_id: int, *, engineer: Engineer, reason: str) -> Ticket:
@@ -162,7 +170,7 @@ def problems_of_answer(
         named = "; ".join(
             f"{check.part.replace('_', ' ')} {check.position + 1} {check.reasons[0]}" for check in standing
         )
-        raise ApprovalError(f"What is red does not leave as it stands. Edit it or take it out: {named}.")
+        raise ApprovalError("What is red does not leave as it stands. Edit it or take it out: {named}.", named=named)
     if text == draft.body:
         return ()
     request = tickets.by_id(session, Message, draft.message_id)
@@ -174,7 +182,7 @@ def problems_of_answer(
 
 def _check_still_bound(draft: Draft, ticket: Ticket, binding: str) -> None:
     if draft.state != DraftState.WAITING:
-        raise ApprovalError(f"This draft is {draft.state} already. Reload the ticket.")
+        raise ApprovalError("This draft has been decided about. Reload the ticket.")
     if draft.revision != ticket.revision:
         raise ApprovalError("A new message has come in since this draft was written. Reload the ticket.")
     if binding != draft.binding:

@@ -6,6 +6,7 @@ from sqlmodel import Session, col, select
 
 from agent.store import tickets
 from agent.store.tables import Outbound, Ticket
+from agent.translations import marked
 from ingest.message import InboundMessage
 
 
@@ -27,5 +28,5 @@ def note_bounce(session: Session, ticket: Ticket, message: InboundMessage) -> No
         session.add(mail)
     if not is_delayed and mail.kind == "answer":
         ticket.undelivered = True
-    what = "is delayed" if is_delayed else "was not delivered"
+    what = marked("is delayed") if is_delayed else marked("was not delivered")
     tickets.note_event(session, ticket, "minerva", f"{mail.kind} {what}", people)

@@ -43,7 +43,11 @@ def attach(session: Session, draft_id: int, chosen: Chosen, *, engineer: Enginee
     if any(map(is_chat, draft.recipients)):
         raise ApprovalError("This answer goes to a chat, which takes no files from here.")
     if len(files) >= MAX_FILES or sum(len(file.content) for file in files) + len(chosen.content) > MAX_BYTES:
-        raise ApprovalError(f"An answer takes {MAX_FILES} files and {MAX_BYTES // 1_000_000} MB. Send a link instead.")
+        raise ApprovalError(
+            "An answer takes {files} files and {size} MB. Send a link instead.",
+            files=MAX_FILES,
+            size=MAX_BYTES // 1_000_000,
+        )
     kind = _TYPES.guess_type(name)[0] or "application/octet-stream"
     added = Attachment(filename=_unlike(name, files), content_type=kind, content=chosen.content)
     _put(session, draft, [*files, added], f"attached {added.filename}", engineer)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class HelpdeskError(Exception):
-    """Root of this package's errors; the message says what is wrong and what to do next."""
+    """Root of this package's errors; the message says what is wrong and what to do next.
+
+    `text` may name `values` in braces; the desk translates the text and then puts them in.
+    """
+
+    def __init__(self, text: str = "", /, **values: object) -> None:
+        super().__init__(text.format(**values) if values else text)
+        self.text = text
+        self.values = values
 
 
 class SettingsError(HelpdeskError):

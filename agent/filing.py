@@ -14,6 +14,7 @@ from agent.joining import Joined, answered_ids, ticket_of
 from agent.settings import Settings
 from agent.store import bridges, drafts, fulltext, inbound, tickets
 from agent.store.tables import Message, StoredMail, Ticket, TicketStatus
+from agent.translations import marked
 from ingest.attached_text import files_of
 from ingest.file_types import detect_type
 from ingest.message import Address, InboundMessage
@@ -135,8 +136,9 @@ def _advance(session: Session, ticket: Ticket, filed: Message, language: str, *,
         ticket.revision += 1
         drafts.supersede(session, ticket)
     ticket.status, ticket.snoozed_until = TicketStatus.NEW, None
-    ticket.undelivered = False
-    tickets.note_event(session, ticket, "requester", "opened" if is_new else "replied", filed.subject)
+    ticket.undelivered, ticket.trust = False, filed.trust
+    what = marked("opened") if is_new else marked("replied")
+    tickets.note_event(session, ticket, "requester", what, filed.subject)
 
 
 def _from_envelope(stored: StoredMail) -> Address:

@@ -18,6 +18,7 @@ from agent.errors import HandlingError
 from agent.store import drafts, fulltext, people, tickets
 from agent.store.tables import Engineer, Event, Mention, Message, Ticket, TicketStatus, TicketTag, now
 from agent.store.views import ENDED
+from agent.translations import marked
 
 MAX_NOTE_CHARS = 50_000
 MAX_TAG_CHARS = 40
@@ -27,7 +28,7 @@ _TAG = re.compile(r"[^\w.+-]+")
 
 def assign(session: Session, ticket: Ticket, to: Engineer | None, *, by: Engineer, batch: str) -> None:
     """Give the ticket to an engineer, or to nobody."""
-    what = "assigned" if to is not None else "unassigned"
+    what = marked("assigned") if to is not None else marked("unassigned")
     _change(session, ticket, (by, batch), what, to.name if to else "", assignee_id=to.id if to else None)
 
 
@@ -48,14 +49,14 @@ def wake(session: Session, ticket: Ticket, *, by: Engineer, batch: str) -> None:
 def resolve(session: Session, ticket: Ticket, *, by: Engineer, batch: str) -> None:
     """The need is met. Raises HandlingError when the ticket has ended already."""
     if ticket.status in ENDED:
-        raise HandlingError(f"{ticket.number} is {ticket.status} already.")
+        raise HandlingError("{number} has ended already.", number=ticket.number)
     _change(session, ticket, (by, batch), "resolved", "", status=TicketStatus.RESOLVED, snoozed_until=None)
 
 
 def reopen(session: Session, ticket: Ticket, *, by: Engineer, batch: str) -> None:
     """Back to where it was. Raises HandlingError for a ticket that is open."""
     if ticket.status not in {*ENDED, TicketStatus.SET_ASIDE}:
-        raise HandlingError(f"{ticket.number} is open.")
+        raise HandlingError("{number} is open.", number=ticket.number)
     _change(session, ticket, (by, batch), "reopened", "", status=drafts.status_by_drafts(session, ticket))
 
 
@@ -79,7 +80,9 @@ def note(session: Session, ticket: Ticket, text: str, *, by: Engineer) -> Messag
     if not written:
         raise HandlingError("An empty note is not kept. Write something first.")
     if len(written) > MAX_NOTE_CHARS:
-        raise HandlingError(f"A note has at most {MAX_NOTE_CHARS:,} characters; this one has {len(written):,}.")
+        raise HandlingError(
+            "A note has at most {most} characters; this one has {count}.", most=MAX_NOTE_CHARS, count=len(written)
+        )
     row = Message(
         ticket_id=tickets.key_of(ticket),
         direction="note",

@@ -27,7 +27,9 @@ def save(session: Session, *, name: str, text: str, acts: str) -> Macro:
     for step in steps:
         act, _, value = step.partition(":")
         if act not in _NAMES or (act in _WITH_VALUE) > bool(value.strip()):
-            raise HandlingError(f"“{step[:40]}” is nothing that can be done; there are {', '.join(ACTS)}.")
+            raise HandlingError(
+                "“{step}” is nothing that can be done; there are {acts}.", step=step[:40], acts=", ".join(ACTS)
+            )
     kept = session.exec(select(Macro).where(Macro.name == label)).first() or Macro(name=label)
     kept.text, kept.acts = body, steps
     session.add(kept)

@@ -44,7 +44,9 @@ def propose(
     zone = ZoneInfo(settings.time_zone)
     times = sorted({_in_utc(slot, zone) for slot in slots})
     if not 1 <= len(times) <= MAX_SLOTS or minutes not in MINUTES:
-        raise HandlingError(f"Propose one to {MAX_SLOTS} times, of {', '.join(map(str, MINUTES))} minutes.")
+        raise HandlingError(
+            "Propose one to {count} times, of {minutes} minutes.", count=MAX_SLOTS, minutes=", ".join(map(str, MINUTES))
+        )
     if times[0] <= now():
         raise HandlingError("A time that is proposed is over already. Choose later ones.")
     if not place.strip():
@@ -143,5 +145,7 @@ def _in_utc(slot: datetime, zone: ZoneInfo) -> datetime:
     here = slot if slot.tzinfo is not None else slot.replace(tzinfo=zone)
     utc = here.astimezone(UTC)
     if slot.tzinfo is None and utc.astimezone(zone).replace(tzinfo=None) != slot:
-        raise HandlingError(f"{slot:%Y-%m-%d %H:%M} does not exist: clocks are put forward then. Choose another time.")
+        raise HandlingError(
+            "{time} does not exist: clocks are put forward then. Choose another time.", time=f"{slot:%Y-%m-%d %H:%M}"
+        )
     return utc

@@ -28,7 +28,7 @@ def merge(session: Session, ticket: Ticket, into: Ticket, *, by: Engineer) -> No
         raise HandlingError("A ticket cannot be merged into itself. Give the number of the other one.")
     for one in (ticket, into):
         if one.merged_into_id is not None:
-            raise HandlingError(f"{one.number} has been merged into another ticket already.")
+            raise HandlingError("{number} has been merged into another ticket already.", number=one.number)
     _move(session, ticket, into, tickets.messages_of(session, ticket))
     session.execute(update(Outbound).where(col(Outbound.ticket_id) == ticket.id).values(ticket_id=into.id))
     for row in session.exec(select(Ticket).where(Ticket.merged_into_id == ticket.id)):
@@ -90,7 +90,7 @@ def unlink(session: Session, ticket: Ticket, *, by: Engineer) -> None:
     )
     own = session.get(TicketLink, key)
     if own is None and not members:
-        raise HandlingError(f"{ticket.number} is linked with no ticket.")
+        raise HandlingError("{number} is linked with no ticket.", number=ticket.number)
     if own is not None:
         session.delete(own)
     elif members:

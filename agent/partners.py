@@ -14,6 +14,7 @@ from agent.store import bridges, tickets
 from agent.store.bridge_tables import ExternalDesk, HandOver
 from agent.store.partner_tables import Engagement
 from agent.store.tables import Engineer, Partner, Ticket, now
+from agent.translations import marked
 
 MAX_WORDS = 5000
 MONTHS = 6
@@ -46,7 +47,7 @@ def add(session: Session, *, name: str, contact: str, expertise: str, systems: s
     if not name.strip():
         raise HandlingError("A partner needs a name.")
     if session.exec(select(Partner).where(Partner.name == name.strip())).first():
-        raise HandlingError(f"There is a partner {name.strip()} already.")
+        raise HandlingError("There is a partner {name} already.", name=name.strip())
     partner = Partner(name=name.strip())
     session.add(partner)
     describe(partner, contact=contact, expertise=expertise, systems=systems, days_per_month=days_per_month)
@@ -114,15 +115,15 @@ def hand_over(
     A partner with a desk of its own gets it there, with `words` for what is asked and the notes only `with_notes`.
     """
     if partner is not None and partner.ended_at is not None:
-        raise HandlingError(f"{partner.name} takes no tickets any more.")
+        raise HandlingError("{name} takes no tickets any more.", name=partner.name)
     if len(words) > MAX_WORDS:
-        raise HandlingError(f"What the partner is asked has at most {MAX_WORDS:,} characters.")
+        raise HandlingError("What the partner is asked has at most {count} characters.", count=MAX_WORDS)
     if ticket.partner_id is not None and (partner is None or partner.id != ticket.partner_id):
         _end_hand_over(session, ticket, ticket.partner_id)
     ticket.partner_id = partner.id if partner else None
     if partner is not None:
         _begin_hand_over(session, ticket, partner, by=by, words=words, with_notes=with_notes)
-    what = "handed to a partner" if partner else "taken back from the partner"
+    what = marked("handed to a partner") if partner else marked("taken back from the partner")
     tickets.note_event(session, ticket, by.name, what, partner.name if partner else "")
 
 
@@ -154,7 +155,7 @@ def by_id(session: Session, key: int) -> Partner:
     """Raises NotFoundError."""
     found = session.get(Partner, key)
     if found is None:
-        raise NotFoundError(f"there is no partner {key}")
+        raise NotFoundError("there is no partner {key}", key=key)
     return found
 
 

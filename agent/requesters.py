@@ -13,13 +13,14 @@ from agent.store import tickets
 from agent.store.chat_tables import ChatThread
 from agent.store.tables import Engineer, Requester, Ticket, now
 from agent.store.views import OPEN
+from agent.translations import marked
 
 AFFILIATIONS = {
-    "research": "university or research institution",
-    "public": "public sector",
-    "sme": "SME",
-    "company": "large company",
-    "other": "other",
+    "research": marked("university or research institution"),
+    "public": marked("public sector"),
+    "sme": marked("SME"),
+    "company": marked("large company"),
+    "other": marked("other"),
 }
 """As the centre's form asks."""
 SHOWN = 5

@@ -15,14 +15,15 @@ from agent.partners import by_id as partner_by_id
 from agent.store import people, tickets
 from agent.store.partner_tables import Engagement, Evaluation, Selection
 from agent.store.tables import Draft, Engineer, Ticket
+from agent.translations import marked
 
 TYPES = ("T3", "T4")
 CRITERIA = {
-    "need": "The need is concrete: code, data, system and goal are named",
-    "readiness": "Code and data are there and may be worked on",
-    "feasibility": "It can be done in the time: one or two days, or up to six months",
-    "impact": "More than one person gains: a team, a community, a European model or data set",
-    "lasting": "The team can go on alone afterwards",
+    "need": marked("The need is concrete: code, data, system and goal are named"),
+    "readiness": marked("Code and data are there and may be worked on"),
+    "feasibility": marked("It can be done in the time: one or two days, or up to six months"),
+    "impact": marked("More than one person gains: a team, a community, a European model or data set"),
+    "lasting": marked("The team can go on alone afterwards"),
 }
 EVALUATORS = 2
 ACCEPT_FROM = 3.5
@@ -90,7 +91,7 @@ def decide(session: Session, ticket: Ticket, *, accepted: bool, reasons: str, by
     _check_type(ticket)
     found = standing(session, ticket)
     if found.decision is not None:
-        raise HandlingError(f"{found.decision[1]} has decided already.")
+        raise HandlingError("{name} has decided already.", name=found.decision[1])
     if len(found.evaluations) < EVALUATORS:
         raise HandlingError("Two people have to evaluate it first.")
     if len(reasons.strip()) < MIN_REASON_CHARS:
@@ -168,7 +169,7 @@ def tick(session: Session, ticket: Ticket, position: int, *, by: Engineer) -> No
     steps = [dict(item) for item in kept.milestones]
     steps[position]["done"] = not steps[position]["done"]
     kept.milestones = steps
-    what = "milestone reached" if steps[position]["done"] else "milestone open again"
+    what = marked("milestone reached") if steps[position]["done"] else marked("milestone open again")
     tickets.note_event(session, ticket, by.name, what, steps[position]["title"])
 
 
@@ -186,9 +187,9 @@ def _milestone(line: str, done: set[str]) -> dict[str, object]:
     try:
         day = date.fromisoformat(due)
     except ValueError as error:
-        raise HandlingError(f"“{line.strip()[:60]}” is no milestone: write a date and a title.") from error
+        raise HandlingError("“{line}” is no milestone: write a date and a title.", line=line.strip()[:60]) from error
     if not title.strip():
-        raise HandlingError(f"The milestone of {day} has no title.")
+        raise HandlingError("The milestone of {day} has no title.", day=day)
     return {"title": title.strip(), "due": day.isoformat(), "done": title.strip() in done}
 
 

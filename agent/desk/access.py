@@ -47,7 +47,7 @@ def check(session: Session, engineer: Engineer, method: str, path: str, paramete
     """Raises NotAllowedError for what the role does not allow, NotFoundError for a ticket that is not a partner's."""
     rule = next(r for r in TABLE if r.method in {"*", method} and path.startswith(r.path))
     if engineer.role not in rule.roles:
-        raise NotAllowedError(f"Your role, {engineer.role}, does not allow this. An admin can change it.")
+        raise NotAllowedError("Your role, {role}, does not allow this. An admin can change it.", role=engineer.role)
     key = next((name for name in _KEYS if name in parameters), None)
     if key is not None and engineer.role == Role.PARTNER:
         check_ticket(engineer, _KEYS[key](session, parameters[key]))

@@ -6,14 +6,14 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
 
 from agent import second_factor
-from agent.desk.pages import page, say
+from agent.desk.pages import done, page
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
 from agent.errors import HelpdeskError
 from agent.store import people
+from agent.translations import LANGUAGES, marked
 
 router = APIRouter()
 
@@ -30,17 +30,19 @@ def change_account(
     who: Checked,
     name: Annotated[str, Form(max_length=100)] = "",
     password: Annotated[str, Form(max_length=1000)] = "",
+    language: Annotated[str, Form(max_length=5)] = "",
 ) -> Response:
     try:
         with desk.database.write() as session:
             engineer = people.by_email(session, who.engineer.email)
             if name.strip():
                 people.rename(session, engineer, name)
+            engineer.language = language if language in LANGUAGES else ""
             if password:
                 people.set_password(session, engineer, password)
     except HelpdeskError as error:
-        return _account(request, desk, who, problem=str(error))
-    return _saved()
+        return _account(request, desk, who, problem=error)
+    return done("/account", "saved")
 
 
 @router.post("/account/second-factor")
@@ -56,11 +58,13 @@ def set_up(
         return _account(request, desk, who, secret=second_factor.new_secret())
     step = second_factor.step_of(secret, code, time.time()) if code.isascii() else None
     if step is None:
-        return _account(request, desk, who, secret=secret, problem="that is not the code of now; type the next one")
+        return _account(
+            request, desk, who, secret=secret, problem=marked("that is not the code of now; type the next one")
+        )
     with desk.database.write() as session:
         engineer = people.by_email(session, who.engineer.email)
         engineer.totp_secret, engineer.totp_step = secret, step
-    return _saved()
+    return done("/account", "saved")
 
 
 @router.post("/account/second-factor/remove")
@@ -70,18 +74,22 @@ def remove(request: Request, desk: DeskState, who: Checked, code: Annotated[str,
         passed = desk.attempts.allows(engineer.email) and second_factor.passes(engineer, code)
         if passed:
             engineer.totp_secret = None
-    return _saved() if passed else _account(request, desk, who, problem="that is not the code of now")
+    return (
+        done("/account", "saved")
+        if passed
+        else _account(request, desk, who, problem=marked("that is not the code of now"))
+    )
 
 
 @router.post("/account/sessions/end")
 def end_session(desk: DeskState, who: Checked, key: Annotated[str, Form(max_length=64)] = "") -> Response:
     with desk.database.write() as session:
         people.end_session_of(session, who.engineer, key)
-    return _saved()
+    return done("/account", "saved")
 
 
 def _account(
-    request: Request, desk: Desk, who: SignedIn, *, problem: str | None = None, secret: str | None = None
+    request: Request, desk: Desk, who: SignedIn, *, problem: Exception | str | None = None, secret: str | None = None
 ) -> Response:
     with desk.database.read() as session:
         values: dict[str, Any] = {
@@ -93,9 +101,3 @@ def _account(
     return page(
         request, "account.html", who=who, status_code=code, problem=problem, secret=secret, picture=picture, **values
     )
-
-
-def _saved() -> Response:
-    response = RedirectResponse("/account", status.HTTP_303_SEE_OTHER)
-    say(response, "saved", path="/account")
-    return response

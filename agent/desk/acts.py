@@ -5,15 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
 from agent import handling
 from agent.desk.access import check_ticket
-from agent.desk.pages import not_done, say
+from agent.desk.pages import done, not_done
 from agent.desk.session import Checked, DeskState, local_path
 from agent.errors import HandlingError
 from agent.store import tickets
@@ -50,10 +48,8 @@ def act(
                 check_ticket(who.engineer, ticket)
                 act_on(session, ticket, name, (given or value).strip(), by=who.engineer, batch=batch)
     except HandlingError as error:
-        return not_done(request, str(error), back)
-    response = RedirectResponse(back, status.HTTP_303_SEE_OTHER)
-    say(response, name, path=urlsplit(back).path, undo=batch)
-    return response
+        return not_done(request, error, back)
+    return done(back, name, undo=batch)
 
 
 @router.post("/undo")
@@ -69,12 +65,11 @@ def undo(
         with desk.database.write() as session:
             undone, kept = handling.undo(session, batch, by=who.engineer)
     except HandlingError as error:
-        return not_done(request, str(error), back)
+        return not_done(request, error, back)
     if kept and not undone:
-        return not_done(request, f"Not undone: {', '.join(kept)} has been changed since.", back)
-    response = RedirectResponse(back, status.HTTP_303_SEE_OTHER)
-    say(response, "undone in part" if kept else "undone", path=urlsplit(back).path)
-    return response
+        problem = HandlingError("Not undone: {numbers} has been changed since.", numbers=", ".join(kept))
+        return not_done(request, problem, back)
+    return done(back, "undone in part" if kept else "undone")
 
 
 @router.post("/tickets/{number}/notes")
@@ -85,10 +80,8 @@ def add_note(
         with desk.database.write() as session:
             handling.note(session, tickets.by_number(session, number), body, by=who.engineer)
     except HandlingError as error:
-        return not_done(request, str(error), f"/tickets/{number}", typed=body)
-    response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
-    say(response, "noted", path=f"/tickets/{number}")
-    return response
+        return not_done(request, error, f"/tickets/{number}", typed=body)
+    return done(f"/tickets/{number}", "noted")
 
 
 def act_on(session: Session, ticket: Ticket, name: str, value: str, *, by: Engineer, batch: str) -> None:

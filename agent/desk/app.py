@@ -32,6 +32,7 @@ from agent.desk import (
     oidc,
     partners,
     people,
+    reading,
     request_form,
     requesters,
     reuse,
@@ -49,10 +50,16 @@ from agent.llm.live import Live
 from agent.settings import Settings
 from agent.single_sign_on import provider_of
 from agent.store.database import Database
+from agent.translations import marked
 from agent.workflows import Workflows
 from bench_runner.dashboard.web import Board
 from bench_runner.dashboard.web import router as benchmarks
 from bench_runner.store.database import open_store
+
+PAGES = (
+    sign_in, account, people, inbox, ticket, groups, mails, live_draft, acts, reading, reuse, articles, health, figures,
+    macros, oidc, request_form, requesters, meetings, partners, selection, watching, measuring,
+)  # fmt: skip
 
 
 def desk_app(
@@ -81,42 +88,13 @@ def desk_app(
     app.state.desk = desk
     app.mount("/api/v1", api_app(desk))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for module in (
-        sign_in,
-        account,
-        people,
-        inbox,
-        ticket,
-        groups,
-        mails,
-        live_draft,
-        acts,
-        reuse,
-        articles,
-        health,
-        figures,
-        macros,
-        oidc,
-        request_form,
-        requesters,
-        meetings,
-        partners,
-        selection,
-        watching,
-        measuring,
-    ):
+    for module in PAGES:
         app.include_router(module.router)
     app.state.board = Board(cache(lambda: open_store(settings.bench_dir)))
     app.include_router(benchmarks(app.state.board, base="/benchmarks", home="/", ask="/benchmarks/ask"))
     app.middleware("http")(_with_headers)
-    app.add_exception_handler(SignInNeededError, _ask_to_sign_in)
-    app.add_exception_handler(FormTooOldError, _too_old)
-    app.add_exception_handler(NotFoundError, _not_found)
-    app.add_exception_handler(NotAllowedError, _not_allowed)
-    app.add_exception_handler(StarletteHTTPException, _refused)
-    for unusable in (RequestValidationError, OverflowError, DataError):  # keys that no row can have, in SQL
-        app.add_exception_handler(unusable, _bad_request)
-    app.add_exception_handler(Exception, _broken)
+    for error, answer in ANSWERS.items():
+        app.add_exception_handler(error, answer)
     return app
 
 
@@ -137,14 +115,14 @@ async def _ask_to_sign_in(request: Request, _error: Exception) -> Response:
     back = way_back(request)
     if request.method == "GET":
         return RedirectResponse(f"/sign-in?next={quote(back)}", status.HTTP_303_SEE_OTHER)
-    problem = "Your session has ended, so nothing was done. Sign in and try again."
+    problem = marked("Your session has ended, so nothing was done. Sign in and try again.")
     values: dict[str, Any] = {"next": back, "problem": problem, "typed": await _typed(request)}
     return page(request, "sign_in.html", status_code=status.HTTP_401_UNAUTHORIZED, **values)
 
 
 async def _too_old(request: Request, _error: Exception) -> Response:
-    problem = "This form is from an earlier session, so nothing was done. Open the page again and repeat it."
-    values: dict[str, Any] = {"title": "Form out of date", "problem": problem, "back": way_back(request)}
+    problem = marked("This form is from an earlier session, so nothing was done. Open the page again and repeat it.")
+    values: dict[str, Any] = {"title": marked("Form out of date"), "problem": problem, "back": way_back(request)}
     return page(request, "problem.html", status_code=403, typed=await _typed(request), **values)
 
 
@@ -156,34 +134,48 @@ async def _typed(request: Request) -> str:
 
 
 def _not_found(request: Request, error: Exception) -> Response:
-    return _problem(request, 404, "Not found", f"Sorry, {error}.")
+    return _problem(request, 404, marked("Not found"), error)
 
 
 def _not_allowed(request: Request, error: Exception) -> Response:
-    return _problem(request, 403, "Not for you", str(error))
+    return _problem(request, 403, marked("Not for you"), error)
 
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     if error.status_code == status.HTTP_404_NOT_FOUND:
-        return _problem(request, 404, "Not found", "There is no such page.")
-    return _problem(request, error.status_code, "Not possible", str(error.detail))
+        return _problem(request, 404, marked("Not found"), marked("There is no such page."))
+    return _problem(request, error.status_code, marked("Not possible"), str(error.detail))
 
 
 def _bad_request(request: Request, _error: Exception) -> Response:
-    return _problem(request, 422, "Not possible", "The address or the form holds a value that cannot be used.")
+    problem = marked("The address or the form holds a value that cannot be used.")
+    return _problem(request, 422, marked("Not possible"), problem)
 
 
 def _broken(request: Request, _error: Exception) -> Response:
     """The traceback goes to the log, never to the page."""
-    problem = "Something went wrong on our side. Nothing was lost; please try again. The log says more."
-    response = _problem(request, 500, "Trouble", problem)
+    problem = marked("Something went wrong on our side. Nothing was lost; please try again. The log says more.")
+    response = _problem(request, 500, marked("Trouble"), problem)
     response.headers.update(HEADERS)  # this answer does not pass the middleware
     return response
 
 
-def _problem(request: Request, status_code: int, title: str, problem: str) -> Response:
+def _problem(request: Request, status_code: int, title: str, problem: Exception | str) -> Response:
     """As a page, or for a part of a page as the part."""
     template = "problem_part.html" if request.headers.get("hx-request") == "true" else "problem.html"
     values: dict[str, Any] = {"title": title, "problem": problem, "back": "/", "typed": ""}
     return page(request, template, status_code=status_code, **values)
+
+
+ANSWERS: dict[type[Exception], Callable[[Request, Any], Response | Awaitable[Response]]] = {
+    SignInNeededError: _ask_to_sign_in,
+    FormTooOldError: _too_old,
+    NotFoundError: _not_found,
+    NotAllowedError: _not_allowed,
+    StarletteHTTPException: _refused,
+    RequestValidationError: _bad_request,
+    OverflowError: _bad_request,  # keys that no row can have, in SQL
+    DataError: _bad_request,
+    Exception: _broken,
+}

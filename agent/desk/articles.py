@@ -52,7 +52,7 @@ def article(request: Request, desk: DeskState, who: Who, path: str) -> Response:
     root = desk.settings.articles_dir.resolve()
     file = (root / path).resolve() if "\0" not in path else root
     if not file.is_relative_to(root) or file.suffix != ".md" or not file.is_file():
-        raise NotFoundError(f"there is no article {path}")
+        raise NotFoundError("there is no article {path}", path=path)
     shown = read_article(file.read_text(encoding="utf-8", errors="replace"), name=path)
     links = {source.id: f"[{source.title}]({source.url})" for source in shown.sources if source.url}
     return page(request, "article.html", who=who, path=path, article=shown, html=article_html(shown.text, links))

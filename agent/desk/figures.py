@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import date
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -16,6 +17,10 @@ from agent.analytics import Group, Report
 from agent.desk.pages import page
 from agent.desk.session import DeskState, Who
 from agent.errors import NotFoundError
+from agent.gaps import Gap
+from agent.store import tickets
+from agent.store.database import Database
+from agent.store.tables import now
 
 router = APIRouter()
 
@@ -26,18 +31,14 @@ COLOURS = {"opened": "#3f4fc4", "first answers": "#2a9d5c", "resolved": "#d98a00
 
 @router.get("/analytics")
 def analytics_page(request: Request, desk: DeskState, who: Who, weeks: Weeks = 12) -> Response:
-    with desk.database.read() as session:
-        found = analytics.report(session, weeks=weeks)
-    return page(request, "analytics.html", who=who, report=found, weeks=weeks)
+    return page(request, "analytics.html", who=who, report=_report(desk.database, weeks), weeks=weeks)
 
 
 @router.get("/analytics/volume.svg")
 def volume(desk: DeskState, who: Who, weeks: Weeks = 12) -> Response:  # noqa: ARG001  # signed in
-    with desk.database.read() as session:
-        found = analytics.report(session, weeks=weeks)
     rows = tuple(
         (week.monday.isoformat(), what, count)
-        for week in found.weeks
+        for week in _report(desk.database, weeks).weeks
         for what, count in zip(COLOURS, (week.opened, week.answered, week.resolved), strict=True)
     )
     return Response(_picture(rows), media_type="image/svg+xml")
@@ -45,8 +46,7 @@ def volume(desk: DeskState, who: Who, weeks: Weeks = 12) -> Response:  # noqa: A
 
 @router.get("/analytics/{table}.csv")
 def table(desk: DeskState, who: Who, table: str, weeks: Weeks = 12) -> Response:  # noqa: ARG001
-    with desk.database.read() as session:
-        rows = _table(analytics.report(session, weeks=weeks), table)
+    rows = _table(_report(desk.database, weeks), table)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["empty"])
     writer.writeheader()
@@ -57,8 +57,33 @@ def table(desk: DeskState, who: Who, table: str, weeks: Weeks = 12) -> Response:
 
 @router.get("/gaps")
 def gaps_page(request: Request, desk: DeskState, who: Who) -> Response:
-    with desk.database.read() as session:
-        return page(request, "gaps.html", who=who, gaps=gaps.gaps(session))
+    return page(request, "gaps.html", who=who, gaps=_gaps(desk.database))
+
+
+def _report(database: Database, weeks: int) -> Report:
+    return _report_after(database, _newest_event(database), now().date(), weeks)
+
+
+@lru_cache(maxsize=16)
+def _report_after(database: Database, event: int, day: date, weeks: int) -> Report:  # noqa: ARG001
+    """Put together once until something happens to a ticket: page, picture and tables are of the same figures."""
+    with database.read() as session:
+        return analytics.report(session, weeks=weeks)
+
+
+def _gaps(database: Database) -> list[Gap]:
+    return _gaps_after(database, _newest_event(database), now().date())
+
+
+@lru_cache(maxsize=4)
+def _gaps_after(database: Database, event: int, day: date) -> list[Gap]:  # noqa: ARG001
+    with database.read() as session:
+        return gaps.gaps(session)
+
+
+def _newest_event(database: Database) -> int:
+    with database.read() as session:
+        return tickets.newest_event(session)
 
 
 def _table(found: Report, name: str) -> list[dict[str, Any]]:
@@ -66,15 +91,18 @@ def _table(found: Report, name: str) -> list[dict[str, Any]]:
     if name == "weeks":
         return [asdict(week) for week in found.weeks]
     if name not in groups:
-        raise NotFoundError(f"there is no table {name}: there are weeks, {', '.join(groups)}")
+        raise NotFoundError("there is no table {name}: there are weeks, {groups}", name=name, groups=", ".join(groups))
     return list(_flat(groups[name]))
+
+
+def as_cell(text: str) -> str:
+    """What came in a mail must not become a formula in a spreadsheet."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 def _flat(groups: Iterable[Group]) -> Iterable[dict[str, Any]]:
     for group in groups:
-        # A name from a mail must not become a formula in a spreadsheet.
-        name = f"'{group.name}" if group.name[:1] in "=+-@" else group.name
-        yield {"name": name, "opened": group.opened, **asdict(group.first_answer)}
+        yield {"name": as_cell(group.name), "opened": group.opened, **asdict(group.first_answer)}
 
 
 @lru_cache(maxsize=32)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
 from agent import merging
 from agent.desk.access import check_ticket
-from agent.desk.pages import not_done, say
+from agent.desk.pages import done, not_done
 from agent.desk.session import Checked, DeskState
 from agent.errors import HandlingError, NotFoundError
 from agent.store import tickets
@@ -36,10 +35,10 @@ def with_another(
             if waits:
                 _await_draft(session, shown, who.engineer)
     except (HandlingError, NotFoundError) as error:
-        return not_done(request, f"{str(error)[:1].upper()}{str(error)[1:]}", f"/tickets/{number}")
+        return not_done(request, error, f"/tickets/{number}")
     if waits:
         desk.workflows.redraft(place, "")
-    return _to(place, act)
+    return done(f"/tickets/{place}", act)
 
 
 @router.post("/tickets/{number}/messages/{message_id}/split")
@@ -50,9 +49,9 @@ def split(request: Request, desk: DeskState, who: Checked, number: str, message_
             _await_draft(session, ticket, who.engineer)
             apart = ticket.number
     except HandlingError as error:
-        return not_done(request, str(error), f"/tickets/{number}")
+        return not_done(request, error, f"/tickets/{number}")
     desk.workflows.redraft(apart, "")
-    return _to(apart, "split")
+    return done(f"/tickets/{apart}", "split")
 
 
 def _act(session: Session, ticket: Ticket, act: str, other: str, *, by: Engineer) -> Ticket:
@@ -81,9 +80,3 @@ def _message(session: Session, number: str, message_id: int) -> Message:
 
 def _await_draft(session: Session, ticket: Ticket, engineer: Engineer) -> None:
     tickets.note_event(session, ticket, engineer.name, "asked for another draft")
-
-
-def _to(number: str, said: str) -> Response:
-    response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
-    say(response, said, path=f"/tickets/{number}")
-    return response

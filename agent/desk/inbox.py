@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, Field
 
 from agent import partners
 from agent.desk.pages import page
@@ -15,37 +17,46 @@ from agent.desk.session import DeskState, Who
 from agent.store import outbox, people, tickets, views
 from agent.store.tables import Outbound, Role, now
 from agent.store.views import View, Wanted
+from triage.doctor.systems import systems
 
 router = APIRouter()
 
 PAGE_SIZE = 50
 
 
+class Narrowing(BaseModel):
+    """The address of a list, as people and links write it; what is empty narrows nothing."""
+
+    view: str = ""
+    level: str = ""
+    type: str = ""
+    language: str = ""
+    tag: str = ""
+    system: str = ""
+    trust: str = ""
+    assignee: str = ""
+    partner: str = ""
+    q: str = Field("", max_length=200)
+    start: int = Field(0, ge=0, alias="from")
+
+    def wanted(self) -> Wanted:
+        return Wanted(
+            view=View(self.view) if self.view in set(View) else View.ALL if self.q else View.OPEN,
+            level=self.level,
+            type=self.type,
+            language=self.language,
+            tag=self.tag,
+            system=self.system,
+            trust=self.trust,
+            assignee_id=int(self.assignee) if self.assignee.isdecimal() else None,
+            partner_id=int(self.partner) if self.partner.isdecimal() else None,
+            text=self.q,
+        )
+
+
 @router.get("/")
-def inbox(
-    request: Request,
-    desk: DeskState,
-    who: Who,
-    view: str = "",
-    level: str = "",
-    type: str = "",  # noqa: A002  # the names in the address
-    language: str = "",
-    tag: str = "",
-    assignee: str = "",
-    partner: str = "",
-    q: Annotated[str, Query(max_length=200)] = "",
-    start: Annotated[int, Query(ge=0, alias="from")] = 0,
-) -> Response:
-    wanted = Wanted(
-        view=View(view) if view in set(View) else View.ALL if q else View.OPEN,
-        level=level,
-        type=type,
-        language=language,
-        tag=tag,
-        assignee_id=int(assignee) if assignee.isdecimal() else None,
-        partner_id=int(partner) if partner.isdecimal() else None,
-        text=q,
-    )
+def inbox(request: Request, desk: DeskState, who: Who, narrowing: Annotated[Narrowing, Query()]) -> Response:
+    wanted, start, q = narrowing.wanted(), narrowing.start, narrowing.q
     me = people.key_of(who.engineer)
     is_partner = who.engineer.role == Role.PARTNER
     if is_partner:
@@ -75,8 +86,15 @@ def inbox(
         with_query=_with_query(wanted),
         models=desk.models.state,
         support_address=desk.settings.support_address,
+        systems=_systems(),
         **values,
     )
+
+
+@cache
+def _systems() -> list[tuple[str, str]]:
+    """Id and name of each that a request can name, by name."""
+    return sorted(((key, str(facts["name"])) for key, facts in systems().items()), key=lambda pair: pair[1].casefold())
 
 
 def _with_query(wanted: Wanted) -> str:
@@ -87,6 +105,8 @@ def _with_query(wanted: Wanted) -> str:
         "type": wanted.type,
         "language": wanted.language,
         "tag": wanted.tag,
+        "system": wanted.system,
+        "trust": wanted.trust,
         "assignee": wanted.assignee_id or "",
         "partner": wanted.partner_id or "",
         "q": wanted.text,
@@ -98,8 +118,8 @@ def _with_query(wanted: Wanted) -> str:
 def outbox_page(request: Request, desk: DeskState, who: Who) -> Response:
     with desk.database.read() as session:
         rows = [(mail, number) for mail, number in outbox.newest_with_ticket(session)]
-    where = f"relay {desk.settings.relay_host}" if desk.settings.relay_host else f"folder {desk.settings.outbox_dir}"
-    return page(request, "outbox.html", who=who, rows=rows, where=where)
+    relay, folder = desk.settings.relay_host, desk.settings.outbox_dir
+    return page(request, "outbox.html", who=who, rows=rows, relay=relay, folder=folder)
 
 
 @router.get("/outbox/{outbound_id}.eml")

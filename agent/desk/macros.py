@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 
 from agent import macros
 from agent.desk.acts import act_on
-from agent.desk.pages import not_done, page, say
+from agent.desk.pages import done, not_done, page
 from agent.desk.session import Checked, DeskState, Who
 from agent.errors import HandlingError
 from agent.store import tickets
@@ -40,15 +39,15 @@ def save(
         with desk.database.write() as session:
             macros.save(session, name=name, text=text, acts=acts)
     except HandlingError as error:
-        return not_done(request, str(error), "/macros", typed=f"{text}\n\n{acts}")
-    return _saved()
+        return not_done(request, error, "/macros", typed=f"{text}\n\n{acts}")
+    return done("/macros", "saved")
 
 
 @router.post("/macros/{key}/remove")
 def remove(desk: DeskState, who: Checked, key: int) -> Response:  # noqa: ARG001
     with desk.database.write() as session:
         session.delete(tickets.by_id(session, Macro, key))
-    return _saved()
+    return done("/macros", "saved")
 
 
 @router.post("/tickets/{number}/macros")
@@ -63,14 +62,6 @@ def apply(request: Request, desk: DeskState, who: Checked, number: str, macro: A
                 name, _, value = step.partition(":")
                 act_on(session, ticket, name, value.strip(), by=who.engineer, batch=batch)
     except HandlingError as error:
-        return not_done(request, str(error), f"/tickets/{number}")
+        return not_done(request, error, f"/tickets/{number}")
     address = f"/tickets/{number}"
-    response = RedirectResponse(f"{address}?macro={macro}" if chosen.text else address, status.HTTP_303_SEE_OTHER)
-    say(response, "macro", path=address, undo=batch if chosen.acts else "")
-    return response
-
-
-def _saved() -> Response:
-    response = RedirectResponse("/macros", status.HTTP_303_SEE_OTHER)
-    say(response, "saved", path="/macros")
-    return response
+    return done(f"{address}?macro={macro}" if chosen.text else address, "macro", undo=batch if chosen.acts else "")

@@ -59,7 +59,7 @@ def picture(desk: DeskState, who: Who, stored_mail_id: int, position: int) -> Re
     file = _file(_raw(desk, stored_mail_id), position)
     kind = detect_type(file.content, file.filename)
     if kind not in PICTURES:
-        raise NotFoundError(f"attachment {position} is no picture that can be shown")
+        raise NotFoundError("attachment {position} is no picture that can be shown", position=position)
     return Response(file.content, media_type=kind, headers={"Content-Security-Policy": "sandbox"})
 
 
@@ -106,7 +106,7 @@ def _raw(desk: Desk, stored_mail_id: int) -> bytes:
 def _file(raw: bytes, position: int) -> Attachment:
     files = files_of(parse_mail(raw).attachments)
     if not 0 <= position < len(files):
-        raise NotFoundError(f"this mail has no attachment {position}")
+        raise NotFoundError("this mail has no attachment {position}", position=position)
     return files[position]
 
 

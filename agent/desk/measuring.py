@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import yaml
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 from sqlalchemy import Connection
 from sqlmodel import Session
 
 from agent.benchmarks import MAX_WORDS, bench_sites
-from agent.desk.pages import not_done, page, say
+from agent.desk.pages import done, not_done, page
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
 from agent.store import tickets
+from agent.translations import marked
 from bench_runner.errors import BenchError
 from bench_runner.reruns import runs
 from bench_runner.reruns.proposing import answer_wish, propose_all
@@ -74,8 +74,8 @@ def decide(
             elif act == "reject":
                 runs.reject(connection, found, who.engineer.email, reason.strip() or "no reason given")
     except BenchError as error:
-        return not_done(request, str(error), RUNS, typed=reason)
-    return _done("run approved" if act == "approve" else "run rejected", RUNS)
+        return not_done(request, error, RUNS, typed=reason)
+    return done(RUNS, "run approved" if act == "approve" else "run rejected")
 
 
 @router.get("/benchmarks/ask")
@@ -112,7 +112,7 @@ def ask(
         found = plans(spec, bench_sites(desk.settings.bench_dir))
         if act == "propose":
             told = _propose(desk, who, found, asked, again=again)
-            return _form(request, desk, who, asked, before=told) if told else _done("run proposed", RUNS)
+            return _form(request, desk, who, asked, before=told) if told else done(RUNS, "run proposed")
     except BenchError as error:
         return _form(request, desk, who, asked, problem=str(error))
     scripts = [(plan.title, plan.gpu_hours, job_script(plan, "RUN")) for plan in found]
@@ -136,13 +136,13 @@ def _propose(desk: Desk, who: SignedIn, found: list[Plan], asked: Asked, *, agai
 
 def _wish(request: Request, desk: Desk, who: SignedIn, asked: Asked) -> Response:
     if not asked.words:
-        return _form(request, desk, who, asked, problem="Say in words what should be measured.")
+        return _form(request, desk, who, asked, problem=marked("Say in words what should be measured."))
     with _store(desk, write=True) as connection:
         made = runs.request(connection, words=asked.words, by=who.engineer.email, origin=asked.ticket or "desk")
     if made is not None and asked.ticket:
         with desk.database.write() as session:
             _note(session, asked.ticket, who, f"wish {made.id}, waits for a specification")
-    return _done("wished" if made else "wished before", RUNS)
+    return done(RUNS, "wished" if made else "wished before")
 
 
 def _note(session: Session, ticket: str, who: SignedIn, what: str) -> None:
@@ -186,9 +186,3 @@ def _store(desk: Desk, *, write: bool = False) -> Iterator[Connection]:
             yield connection
     finally:
         store.close()
-
-
-def _done(code: str, path: str) -> Response:
-    response = RedirectResponse(path, status.HTTP_303_SEE_OTHER)
-    say(response, code, path=path)
-    return response

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
 from agent import meetings
-from agent.desk.pages import not_done, say
+from agent.desk.pages import done, not_done
 from agent.desk.session import Checked, DeskState
 from agent.desk.state import Desk
 from agent.errors import HandlingError
@@ -58,7 +57,7 @@ def _time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise HandlingError(f"“{text[:40]}” is no time: write it as 2027-01-31T10:00.") from error
+        raise HandlingError("“{text}” is no time: write it as 2027-01-31T10:00.", text=text[:40]) from error
 
 
 def _do(request: Request, desk: Desk, number: str, act: Callable[[Session, Ticket], object]) -> Response:
@@ -67,7 +66,5 @@ def _do(request: Request, desk: Desk, number: str, act: Callable[[Session, Ticke
         with desk.database.write() as session:
             act(session, tickets.by_number(session, number))
     except HandlingError as error:
-        return not_done(request, str(error), address)
-    response = RedirectResponse(address, status.HTTP_303_SEE_OTHER)
-    say(response, "letter", path=address)
-    return response
+        return not_done(request, error, address)
+    return done(address, "letter")

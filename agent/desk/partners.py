@@ -9,15 +9,21 @@ from fastapi.responses import RedirectResponse
 
 from agent import partners
 from agent.bridges.desks import set_desk
-from agent.desk.pages import not_done, page, say
+from agent.desk.pages import done, not_done, page
 from agent.desk.session import Checked, DeskState, Who
 from agent.errors import HandlingError
 from agent.store import bridges, people, tickets
 from agent.store.tables import Engineer, now
+from agent.translations import marked
 
 router = APIRouter()
 
-DESK_KINDS = {"": "here, on this desk", "rt": "Request Tracker", "zammad": "Zammad", "mail": "by mail"}
+DESK_KINDS = {
+    "": marked("here, on this desk"),
+    "rt": "Request Tracker",
+    "zammad": "Zammad",
+    "mail": marked("by mail"),
+}
 Line = Annotated[str, Form(max_length=500)]
 Days = Annotated[int, Form(ge=0, le=1000)]
 
@@ -50,8 +56,8 @@ def add(
         with desk.database.write() as session:
             partners.add(session, name=name, **values)
     except HandlingError as error:
-        return not_done(request, str(error), "/partners")
-    return _saved()
+        return not_done(request, error, "/partners")
+    return done("/partners", "saved")
 
 
 @router.post("/partners/{key}")
@@ -71,7 +77,7 @@ def change(
             partners.end(session, partner)
         else:
             partners.describe(partner, contact=contact, expertise=expertise, systems=systems, days_per_month=days)
-    return _saved()
+    return done("/partners", "saved")
 
 
 @router.post("/partners/{key}/desk")
@@ -95,8 +101,8 @@ def change_desk(
             else:
                 set_desk(session, partner, kind=kind, address=address, queue=queue, token=secret)
     except HandlingError as error:
-        return not_done(request, str(error), "/partners")
-    return _saved()
+        return not_done(request, error, "/partners")
+    return done("/partners", "saved")
 
 
 @router.post("/partners/{key}/people")
@@ -104,7 +110,7 @@ def belongs(desk: DeskState, who: Checked, key: int, engineer: Annotated[int, Fo
     """An engineer with the role partner works for this organisation."""
     with desk.database.write() as session:
         tickets.by_id(session, Engineer, engineer).partner_id = partners.by_id(session, key).id
-    return _saved()
+    return done("/partners", "saved")
 
 
 @router.post("/tickets/{number}/partner")
@@ -125,10 +131,8 @@ def hand_over(
                 session, ticket, to, by=who.engineer, words=words.replace("\r\n", "\n"), with_notes=with_notes == "yes"
             )
     except HandlingError as error:
-        return not_done(request, str(error), f"/tickets/{number}", typed=words)
-    response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
-    say(response, "handed over" if partner else "taken back", path=f"/tickets/{number}")
-    return response
+        return not_done(request, error, f"/tickets/{number}", typed=words)
+    return done(f"/tickets/{number}", "handed over" if partner else "taken back")
 
 
 @router.post("/tickets/{number}/partner/try")
@@ -138,9 +142,3 @@ def try_again(desk: DeskState, who: Checked, number: str) -> Response:  # noqa: 
             if external is not None and hand_over.last_error is not None and partner.id is not None:
                 bridges.try_now(session, partner.id)
     return RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
-
-
-def _saved() -> Response:
-    response = RedirectResponse("/partners", status.HTTP_303_SEE_OTHER)
-    say(response, "saved", path="/partners")
-    return response

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from agent.desk.pages import not_done, page, say
+from agent.desk.pages import done, not_done, page
 from agent.desk.session import Checked, DeskState, Who
 from agent.errors import HelpdeskError
 from agent.store import audit, people, tickets
@@ -40,7 +39,7 @@ def add(
             engineer = people.add_engineer(session, name=name or email.partition("@")[0], email=email, role=role)
             link = f"{desk.url}/sign-in/{people.new_sign_in_link(session, engineer)}"
     except HelpdeskError as error:
-        return not_done(request, f"{str(error)[:1].upper()}{str(error)[1:]}.", "/people")
+        return not_done(request, error, "/people")
     with desk.database.read() as session:
         return page(request, "people.html", who=who, engineers=people.all_engineers(session), link=(engineer, link))
 
@@ -61,13 +60,11 @@ def change(
                 return not_done(request, "Ask another admin to change your own account.", "/people")
             link = _change(session, desk.url, engineer, act, role)
     except HelpdeskError as error:
-        return not_done(request, f"{str(error)[:1].upper()}{str(error)[1:]}.", "/people")
+        return not_done(request, error, "/people")
     if link is not None:
         with desk.database.read() as session:
             return page(request, "people.html", who=who, engineers=people.all_engineers(session), link=(engineer, link))
-    response = RedirectResponse("/people", status.HTTP_303_SEE_OTHER)
-    say(response, "saved", path="/people")
-    return response
+    return done("/people", "saved")
 
 
 def _change(session: Session, url: str, engineer: Engineer, act: str, role: Role | None) -> str | None:

@@ -15,7 +15,8 @@ PATIENCE = timedelta(minutes=10)
 _BEGINS = {"opened", "replied", "asked for another draft"}
 _ENDS = {"drafted", "approved", "approved after editing", "rejected", "took the approval back"}
 _FAILED = "no draft"
-_TURNS = {*_BEGINS, *_ENDS, _FAILED, "automatic mail"}
+MOVES = frozenset({*_BEGINS, *_ENDS, _FAILED})
+TURNS = MOVES | {"automatic mail"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +33,7 @@ class Progress:
 
 def progress_of(events: Sequence[Event], at: datetime) -> Progress:
     """`events` as they happened."""
-    last = next((event for event in reversed(events) if event.what in {*_BEGINS, *_ENDS, _FAILED}), None)
+    last = next((event for event in reversed(events) if event.what in MOVES), None)
     if last is None:
         return Progress(stage="none")
     if last.what == _FAILED:
@@ -44,4 +45,4 @@ def progress_of(events: Sequence[Event], at: datetime) -> Progress:
 
 def latest_turn(events: Sequence[Event]) -> int:
     """Key of the newest event that changes what there is to read or to decide; 0 when there is none."""
-    return next((event.id or 0 for event in reversed(events) if event.what in _TURNS), 0)
+    return next((event.id or 0 for event in reversed(events) if event.what in TURNS), 0)

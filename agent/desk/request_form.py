@@ -18,6 +18,7 @@ from agent.desk.session import DeskState, same_origin
 from agent.desk.state import Desk
 from agent.mail.as_mail import Written, keep_as_mail
 from agent.store.inbound import FORM
+from agent.translations import marked
 
 router = APIRouter()
 
@@ -25,14 +26,14 @@ MAX_FILES = 5
 MAX_FIELDS = 20
 MAX_BYTES = 20_000_000
 """Of the whole form."""
-TOPICS = ("machine learning", "data mining", "data processing", "other")
+TOPICS = (marked("machine learning"), marked("data mining"), marked("data processing"), marked("other"))
 _SAYS = {
-    "name": "Tell us your name.",
-    "address": "Give an e-mail address that we can answer to, such as ada@example.org.",
-    "affiliation": "Choose what your institution is.",
-    "subject": "Say in one line what it is about.",
-    "text": "Describe what you need, in at most 100,000 characters.",
-    "consent": "We cannot keep a request without your consent to the processing of your data.",
+    "name": marked("Tell us your name."),
+    "address": marked("Give an e-mail address that we can answer to, such as ada@example.org."),
+    "affiliation": marked("Choose what your institution is."),
+    "subject": marked("Say in one line what it is about."),
+    "text": marked("Describe what you need, in at most 100,000 characters."),
+    "consent": marked("We cannot keep a request without your consent to the processing of your data."),
 }
 """What is said of a field that cannot be used."""
 
@@ -81,7 +82,7 @@ async def send(request: Request, desk: DeskState) -> Response:
     same_origin(request)
     size = request.headers.get("content-length", "")
     if not size.isdigit() or int(size) > MAX_BYTES:
-        problem = f"All files together may have {MAX_BYTES // 1_000_000} MB. Nothing was kept."
+        problem = marked("All files together may have 20 MB. Nothing was kept.")
         return _form(request, desk, {}, problem=problem, status_code=status.HTTP_413_CONTENT_TOO_LARGE)
     async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
         texts = {name: value for name, value in form.items() if isinstance(value, str)}
@@ -89,11 +90,12 @@ async def send(request: Request, desk: DeskState) -> Response:
             filled = Filled.model_validate(texts)
         except ValidationError as error:
             wrong = {
-                str(item["loc"][0]): _SAYS.get(str(item["loc"][0]), "This is too long.") for item in error.errors()
+                str(item["loc"][0]): _SAYS.get(str(item["loc"][0]), marked("This is too long."))
+                for item in error.errors()
             }
             return _form(request, desk, texts, wrong=wrong, status_code=422)
         if not desk.puzzles.take(texts.get("proof", "")):
-            problem = "We could not tell whether a person sent this. Nothing was kept; please send it again."
+            problem = marked("We could not tell whether a person sent this. Nothing was kept; please send it again.")
             return _form(request, desk, texts, problem=problem, status_code=status.HTTP_403_FORBIDDEN)
         files = [(item.filename or "file", await item.read()) for item in _files(form)]
     peer = request.client.host if request.client else ""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 
 from agent import requesters
-from agent.desk.pages import not_done, say
+from agent.desk.pages import done, not_done
 from agent.desk.session import Checked, DeskState
 from agent.errors import HandlingError
 from agent.store import tickets
@@ -39,7 +38,5 @@ def save(
                 by=who.engineer,
             )
     except HandlingError as error:
-        return not_done(request, str(error), f"/tickets/{number}", typed=note)
-    response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
-    say(response, "saved", path=f"/tickets/{number}")
-    return response
+        return not_done(request, error, f"/tickets/{number}", typed=note)
+    return done(f"/tickets/{number}", "saved")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
 from agent.anonymous import anonymised, answer_alone
-from agent.desk.pages import page, say
+from agent.desk.pages import done, page
 from agent.desk.session import Checked, DeskState, Who
 from agent.errors import NotFoundError
 from agent.store import reusable, tickets
@@ -52,9 +51,7 @@ def mark(
         elif act == "mark" and question.strip() and answer.strip():
             reusable.mark(session, draft, question=question.strip(), answer=answer.strip(), by=who.engineer.name)
             tickets.note_event(session, ticket, who.engineer.name, "marked the answer as reusable", "")
-    response = RedirectResponse(f"/tickets/{number}", status.HTTP_303_SEE_OTHER)
-    say(response, "not reusable" if act == "drop" else "reusable", path=f"/tickets/{number}")
-    return response
+    return done(f"/tickets/{number}", "not reusable" if act == "drop" else "reusable")
 
 
 def _approved(session: Session, number: str, draft_id: int) -> tuple[Ticket, Draft, str, str]:
@@ -63,5 +60,5 @@ def _approved(session: Session, number: str, draft_id: int) -> tuple[Ticket, Dra
     draft = tickets.by_id(session, Draft, draft_id)
     decision = tickets.decision_on(session, draft_id)
     if draft.ticket_id != ticket.id or decision is None or not decision[0].body:
-        raise NotFoundError(f"{number} has no approved answer {draft_id}")
+        raise NotFoundError("{number} has no approved answer {draft}", number=number, draft=draft_id)
     return ticket, draft, decision[0].body, decision[1]

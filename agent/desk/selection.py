@@ -6,19 +6,19 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response, status
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import RedirectResponse
 from sqlmodel import Session
 
 from agent import partners, selection
-from agent.desk.pages import not_done, page, say
+from agent.desk.pages import done, not_done, page
 from agent.desk.session import Checked, DeskState, Who
 from agent.desk.state import Desk
 from agent.errors import HandlingError
 from agent.store import people, tickets
 from agent.store.partner_tables import Engagement
 from agent.store.tables import Ticket, now
+from agent.translations import Words
 
 router = APIRouter()
 
@@ -38,7 +38,7 @@ def selection_page(request: Request, desk: DeskState, who: Who, number: str) -> 
             "standing": found,
             "own": own,
             "shown": found.evaluations if own or found.decision else [],
-            "criteria": selection.CRITERIA,
+            "criteria": Words(selection.CRITERIA),
             "matches": partners.matches(session, ticket, now().date()),
             "engagement": session.get(Engagement, ticket.id),
             "is_selected": ticket.type in selection.TYPES,
@@ -121,7 +121,5 @@ def _do(
         with desk.database.write() as session:
             act(session, tickets.by_number(session, number))
     except HandlingError as error:
-        return not_done(request, str(error), address, typed=typed)
-    response = RedirectResponse(address, status.HTTP_303_SEE_OTHER)
-    say(response, said, path=address)
-    return response
+        return not_done(request, error, address, typed=typed)
+    return done(address, said)

@@ -14,10 +14,11 @@ from agent.desk.session import COOKIE, Checked, DeskState, local_path, same_orig
 from agent.desk.state import Desk
 from agent.store import audit, people
 from agent.store.tables import Engineer
+from agent.translations import marked
 
 router = APIRouter()
 
-USED = "This link has been used or is too old. Ask for a new one: minerva user link YOUR-ADDRESS"
+USED = marked("This link has been used or is too old. Ask for a new one: minerva user link YOUR-ADDRESS")
 
 
 @router.get("/sign-in")
@@ -42,7 +43,7 @@ def sign_in_by_link_and_code(
     with desk.database.read() as session:
         owner = people.link_owner(session, token)
     if owner is not None and not desk.attempts.allows(owner.email):
-        problem = "Too many tries. Wait a minute."
+        problem = marked("Too many tries. Wait a minute.")
         return page(request, "second_factor.html", status_code=429, token=token, problem=problem)
     return _by_link(request, desk, token, code=code)
 
@@ -60,14 +61,14 @@ def sign_in_by_password(
     same_origin(request)
     values: dict[str, Any] = {"next": local_path(next), "typed": typed}
     if not desk.attempts.allows(email):
-        problem = "Too many tries for this address. Wait a minute."
+        problem = marked("Too many tries for this address. Wait a minute.")
         return page(request, "sign_in.html", status_code=429, problem=problem, **values)
     with desk.database.write() as session:
         engineer = people.check_password(session, email, password)
         if engineer is not None and second_factor.passes(engineer, code):
             return start(session, request, desk, engineer, local_path(next))
         audit.append(session, actor=email, action="sign in, refused", subject="/sign-in")
-    problem = "Address, password and code do not match."
+    problem = marked("Address, password and code do not match.")
     return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, problem=problem, **values)
 
 
@@ -88,7 +89,7 @@ def _by_link(request: Request, desk: Desk, token: str, *, code: str) -> Response
             return page(request, "sign_in.html", status_code=forbidden, next="/", problem=USED, typed="")
         if not second_factor.passes(owner, code):
             audit.append(session, actor=owner.email, action="sign in, refused", subject="/sign-in")
-            problem = "That is not the code of now. Each works once, for half a minute."
+            problem = marked("That is not the code of now. Each works once, for half a minute.")
             return page(request, "second_factor.html", status_code=403, token=token, problem=problem)
         people.redeem_link(session, token)
         return start(session, request, desk, owner, "/")

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile, status
-from fastapi.responses import RedirectResponse
 
 from agent import approval, draft_files, handling, macros, withdrawal
 from agent.desk.mails import download
-from agent.desk.pages import LEVELS, TYPES, page, say
+from agent.desk.pages import done, page
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
-from agent.desk.ticket_view import evidence_view, ticket_view
+from agent.desk.ticket_view import evidence_view, shown_body, ticket_view
+from agent.desk.words import LEVELS, TYPES
 from agent.errors import ApprovalError, NotFoundError, UnsupportedError
 from agent.store import drafts, placings, tickets
 from agent.store.tables import Decision, Draft, Macro, Message
+from agent.translations import marked
 
 router = APIRouter()
 
@@ -106,13 +107,30 @@ def approve(
                 vouched=vouched == "yes",
             )
     except UnsupportedError as error:
-        return _refused(request, desk, who, number, problem=str(error), typed=body, unsupported=error.problems)
+        return _refused(request, desk, who, number, problem=error, typed=body, unsupported=error.problems)
     except ApprovalError as error:
-        return _refused(request, desk, who, number, problem=str(error), typed=body)
+        return _refused(request, desk, who, number, problem=error, typed=body)
     if sent is None:
         return _back(number, "endorsed")
     desk.workflows.wake()
     return _back(number, "approved" if body is None else "edited")
+
+
+@router.post("/tickets/{number}/drafts/{draft_id}/preview")
+def preview(
+    request: Request, desk: DeskState, who: Checked, number: str, draft_id: int, body: Annotated[str, Form()] = ""
+) -> Response:
+    """The edited answer as it would be sent, and what of it no evidence carries. Nothing is decided by it."""
+    draft = _draft_of(desk, number, draft_id)
+    problem: Exception | None = None
+    problems: tuple[str, ...] = ()
+    with desk.database.read() as session:
+        try:
+            text, problems = approval.checked_text(session, desk.settings, draft, body)
+        except ApprovalError as error:
+            text, problem = body, error
+    shown = shown_body(number, draft, text)
+    return page(request, "preview.html", who=who, body=shown, problem=problem, problems=problems)
 
 
 @router.post("/tickets/{number}/outbox/{outbound_id}/withdraw")
@@ -121,7 +139,7 @@ def withdraw(request: Request, desk: DeskState, who: Checked, number: str, outbo
         with desk.database.write() as session:
             approval = withdrawal.withdraw(session, outbound_id, engineer=who.engineer)
     except ApprovalError as error:
-        return _refused(request, desk, who, number, problem=str(error), typed=None)
+        return _refused(request, desk, who, number, problem=error, typed=None)
     if approval.decision == Decision.EDITED:
         return _ticket(request, desk, who, number, refusal={**_QUIET, "typed": approval.body})
     return _back(number, "withdrawn")
@@ -136,7 +154,7 @@ def reject(
         with desk.database.write() as session:
             approval.reject(session, draft_id, engineer=who.engineer, reason=reason)
     except ApprovalError as error:
-        return _refused(request, desk, who, number, problem=str(error), typed=reason)
+        return _refused(request, desk, who, number, problem=error, typed=reason)
     return _back(number, "rejected")
 
 
@@ -151,7 +169,9 @@ def redraft(
         if waits:
             tickets.note_event(session, ticket, who.engineer.name, "asked for another draft", wish)
     if not waits:
-        problem = "Nobody waits for an answer here: it has been approved, or no person has written in this ticket."
+        problem = marked(
+            "Nobody waits for an answer here: it has been approved, or no person has written in this ticket."
+        )
         return _refused(request, desk, who, number, problem=problem, typed=wish)
     desk.workflows.redraft(number, wish)
     return _back(number, "redraft")
@@ -168,7 +188,9 @@ def place(
 ) -> Response:
     """An engineer's correction of level and type: stored, on record, and left alone by triage."""
     if level not in LEVELS or support_type not in TYPES or (level == "none") != (support_type == "none"):
-        problem = "Nothing was changed: a request has a level from L1 to L5 and a type from T1 to T4, or neither."
+        problem = marked(
+            "Nothing was changed: a request has a level from L1 to L5 and a type from T1 to T4, or neither."
+        )
         return _refused(request, desk, who, number, problem=problem, typed=None)
     with desk.database.write() as session:
         ticket = tickets.by_number(session, number)
@@ -183,7 +205,7 @@ def draft_attachment(desk: DeskState, who: Who, number: str, draft_id: int, posi
     with desk.database.read() as session:
         files = drafts.attachments_of(session, draft)
     if not 0 <= position < len(files):
-        raise NotFoundError(f"this draft has no attachment {position}")
+        raise NotFoundError("this draft has no attachment {position}", position=position)
     return download(files[position].content, files[position].filename)
 
 
@@ -195,7 +217,7 @@ def attach(request: Request, desk: DeskState, who: Checked, number: str, draft_i
         with desk.database.write() as session:
             draft_files.attach(session, draft_id, chosen, engineer=who.engineer)
     except ApprovalError as error:
-        return _refused(request, desk, who, number, problem=str(error), typed=None)
+        return _refused(request, desk, who, number, problem=error, typed=None)
     return _back(number, "attached")
 
 
@@ -206,7 +228,7 @@ def detach(request: Request, desk: DeskState, who: Checked, number: str, draft_i
         with desk.database.write() as session:
             draft_files.detach(session, draft_id, position, engineer=who.engineer)
     except ApprovalError as error:
-        return _refused(request, desk, who, number, problem=str(error), typed=None)
+        return _refused(request, desk, who, number, problem=error, typed=None)
     return _back(number, "detached")
 
 
@@ -229,7 +251,7 @@ def _refused(
     who: SignedIn,
     number: str,
     *,
-    problem: str,
+    problem: Exception | str,
     typed: str | None,
     unsupported: tuple[str, ...] = (),
 ) -> Response:
@@ -265,12 +287,9 @@ def _draft_of(desk: Desk, number: str, draft_id: int) -> Draft:
         ticket = tickets.by_number(session, number)
         draft = tickets.by_id(session, Draft, draft_id)
     if draft.ticket_id != ticket.id:
-        raise NotFoundError(f"{number} has no draft {draft_id}")
+        raise NotFoundError("{number} has no draft {draft}", number=number, draft=draft_id)
     return draft
 
 
-def _back(number: str, done: str) -> Response:
-    address = f"/tickets/{number}"
-    response = RedirectResponse(address, status.HTTP_303_SEE_OTHER)
-    say(response, done, path=address)
-    return response
+def _back(number: str, said: str) -> Response:
+    return done(f"/tickets/{number}", said)

@@ -12,9 +12,10 @@ from sqlmodel import Session
 
 from agent import macros, partners, requesters, second_approval
 from agent.desk.checks_view import checks_view
+from agent.desk.conversation_view import conversation_view, cut
 from agent.desk.hand_overs import handed_over
-from agent.desk.markup import body_html, mail_html, passage_html
-from agent.desk.progress import latest_turn, progress_of
+from agent.desk.markup import body_html, passage_html
+from agent.desk.progress import MOVES, TURNS, latest_turn, progress_of
 from agent.errors import NotFoundError
 from agent.mail.outbound import SENDER_NAME, quoted
 from agent.meetings import told
@@ -28,41 +29,37 @@ from agent.store.tables import (
     Outbound,
     OutboundKind,
     OutboundState,
-    StoredMail,
     Ticket,
     now,
 )
-from ingest.visible import split_visible
+from agent.translations import Words
 
-_ON_THE_WAY = {OutboundState.QUEUED, OutboundState.SENDING, OutboundState.TRANSMITTING}
+MAX_BYTES_QUOTED = 10_000
+"""Shown of the message that an answer quotes; the answer quotes all of it."""
 
 
-def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, Any]:
-    """Raises NotFoundError."""
+def ticket_view(session: Session, settings: Settings, number: str, *, before: int | None = None) -> dict[str, Any]:
+    """`before` is the key of a message whose predecessors are read. Raises NotFoundError."""
     ticket = tickets.by_number(session, number)
-    messages = tickets.messages_of(session, ticket)
-    events = tickets.events_of(session, ticket)
-    sent = outbox.of_ticket(session, ticket)
-    progress = progress_of(events, now())
+    conversation = conversation_view(session, ticket, before)
+    sent: list[Outbound] = conversation["sent"]
+    progress = progress_of(tickets.newest_events(session, ticket, 1, MOVES), now())
     return {
         "ticket": ticket,
-        "messages": [(message, _parts(message), _stored(session, message)) for message in messages],
+        **conversation,
         "merged_into": session.get(Ticket, ticket.merged_into_id) if ticket.merged_into_id else None,
-        "outbound": {mail.message_id: mail for mail in sent},
-        "acknowledged": next((mail for mail in sent if mail.kind == "acknowledgement"), None),
-        "is_sending": any(mail.state in _ON_THE_WAY for mail in sent),
+        "is_sending": before is None and any(mail.state in outbox.ON_THE_WAY for mail in sent),
         "leaving": next((mail for mail in sent if _can_be_withdrawn(mail)), None),
-        "events": events,
         "engineers": [engineer for engineer in people.all_engineers(session) if engineer.disabled_at is None],
         "tags": tickets.tags_of(session, ticket),
         "card": requesters.card(session, ticket),
-        "AFFILIATIONS": requesters.AFFILIATIONS,
+        "AFFILIATIONS": Words(requesters.AFFILIATIONS),
         "handed_over": handed_over(session, ticket),
-        "partners": partners.all_partners(session),
         **_meeting_view(session, settings, ticket),
         "macros": macros.all_macros(session),
+        "partners": partners.all_partners(session),
         "known_tags": views.tags(session),
-        "version": str(latest_turn(events)),
+        "version": str(latest_turn(tickets.newest_events(session, ticket, 1, TURNS))),
         "delivery": _delivery(sent),
         "progress": progress,
         "may_ask": drafts.is_awaited(session, ticket) and not progress.is_writing,
@@ -70,7 +67,7 @@ def ticket_view(session: Session, settings: Settings, number: str) -> dict[str, 
         "group": placings.group_of(session, ticket),
         "support_address": settings.support_address,
         "sender_name": SENDER_NAME,
-        **_draft_view(session, settings, ticket, messages, is_writing=progress.is_writing),
+        **_draft_view(session, settings, ticket, is_writing=progress.is_writing),
     }
 
 
@@ -86,28 +83,25 @@ def _meeting_view(session: Session, settings: Settings, ticket: Ticket) -> dict[
     }
 
 
-def _draft_view(
-    session: Session, settings: Settings, ticket: Ticket, messages: Sequence[Message], *, is_writing: bool
-) -> dict[str, Any]:
+def _draft_view(session: Session, settings: Settings, ticket: Ticket, *, is_writing: bool) -> dict[str, Any]:
     draft = drafts.latest(session, ticket)
     if draft is None or (draft.revision != ticket.revision and draft.state == DraftState.SUPERSEDED):
         return {"draft": None, "is_current": False}
     decision = tickets.decision_on(session, draft.id)
     is_current = draft.state == DraftState.WAITING and draft.revision == ticket.revision and not is_writing
     text = (decision[0].body if decision else None) or draft.body
-    request = next((message for message in messages if message.id == draft.message_id), None)
+    request = session.get(Message, draft.message_id)
     return {
         "draft": draft,
         "is_current": is_current,
         "needs_second": second_approval.is_needed(settings, ticket),
         "endorsed": second_approval.endorsement_of(session, draft) if is_current else None,
         "decision": decision,
-        "body": _body(ticket.number, draft, text),
+        "body": shown_body(ticket.number, draft, text),
         "cited": _titles(draft),
         **checks_view(drafts.content_of(draft), draft.body),
         "files": drafts.attachments_of(session, draft),
-        "history": request
-        and quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text),
+        "history": request and cut(_quoted(request), MAX_BYTES_QUOTED),
     }
 
 
@@ -118,7 +112,7 @@ def evidence_view(draft: Draft, position: int, claim: int | None) -> dict[str, A
     """
     item = next((item for item in draft.evidence if item["number"] == position), None)
     if item is None:
-        raise NotFoundError(f"this draft has no evidence {position}")
+        raise NotFoundError("this draft has no evidence {position}", position=position)
     quotes = [
         [c["quote"] for c in made["citations"] if c["evidence"] == position]
         for made in draft.claims
@@ -139,7 +133,7 @@ def _titles(draft: Draft) -> dict[int, str]:
     }
 
 
-def _body(number: str, draft: Draft, text: str) -> Markup:
+def shown_body(number: str, draft: Draft, text: str) -> Markup:
     return body_html(text, _titles(draft), f"/tickets/{number}/drafts/{draft.id}/evidence")
 
 
@@ -153,14 +147,5 @@ def _delivery(sent: Sequence[Outbound]) -> str:
     return ".".join(f"{mail.id}{mail.state}{mail.attempts}" for mail in sent)
 
 
-def _parts(message: Message) -> list[tuple[str, str]]:
-    """(kind, text or HTML) in order: visible, quote or signature."""
-    if message.direction == "out":
-        return [("visible", mail_html(message.text))]
-    author = message.sender_name or message.sender_address
-    parts = [(part.kind, part.text.strip("\n")) for part in split_visible(message.text, author)]
-    return [(kind, mail_html(text) if kind == "visible" else text) for kind, text in parts if text.strip()]
-
-
-def _stored(session: Session, message: Message) -> StoredMail | None:
-    return session.get(StoredMail, message.stored_mail_id) if message.stored_mail_id is not None else None
+def _quoted(request: Message) -> str:
+    return quoted(request.sender_name, request.sender_address, request.date or request.at, request.visible_text)

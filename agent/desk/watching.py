@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import select
 
 from agent.desk.session import Checked, DeskState, Who
 from agent.desk.state import Desk
@@ -76,4 +76,4 @@ def _state_of(desk: Desk, number: str, me: int) -> dict[str, object]:
 
 def _state_of_all(desk: Desk) -> dict[str, object]:
     with desk.database.read() as session:
-        return {"version": session.exec(select(Event.id).order_by(col(Event.id).desc()).limit(1)).first()}
+        return {"version": tickets.newest_event(session)}

@@ -53,7 +53,7 @@ def verify(session: Session, head: str = "") -> Verdict:
     return Verdict(entries=count, head=before, broken=None, knows_head=seen)
 
 
-def newest(session: Session, limit: int = 200) -> list[AuditEntry]:
+def newest(session: Session, limit: int = 100) -> list[AuditEntry]:
     return list(session.exec(select(AuditEntry).order_by(col(AuditEntry.id).desc()).limit(limit)))
 
 

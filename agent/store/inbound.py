@@ -138,7 +138,7 @@ def raw_of(session: Session, stored_mail_id: int) -> bytes:
     """Raises NotFoundError when there is no such mail."""
     row = session.get(RawMail, stored_mail_id)
     if row is None:
-        raise NotFoundError(f"no stored mail {stored_mail_id}")
+        raise NotFoundError("no stored mail {key}", key=stored_mail_id)
     return row.raw
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, update
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from agent.mail.outbound import OutboundMessage, as_bytes
 from agent.store.tables import Outbound, OutboundKind, OutboundState, Ticket, now
 from agent.store.tickets import key_of
+
+ON_THE_WAY = (OutboundState.QUEUED, OutboundState.SENDING, OutboundState.TRANSMITTING)
 
 LEASE = timedelta(minutes=30)
 """Longer than any conversation with a relay takes."""
@@ -139,14 +143,17 @@ def acknowledgements_since(session: Session, recipient: str, since: datetime, *,
     ).one()
 
 
-def newest_with_ticket(session: Session, limit: int = 100) -> list[tuple[Outbound, str]]:
+def newest_with_ticket(session: Session, limit: int = 50) -> list[tuple[Outbound, str]]:
     """Each with the number of its ticket."""
     query = select(Outbound, Ticket.number).join(Ticket, col(Ticket.id) == Outbound.ticket_id)
     return [(mail, number) for mail, number in session.exec(query.order_by(col(Outbound.id).desc()).limit(limit))]
 
 
-def of_ticket(session: Session, ticket: Ticket) -> list[Outbound]:
-    return list(session.exec(select(Outbound).where(Outbound.ticket_id == ticket.id).order_by(col(Outbound.id))))
+def of_messages(session: Session, ticket: Ticket, message_ids: Sequence[str]) -> list[Outbound]:
+    """The mails that these messages are, and those of the ticket that have not left; without their contents."""
+    wanted = or_(col(Outbound.message_id).in_(message_ids), col(Outbound.state).in_(ON_THE_WAY))
+    query = select(Outbound).where(Outbound.ticket_id == ticket.id, wanted).order_by(col(Outbound.id))
+    return list(session.exec(query.options(defer(Outbound.content))))  # type: ignore[arg-type]  # a column
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -104,7 +104,7 @@ def check_password(session: Session, email: str, password: str) -> Engineer | No
 def set_password(session: Session, engineer: Engineer, password: str) -> None:
     """Raises HelpdeskError for a password that is too short."""
     if len(password) < MIN_PASSWORD_LENGTH:
-        raise HelpdeskError(f"a password has at least {MIN_PASSWORD_LENGTH} characters")
+        raise HelpdeskError("a password has at least {count} characters", count=MIN_PASSWORD_LENGTH)
     engineer.password_hash = _hasher.hash(password)
     session.add(engineer)
 
@@ -157,7 +157,7 @@ def enable(session: Session, engineer: Engineer) -> None:
 def set_role(session: Session, engineer: Engineer, role: Role) -> None:
     """Raises HelpdeskError when nobody would be left to give roles."""
     if engineer.role == Role.ADMIN and role != Role.ADMIN and not _other_admins(session, engineer):
-        raise HelpdeskError(f"{engineer.name} is the only admin: make somebody else one first")
+        raise HelpdeskError("{name} is the only admin: make somebody else one first", name=engineer.name)
     engineer.role = role
     session.add(engineer)
 

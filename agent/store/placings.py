@@ -56,7 +56,7 @@ def correct(session: Session, ticket: Ticket, *, level: str, type_: str, enginee
     """
     message = latest_request(session, ticket)
     if message is None or engineer.id is None:
-        raise NotFoundError(f"there is no request in {ticket.number} that could be placed")
+        raise NotFoundError("there is no request in {number} that could be placed", number=ticket.number)
     before = f"{ticket.level or '?'} {ticket.type or '?'}"
     session.add(
         Correction(

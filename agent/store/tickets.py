@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -112,7 +112,7 @@ def by_number(session: Session, number: str) -> Ticket:
     """Raises NotFoundError."""
     ticket = session.exec(select(Ticket).where(Ticket.number == number)).one_or_none()
     if ticket is None:
-        raise NotFoundError(f"there is no ticket {number}")
+        raise NotFoundError("there is no ticket {number}", number=number)
     return ticket
 
 
@@ -126,7 +126,7 @@ def by_digits(session: Session, text: str) -> Ticket:
     meant = col(Ticket.number).endswith(f"-{int(wanted):06d}") if is_short else col(Ticket.number) == wanted
     found = session.exec(select(Ticket).where(meant).order_by(col(Ticket.id).desc())).first()
     if found is None:
-        raise NotFoundError(f"there is no ticket {text.strip() or 'without a number'}")
+        raise NotFoundError("there is no ticket {number}", number=text.strip() or "…")
     return found
 
 
@@ -140,7 +140,7 @@ def by_id(session: Session, row: type[Row], key: int) -> Row:
     """Raises NotFoundError."""
     found = session.get(row, key)
     if found is None:
-        raise NotFoundError(f"there is no {row.__name__.lower()} {key}")
+        raise NotFoundError("there is no {what} {key}", what=row.__name__.lower(), key=key)
     return found
 
 
@@ -152,6 +152,21 @@ def counts(session: Session) -> dict[str, int]:
 
 def messages_of(session: Session, ticket: Ticket) -> list[Message]:
     return list(session.exec(select(Message).where(Message.ticket_id == ticket.id).order_by(col(Message.id))))
+
+
+def newest_messages(session: Session, ticket: Ticket, limit: int, *, before: int | None = None) -> list[Message]:
+    """As they came. With `before`, of those before the message with that key."""
+    query = select(Message).where(Message.ticket_id == ticket.id)
+    if before is not None:
+        query = query.where(col(Message.id) < before)
+    return list(session.exec(query.order_by(col(Message.id).desc()).limit(limit)))[::-1]
+
+
+def message_before(session: Session, ticket: Ticket, message: Message | None) -> tuple[int | None, int]:
+    """Key of the first message of the ticket, and how many stand before this one."""
+    query = select(func.min(Message.id), func.count()).where(Message.ticket_id == ticket.id)
+    first, count = session.exec(query.where(col(Message.id) < message.id) if message else query).one()
+    return (message.id if message and first is None else first), count
 
 
 def tags_of(session: Session, ticket: Ticket) -> list[str]:
@@ -171,6 +186,23 @@ def tags_by_ticket(session: Session, found: Iterable[Ticket]) -> dict[int, list[
 
 def events_of(session: Session, ticket: Ticket) -> list[Event]:
     return list(session.exec(select(Event).where(Event.ticket_id == ticket.id).order_by(col(Event.id))))
+
+
+def newest_events(session: Session, ticket: Ticket, limit: int, what: Collection[str] = ()) -> list[Event]:
+    """As they happened; `what` names the kinds that are wanted, all of them when it is empty."""
+    query = select(Event).where(Event.ticket_id == ticket.id)
+    if what:
+        query = query.where(col(Event.what).in_(what))
+    return list(session.exec(query.order_by(col(Event.id).desc()).limit(limit)))[::-1]
+
+
+def count_of_events(session: Session, ticket: Ticket) -> int:
+    return session.exec(select(func.count()).where(Event.ticket_id == ticket.id)).one()
+
+
+def newest_event(session: Session) -> int:
+    """Key of the last thing that happened to any ticket: whoever knows it knows whether anything is new."""
+    return session.exec(select(Event.id).order_by(col(Event.id).desc()).limit(1)).first() or 0
 
 
 def latest_request(session: Session, ticket: Ticket) -> Message | None:

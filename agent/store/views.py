@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import json
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, true
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, Text, and_, bindparam, cast, func, or_, true
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from agent.store import fulltext
 from agent.store.tables import Mention, Message, Ticket, TicketStatus, TicketTag, now
+from agent.store.tables.columns import UtcDateTime
 
 OPEN = (TicketStatus.NEW, TicketStatus.DRAFTED, TicketStatus.ANSWERED)
 ENDED = (TicketStatus.RESOLVED, TicketStatus.CLOSED)
+MAX_COUNT = 1000
+"""Tickets of a view are counted up to here."""
 
 
 class View(StrEnum):
@@ -45,6 +49,10 @@ class Wanted:
     type: str = ""
     language: str = ""
     tag: str = ""
+    system: str = ""
+    """Id of a system that the newest request names."""
+    trust: str = ""
+    """Of the sender: verified, unverified or unknown."""
     assignee_id: int | None = None
     text: str = ""
     partner_id: int | None = None
@@ -53,17 +61,54 @@ class Wanted:
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(
-            self.level or self.type or self.language or self.tag or self.assignee_id or self.partner_id or self.text
-        )
+        return self != replace(Wanted(), view=self.view, theirs=self.theirs)
+
+
+_AT = bindparam("at", type_=UtcDateTime)
+_ME = bindparam("me", type_=Integer)
+_AWAKE = or_(col(Ticket.snoozed_until).is_(None), col(Ticket.snoozed_until) <= _AT)
+_IS_OPEN = col(Ticket.status).in_(OPEN)
+_UNSEEN = select(Mention.message_id).where(Mention.engineer_id == _ME, col(Mention.seen_at).is_(None))
+_NAMING = select(Message.ticket_id).where(col(Message.id).in_(_UNSEEN))
+_UNANSWERED = col(Ticket.status).in_((TicketStatus.NEW, TicketStatus.DRAFTED))
+_IN_VIEW: dict[View, ColumnElement[bool]] = {
+    View.OPEN: and_(_IS_OPEN, _AWAKE),
+    View.MINE: and_(_IS_OPEN, _AWAKE, col(Ticket.assignee_id) == _ME),
+    View.UNASSIGNED: and_(_IS_OPEN, _AWAKE, col(Ticket.assignee_id).is_(None)),
+    View.APPROVAL: and_(_AWAKE, col(Ticket.status) == TicketStatus.DRAFTED),
+    View.REQUESTER: and_(_AWAKE, col(Ticket.status) == TicketStatus.ANSWERED),
+    View.BREACHING: and_(_UNANSWERED, col(Ticket.warn_at) <= _AT),
+    View.SELECTION: and_(_IS_OPEN, _AWAKE, col(Ticket.type).in_(("T3", "T4"))),
+    View.MENTIONS: col(Ticket.id).in_(_NAMING),
+    View.SNOOZED: and_(_IS_OPEN, col(Ticket.snoozed_until) > _AT),
+    View.ASIDE: col(Ticket.status) == TicketStatus.SET_ASIDE,
+    View.DONE: col(Ticket.status).in_(ENDED),
+    View.ALL: true(),
+}
+"""Built once: putting the conditions together took longer than asking the database."""
+_NOT_COUNTED = (View.DONE, View.ALL)
+"""They only grow."""
+
+
+def _count(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Stops at `MAX_COUNT`, so that a long list costs no more than a short one."""
+    some = select(Ticket.id).where(condition).limit(MAX_COUNT).subquery()
+    return sql_select(func.count()).select_from(some).scalar_subquery()
+
+
+_COUNTED = [view for view in View if view not in _NOT_COUNTED]
+_COUNTS = sql_select(*(_count(_IN_VIEW[view]) for view in _COUNTED))
 
 
 def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: int = 0) -> list[Ticket]:
     """Latest change first. `me` is the key of the engineer who looks."""
-    query = select(Ticket).where(_in_view(wanted.view, me, now()))
-    for field, value in ((Ticket.level, wanted.level), (Ticket.type, wanted.type), (Ticket.language, wanted.language)):
-        if value:
-            query = query.where(field == value)
+    query = select(Ticket).where(_IN_VIEW[wanted.view])
+    for field in ("level", "type", "language", "trust"):
+        if value := getattr(wanted, field):
+            query = query.where(getattr(Ticket, field) == value)
+    if wanted.system:
+        named = json.dumps(wanted.system)
+        query = query.where(cast(col(Ticket.topics), Text).contains(f'"id": {named}', autoescape=True))
     if wanted.assignee_id is not None:
         query = query.where(Ticket.assignee_id == wanted.assignee_id)
     if wanted.partner_id is not None:
@@ -75,56 +120,15 @@ def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: 
         tagged = select(TicketTag.ticket_id).where(TicketTag.tag == wanted.tag)
         query = query.where(col(Ticket.id).in_(tagged))
     query = query.where(fulltext.holds(session, wanted.text))
-    return list(session.exec(query.order_by(col(Ticket.updated_at).desc()).offset(offset).limit(limit)))
+    query = query.order_by(col(Ticket.updated_at).desc()).offset(offset).limit(limit)
+    return list(session.exec(query, params={"at": now(), "me": me}))
 
 
 def counts(session: Session, *, me: int) -> dict[View, int]:
-    """Tickets in the views of work that is under way; the others only grow and are not counted."""
-    counted = _working_views(me, now())
-    sums = [func.coalesce(func.sum(case((condition, 1), else_=0)), 0) for condition in counted.values()]
-    found = session.exec(select(*sums).where(col(Ticket.status).in_(OPEN))).one()
-    aside = session.exec(select(func.count()).where(Ticket.status == TicketStatus.SET_ASIDE)).one()
-    named = session.exec(select(func.count(func.distinct(Message.ticket_id))).where(_names(me))).one()
-    return dict(zip(counted, found, strict=True)) | {View.ASIDE: aside, View.MENTIONS: named}
+    """Tickets in the views of work that is under way, each up to `MAX_COUNT`."""
+    return dict(zip(_COUNTED, session.execute(_COUNTS, {"at": now(), "me": me}).one(), strict=True))
 
 
 def tags(session: Session) -> list[str]:
     """In use, by name."""
     return list(session.exec(select(TicketTag.tag).distinct().order_by(col(TicketTag.tag))))
-
-
-def _in_view(view: View, me: int, at: datetime) -> ColumnElement[bool]:
-    working = _working_views(me, at)
-    if view in working:
-        return and_(col(Ticket.status).in_(OPEN), working[view])
-    mentioned = select(Message.ticket_id).where(_names(me))
-    conditions: dict[View, ColumnElement[bool]] = {
-        View.MENTIONS: col(Ticket.id).in_(mentioned),
-        View.DONE: col(Ticket.status).in_(ENDED),
-        View.ASIDE: col(Ticket.status) == TicketStatus.SET_ASIDE,
-        View.ALL: true(),
-    }
-    return conditions[view]
-
-
-def _working_views(me: int, at: datetime) -> dict[View, ColumnElement[bool]]:
-    """Of tickets that are open."""
-    awake = or_(col(Ticket.snoozed_until).is_(None), col(Ticket.snoozed_until) <= at)
-    return {
-        View.OPEN: awake,
-        View.MINE: and_(awake, col(Ticket.assignee_id) == me),
-        View.UNASSIGNED: and_(awake, col(Ticket.assignee_id).is_(None)),
-        View.APPROVAL: and_(awake, col(Ticket.status) == TicketStatus.DRAFTED),
-        View.REQUESTER: and_(awake, col(Ticket.status) == TicketStatus.ANSWERED),
-        View.BREACHING: and_(
-            col(Ticket.status).in_((TicketStatus.NEW, TicketStatus.DRAFTED)), col(Ticket.warn_at) <= at
-        ),
-        View.SELECTION: and_(awake, col(Ticket.type).in_(("T3", "T4"))),
-        View.SNOOZED: col(Ticket.snoozed_until) > at,
-    }
-
-
-def _names(me: int) -> ColumnElement[bool]:
-    """A condition on `Message`: it names the engineer, who has not seen that yet."""
-    unseen = select(Mention.message_id).where(Mention.engineer_id == me, col(Mention.seen_at).is_(None))
-    return col(Message.id).in_(unseen)

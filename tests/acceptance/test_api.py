@@ -69,7 +69,7 @@ def test_a_ticket_is_found_tagged_assigned_noted_and_resolved(desk: RunningDesk)
             "resolved",
         )
         again = program.patch(f"/tickets/{number}", json={"add_tags": ["late"], "status": "resolved"})
-        assert (again.status_code, again.json()) == (409, {"detail": f"{number} is resolved already."})
+        assert (again.status_code, again.json()) == (409, {"detail": f"{number} has ended already."})
         assert program.get(f"/tickets/{number}").json()["tags"] == ["quota"], "all or nothing"
         assert program.patch(f"/tickets/{number}", json={"assignee": "no@where.org"}).status_code == 404
         assert program.post(f"/tickets/{number}/notes", json={"text": "done by cron"}).status_code == 201

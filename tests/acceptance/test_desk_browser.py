@@ -100,7 +100,7 @@ def test_the_second_engineer_hears_that_somebody_was_quicker_and_keeps_the_text(
     first.get_by_role("button", name="Approve and send").click()
     expect(first.get_by_text("Approved: the answer is on its way")).to_be_visible()
     second.get_by_role("button", name="Approve edited answer and send").click()
-    expect(second.get_by_role("alert")).to_contain_text("approved already")
+    expect(second.get_by_role("alert")).to_contain_text("has been decided about")
     expect(second.get_by_label("What you had written")).to_have_value("my own words")
     expect(second.locator(".letter h3")).to_have_text("Approved by Grace Hopper")
 
@@ -507,3 +507,39 @@ def test_a_macro_is_made_and_applied_from_the_command_palette(
     page.keyboard.press("Enter")
     expect(page.locator(f"a[id='{number}']")).to_be_visible()
     assert not complaints
+
+
+def test_an_edit_is_previewed_and_checked_before_it_is_sent(
+    desk: RunningDesk, signed_in: SignedIn, complaints: list[str]
+) -> None:
+    number = desk.ask(QUESTION, Subject="Preview")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.keyboard.press("e")
+    page.locator("#body").fill("Dear Ada,\n\n```\nsbatch --partition=nowhere-at-all job.sh\n```\n")
+    page.locator("#show-preview").click()
+    expect(page.locator("#preview .mail")).to_contain_text("Dear Ada")
+    expect(page.locator("#preview [role=alert]")).to_contain_text("nowhere-at-all")
+    page.locator("#body").fill("Dear Ada,\n\nwe look into it.\n")
+    page.locator("#show-preview").click()
+    expect(page.locator("#preview [role=status]")).to_be_visible()
+    assert desk.draft_of(number).state == "waiting"
+    assert not complaints
+
+
+def test_tickets_are_narrowed_to_a_system_and_to_senders(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number, other = desk.ask(QUESTION, Subject="On LUMI"), desk.ask(QUESTION, Subject="Elsewhere")
+    with desk.database.write() as session:
+        ticket = tickets.by_number(session, number)
+        ticket.topics = [{"kind": "system", "id": "lumi-g", "name": "LUMI-G"}]
+        ticket.trust = "unverified"
+    page = signed_in()
+    page.goto(f"{desk.url}/?view=all&system=lumi-g")
+    expect(page.locator(f"[id='{number}']")).to_be_visible()
+    expect(page.locator(f"[id='{other}']")).to_have_count(0)
+    page.get_by_label("Sender").select_option("unverified")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator(f"[id='{number}']")).to_be_visible()
+    page.get_by_label("Sender").select_option("verified")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_text("No ticket of this view fits the filters.")).to_be_visible()

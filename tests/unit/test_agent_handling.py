@@ -109,7 +109,7 @@ def test_nothing_is_drafted_for_a_resolved_ticket(database: Database, ticket: Ti
         assert drafts.is_awaited(session, ticket)
         handling.resolve(session, ticket, by=grace, batch="1")
         assert not drafts.is_awaited(session, ticket)
-        with pytest.raises(HandlingError, match="resolved already"):
+        with pytest.raises(HandlingError, match="has ended already"):
             handling.resolve(session, ticket, by=grace, batch="2")
 
 

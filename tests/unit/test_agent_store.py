@@ -273,7 +273,7 @@ def test_two_engineers_cannot_approve_one_draft(database: Database, settings: Se
     draft = make_draft(database, receive(database, settings, PLAIN))
     with database.write() as session:
         approval.approve(session, settings, draft.id or 0, engineer=engineer, binding=draft.binding)
-    with pytest.raises(ApprovalError, match="approved already"), database.write() as session:
+    with pytest.raises(ApprovalError, match="has been decided about"), database.write() as session:
         approval.approve(session, settings, draft.id or 0, engineer=engineer, binding=draft.binding)
     assert len(outbounds(database)) == 2
 

@@ -2,6 +2,7 @@
 // Helps for the keyboard and for open pages; every page works without them.
 
 const byId = (id) => document.getElementById(id);
+const WORDS = JSON.parse(byId("words").textContent);
 const isField = (element) => element.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 // Keys
@@ -127,7 +128,7 @@ function listCommands() {
   const words = byId("palette-words").value.toLowerCase().split(/\s+/).filter(Boolean);
   const found = commands.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word))).slice(0, 12);
   const number = byId("palette-words").value.trim();
-  if (/^(min-\d{4}-)?\d+$/i.test(number)) found.push({ name: `Open ticket ${number}`, key: "", address: `/?view=all&q=${encodeURIComponent(number)}` });
+  if (/^(min-\d{4}-)?\d+$/i.test(number)) found.push({ name: `${WORDS.open} ${number}`, key: "", address: `/?view=all&q=${encodeURIComponent(number)}` });
   byId("palette-list").replaceChildren(...found.map((command, position) => {
     const row = document.createElement("li");
     row.id = `command-${position}`;
@@ -225,16 +226,16 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) byId("trouble").hidden = true;
 });
-document.addEventListener("htmx:sendError", () => trouble("The desk does not answer. Trying again…"));
+document.addEventListener("htmx:sendError", () => trouble(WORDS.silent));
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr, target } = event.detail;
   if (xhr.status === 401) {
-    trouble("Your session has ended. What you typed stays here.", { href: "/sign-in", text: "Sign in again" });
+    trouble(WORDS.ended, { href: "/sign-in", text: WORDS.again });
   } else if (target.id === "evidence") {
     trouble(new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector("[role=alert]")?.textContent
-      ?? "This evidence cannot be shown.");
+      ?? WORDS.evidence);
   } else {
-    trouble("The desk has trouble. Trying again…");
+    trouble(WORDS.trouble);
   }
 });
 
@@ -304,7 +305,7 @@ function watch() {
     const state = JSON.parse(event.data);
     if (version !== null && state.version !== version) document.body.dispatchEvent(new Event("desk-changed"));
     version = state.version;
-    if (state.others) byId("presence").textContent = state.others.map((other) => `${other.name} ${other.typing ? "is writing" : "is looking at this too"}.`).join(" ");
+    if (state.others) byId("presence").textContent = state.others.map((other) => `${other.name} ${other.typing ? WORDS.writing : WORDS.looking}.`).join(" ");
   });
 }
 document.addEventListener("visibilitychange", () => {

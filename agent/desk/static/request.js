@@ -8,17 +8,17 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button[type=submit]");
   button.disabled = true;
-  state.textContent = "One moment: checking that this is no program…";
+  state.textContent = WORDS.checking;
   try {
     const answer = await fetch("/request/puzzle");
     if (!answer.ok) throw new Error(answer.statusText);
     const puzzle = await answer.json();
     form.elements.proof.value = btoa(JSON.stringify({ ...puzzle, number: await solve(puzzle) }));
-    state.textContent = "Sending…";
+    state.textContent = WORDS.sending;
     form.submit();
   } catch {
     button.disabled = false;
-    state.textContent = "The check did not work. Please try again, or write us a mail.";
+    state.textContent = WORDS.unchecked;
   }
 });
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from agent.store.tables.columns import UtcDateTime, now
@@ -26,7 +26,10 @@ class Decision(StrEnum):
 
 
 class Draft(SQLModel, table=True):
-    __table_args__ = (UniqueConstraint("ticket_id", "revision", "attempt"),)
+    __table_args__ = (
+        UniqueConstraint("ticket_id", "revision", "attempt"),
+        Index("ix_draft_outcome_created", "outcome", "created_at"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     ticket_id: int = Field(foreign_key="ticket.id", index=True)
     message_id: int = Field(foreign_key="message.id")

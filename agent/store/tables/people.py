@@ -56,6 +56,8 @@ class Engineer(SQLModel, table=True):
     name: str
     email: str = Field(unique=True)
     role: str = Role.ENGINEER
+    language: str = ""
+    """Of the desk; empty for what the browser asks for."""
     partner_id: int | None = Field(default=None, foreign_key="partner.id")
     """The organisation of a partner's engineer."""
     totp_secret: str | None = None

@@ -61,6 +61,8 @@ class Ticket(SQLModel, table=True):
     """The partner organisation that it was handed to."""
     merged_into_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
     """Where its messages are now, and later ones go."""
+    trust: str = "unknown"
+    """Of the sender of the newest mail, as `Message.trust`."""
     undelivered: bool = False
     """An answer came back; until the requester writes again."""
     assignee_id: int | None = Field(default=None, foreign_key="engineer.id")
@@ -80,7 +82,7 @@ class Ticket(SQLModel, table=True):
     """[{kind: system, framework or model, id, name}] that the newest request names."""
     placed_by: str | None = None
     """The engineer who set level and type; None when triage did."""
-    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
     updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
 
 
@@ -134,6 +136,7 @@ class Message(SQLModel, table=True):
 class Event(SQLModel, table=True):
     """History of a ticket: who did what, when."""
 
+    __table_args__ = (Index("ix_event_what_at", "what", "at"),)
     id: int | None = Field(default=None, primary_key=True)
     ticket_id: int = Field(foreign_key="ticket.id", index=True)
     at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

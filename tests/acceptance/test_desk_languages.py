@@ -1,0 +1,98 @@
+"""The desk in German: every page, what it says, and how a person chooses it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from desk_fixture import RunningDesk, running_desk
+
+from agent import catalogues
+from agent.store import people
+from agent.store.tables import Role
+
+GERMAN = {"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDesk]:
+    with running_desk(tmp_path_factory.mktemp("desk")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(desk: RunningDesk) -> Iterator[httpx.Client]:
+    link = desk.sign_in_link()
+    with desk.database.write() as session:
+        engineer = people.by_email(session, "grace@minerva.example")
+        people.set_role(session, engineer, Role.ADMIN)
+        engineer.language = ""
+    with httpx.Client(base_url=desk.url, follow_redirects=True, headers={"Origin": desk.url}) as browser:
+        browser.get(link)
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def number(desk: RunningDesk) -> str:
+    return desk.ask("My job on LUMI stays pending with AssocGrpGRES.\n\n#SBATCH --gres=gpu\n", Subject="Pending")
+
+
+def visible(page: str) -> str:
+    """What people read, attributes that are read out included."""
+    said = " ".join(re.findall(r'(?:aria-label|placeholder|title|alt)="([^"]*)"', page))
+    body = re.sub(r"<(script|style|textarea)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "\n", body) + "\n" + said).split(" "))
+
+
+def english(page: str) -> list[str]:
+    """Texts of the catalogue that stand there untranslated, as whole pieces of text."""
+    pieces = {" ".join(piece.split()) for piece in re.split(r"[\n·]", visible(page))}
+    texts = [m.id for m in catalogues.read("de") if isinstance(m.id, str) and m.id and m.id != m.string]
+    return [text for text in texts if text in pieces and len(text) > 2]
+
+
+def test_no_page_in_german_has_english_left(desk: RunningDesk, client: httpx.Client, number: str) -> None:
+    draft = desk.draft_of(number)
+    addresses = [
+        "/", "/?view=breaching", "/?q=nothing-has-this", "/outbox", "/articles", "/account", "/people", "/audit", "/analytics",
+        "/gaps", "/partners", "/macros", "/benchmarks/runs", "/benchmarks/ask", f"/tickets/{number}",
+        f"/tickets/{number}/selection", f"/tickets/{number}/drafts/{draft.id}/evidence/1", "/nowhere", "/sign-in",
+    ]  # fmt: skip
+    for address in addresses:
+        page = client.get(address, headers=GERMAN)
+        assert '<html lang="de">' in page.text, address
+        assert not english(page.text), address
+        assert '<html lang="en">' in client.get(address).text
+
+
+def test_the_inbox_in_german(client: httpx.Client, number: str) -> None:
+    page = client.get("/", headers=GERMAN).text
+    for text in ("Offen", "Nicht zugewiesen", "Wartet auf Freigabe", "Tickets suchen", "Abmelden"):
+        assert text in page, text
+    assert number in page
+    assert (
+        client.get("/tickets/MIN-1999-000001", headers=GERMAN).text.count("Es gibt kein Ticket MIN-1999-000001.") == 1
+    )
+
+
+def test_what_a_person_chooses_counts_for_every_browser(client: httpx.Client) -> None:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/account").text)
+    assert token
+    kept = client.post("/account", data={"csrf_token": token[1], "name": "Grace Hopper", "language": "de"})
+    assert "Gespeichert." in kept.text
+    assert '<html lang="de">' in client.get("/").text
+    client.post("/account", data={"csrf_token": token[1], "name": "Grace Hopper", "language": "tlh"})
+    assert '<html lang="en">' in client.get("/").text
+
+
+def test_an_error_is_told_in_german(client: httpx.Client, number: str) -> None:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/account").text)
+    assert token
+    refused = client.post(
+        f"/tickets/{number}/with", data={"csrf_token": token[1], "act": "merge", "other": number}, headers=GERMAN
+    )
+    assert "Ein Ticket kann nicht mit sich selbst zusammengelegt werden." in refused.text
+    assert "Nichts ist geschehen" in refused.text
