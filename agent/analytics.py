@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from difflib import SequenceMatcher
@@ -40,13 +40,6 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Group:
-    name: str
-    opened: int
-    first_answer: Span
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Decisions:
     approved: int
     edited: int
@@ -59,6 +52,15 @@ class Decisions:
         """Share of the drafts decided about that left as they stood."""
         decided = self.approved + self.edited + self.rejected
         return self.approved / decided if decided else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    name: str
+    opened: int
+    first_answer: Span
+    resolution: Span
+    decisions: Decisions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,15 +82,16 @@ def report(session: Session, *, weeks: int) -> Report:
     since = monday - timedelta(weeks=weeks - 1)
     rows = _tickets(session, since)
     resolved = _resolved(session, since)
+    decided = _decided(session, since)
     return Report(
         since=since,
         weeks=_weeks(rows, resolved, since, weeks),
         first_answer=_span(row.first_answer_h for row in rows),
         resolution=_span(_hours(row.opened, resolved.get(row.key)) for row in rows),
-        decisions=_decisions(session, since),
-        by_level=_groups(rows, [[row.level] for row in rows]),
-        by_type=_groups(rows, [[row.type] for row in rows]),
-        by_system=_groups(rows, [row.systems for row in rows]),
+        decisions=_decisions(decided),
+        by_level=_groups(rows, resolved, decided, [[row.level] for row in rows]),
+        by_type=_groups(rows, resolved, decided, [[row.type] for row in rows]),
+        by_system=_groups(rows, resolved, decided, [row.systems for row in rows]),
     )
 
 
@@ -138,34 +141,64 @@ def _weeks(rows: Sequence[_Row], resolved: dict[int, datetime], since: datetime,
     ]
 
 
-def _groups(rows: Sequence[_Row], names: Sequence[Sequence[str]]) -> list[Group]:
+def _groups(
+    rows: Sequence[_Row],
+    resolved: Mapping[int, datetime],
+    decided: Sequence[_Decided],
+    names: Sequence[Sequence[str]],
+) -> list[Group]:
     """`names` are the groups of each row. The largest first."""
     members: dict[str, list[_Row]] = {}
     for row, groups in zip(rows, names, strict=True):
         for name in groups:
             members.setdefault(name, []).append(row)
+    of_ticket: dict[int, list[_Decided]] = {}
+    for one in decided:
+        of_ticket.setdefault(one.ticket, []).append(one)
     found = [
-        Group(name=name, opened=len(some), first_answer=_span(row.first_answer_h for row in some))
+        Group(
+            name=name,
+            opened=len(some),
+            first_answer=_span(row.first_answer_h for row in some),
+            resolution=_span(_hours(row.opened, resolved.get(row.key)) for row in some),
+            decisions=_decisions([one for row in some for one in of_ticket.get(row.key, ())]),
+        )
         for name, some in members.items()
     ]
     return sorted(found, key=lambda group: (-group.opened, group.name))
 
 
-def _decisions(session: Session, since: datetime) -> Decisions:
-    query = select(Approval.decision, func.count()).where(col(Approval.at) >= since).group_by(Approval.decision)
-    counts: dict[str, int] = {decision: count for decision, count in session.exec(query)}  # noqa: C416  # rows
+class _Decided(NamedTuple):
+    ticket: int
+    decision: str
+    edit_share: float | None
+    """Of edited answers that were compared with their drafts."""
+
+
+def _decided(session: Session, since: datetime) -> list[_Decided]:
+    made = (
+        select(Approval.id, Draft.ticket_id, Approval.decision)
+        .join(Draft, col(Approval.draft_id) == Draft.id)
+        .where(col(Approval.at) >= since)
+    )
     edited = (
-        select(Draft.body, Approval.body)
-        .join(Approval, col(Approval.draft_id) == Draft.id)
+        select(Approval.id, Draft.body, Approval.body)
+        .join(Draft, col(Approval.draft_id) == Draft.id)
         .where(Approval.decision == Decision.EDITED, col(Approval.at) >= since)
         .order_by(col(Approval.id).desc())
         .limit(MAX_EDITS)
     )
-    shares = [edit_share(before, after or "") for before, after in session.exec(edited)]
+    shares = {key: edit_share(before, after or "") for key, before, after in session.exec(edited)}
+    return [_Decided(ticket, decision, shares.get(key)) for key, ticket, decision in session.exec(made)]
+
+
+def _decisions(decided: Sequence[_Decided]) -> Decisions:
+    counts = Counter(one.decision for one in decided)
+    shares = [one.edit_share for one in decided if one.edit_share is not None]
     return Decisions(
-        approved=counts.get(Decision.APPROVED, 0),
-        edited=counts.get(Decision.EDITED, 0),
-        rejected=counts.get(Decision.REJECTED, 0),
+        approved=counts[Decision.APPROVED],
+        edited=counts[Decision.EDITED],
+        rejected=counts[Decision.REJECTED],
         edit_share=statistics.median(shares) if shares else None,
     )
 

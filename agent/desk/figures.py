@@ -102,7 +102,15 @@ def as_cell(text: str) -> str:
 
 def _flat(groups: Iterable[Group]) -> Iterable[dict[str, Any]]:
     for group in groups:
-        yield {"name": as_cell(group.name), "opened": group.opened, **asdict(group.first_answer)}
+        yield {"name": as_cell(group.name), "opened": group.opened, **asdict(group.first_answer), **_rest(group)}
+
+
+def _rest(group: Group) -> dict[str, float | None]:
+    return {
+        "resolution_median_h": group.resolution.median_h,
+        "approval_rate": group.decisions.approval_rate,
+        "edit_share": group.decisions.edit_share,
+    }
 
 
 @lru_cache(maxsize=32)

@@ -78,7 +78,9 @@ def test_what_becomes_of_drafts(database: Database, settings: Settings, grace: E
     with database.write() as session:
         approval.reject(session, draft.id or 0, engineer=grace, reason="wrong system")
     with database.read() as session:
-        found = analytics.report(session, weeks=1).decisions
+        report = analytics.report(session, weeks=1)
+    found = report.decisions
+    assert [group.decisions for group in report.by_type] == [found]
     assert (found.approved, found.edited, found.rejected) == (1, 1, 1)
     assert found.approval_rate == pytest.approx(1 / 3)
     assert found.edit_share == pytest.approx(1 / 8)
