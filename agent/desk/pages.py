@@ -40,7 +40,7 @@ def happened(what: str) -> str:
     kind, _, state = what.partition(" ")
     if kind not in set(OutboundKind):
         return translations.told(what)
-    return f"{words.STATES[kind]} {words.STATES.get(state) or translations.told(state)}"
+    return f"{words.STATES.get(kind, kind)} {words.STATES.get(state) or translations.told(state)}"
 
 
 def _environment() -> Environment:

@@ -75,6 +75,7 @@ STATES = Words(
     {
         "acknowledgement": marked("acknowledgement"),
         "answer": marked("answer"),
+        "hand-over": marked("hand-over"),
         "queued": marked("waiting to be sent"),
         "sending": marked("being sent"),
         "transmitting": marked("being sent"),

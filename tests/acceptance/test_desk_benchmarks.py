@@ -51,7 +51,7 @@ def test_a_dry_run_shows_the_script_and_stores_nothing(desk: RunningDesk, client
     before = stored(desk, RunState.PROPOSED)
     shown = post(client, "/benchmarks/ask", spec=SPEC.format(11), act="check")
     assert shown.status_code == 200
-    assert "#SBATCH --partition=gpu" in shown.text and "Up to 0.50 GPU-hours" in shown.text
+    assert "#SBATCH --partition=gpu" in shown.text and "Up to 0.5 GPU-hours" in shown.text
     assert stored(desk, RunState.PROPOSED) == before
 
 
@@ -67,7 +67,7 @@ def test_proposed_approved_within_the_budget_and_only_once(desk: RunningDesk, cl
     (run,) = [run for run in stored(desk, RunState.PROPOSED) if "c=12" in run.title]
     assert (run.requested_by, run.origin) == (GRACE, "desk")
     refused = post(client, f"/benchmarks/runs/{run.id}", act="approve")
-    assert refused.status_code == 409 and f"person {GRACE} has no budget" in refused.text
+    assert refused.status_code == 409 and f"Person {GRACE} has no budget" in refused.text
     with open_store(desk.settings.bench_dir).write() as connection:
         for holder, name in (("person", GRACE), ("project", "minerva"), ("system", "hydra")):
             runs.set_budget(connection, holder, name, 10.0, GRACE)
