@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from types import ModuleType
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, true
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, true
 from sqlmodel import Session, col
 
 from agent.store import fulltext_fts5, fulltext_tsvector
@@ -66,7 +66,7 @@ def holds(session: Session, text: str) -> ColumnElement[bool]:
     newest = _of(session).newest
     together = session.scalars(newest(words, MAX_MESSAGES)).all()
     # Written into the statement: thousands of parameters take longer than the search itself.
-    keys = bindparam("found", list(set(together)), expanding=True, literal_execute=True)
+    keys: BindParameter[list[int]] = bindparam("found", list(set(together)), expanding=True, literal_execute=True)
     found = col(Ticket.id).in_(keys)
     if len(words) == 1 or len(together) == MAX_MESSAGES:
         return found
