@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
@@ -11,7 +11,8 @@ from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import line_with
 
 _NEEDED = re.compile(r"MASTER_ADDR|MASTER_PORT|SLURM_|NCCL_|HF_|RANK")
-_CLEAN = ("--cleanenv", "-e", "--containall", "-C", "--contain", "-c")
+_CLEAN_VARIABLES = ("--cleanenv", "-e", "--containall", "-C")
+_CLEAN = (*_CLEAN_VARIABLES, "--contain", "-c")
 
 
 def container_env(job: Job) -> Iterator[Found]:
@@ -19,22 +20,14 @@ def container_env(job: Job) -> Iterator[Found]:
         box = launch.container
         if box is None or box.tool not in ("singularity", "apptainer"):
             continue
-        cleaned = [option for option in box.options if option in _CLEAN]
-        passed = any(option.startswith("--env") for option in box.options) or re.search(
-            r"(?:APPTAINER|SINGULARITY)ENV_", job.code
-        )
+        cleaned = _cleaned_away(job, box.options)
         line = line_with(job, launch, box.tool)
-        if (
-            cleaned
-            and cleaned[0] in ("--cleanenv", "-e", "--containall", "-C")
-            and not passed
-            and _NEEDED.search(job.code)
-        ):
+        if cleaned:
             yield _env(
                 line,
-                f"{cleaned[0]} takes the variables away that the program needs",
+                f"{cleaned} takes the variables away that the program needs",
                 "leave it out, or pass them by --env",
-                change(job, line, f" {cleaned[0]}", ""),
+                change(job, line, f" {cleaned}", ""),
             )
         elif re.search(r"\b(?:scontrol|squeue|sinfo|nslookup)\s", _inside(launch)):
             yield _env(
@@ -62,22 +55,34 @@ def container_env(job: Job) -> Iterator[Found]:
                 "use what the image brings",
                 (),
             )
+    if any(launch.container for launch in job.launches):
+        yield from _leaks_inside(job)
+
+
+def _cleaned_away(job: Job, options: Iterable[str]) -> str:
+    """The option that leaves variables outside which the script needs, or nothing."""
+    given = list(options)
+    cleaned = next((option for option in given if option in _CLEAN), "")
+    passed = any(option.startswith("--env") for option in given) or re.search(
+        r"(?:APPTAINER|SINGULARITY)ENV_", job.code
+    )
+    return cleaned if cleaned in _CLEAN_VARIABLES and not passed and _NEEDED.search(job.code) else ""
+
+
+def _leaks_inside(job: Job) -> Iterator[Found]:
     for command in job.outer_commands:
-        if (
-            command.name in ("export", "")
-            and any(name in ("PYTHONPATH", "LD_LIBRARY_PATH") for name, _ in command.assignments)
-            and any(launch.container for launch in job.launches)
-        ):
-            name = next(name for name, _ in command.assignments if name in ("PYTHONPATH", "LD_LIBRARY_PATH"))
-            value = dict(command.assignments)[name].text
-            if re.search(r"/lib(?:64)?/python|site-packages|\$(?:EB|CUDA|ROCM)|/apps?/|/opt/", value):
-                yield Found(
-                    rule="env-container-env",
-                    line=command.line,
-                    severity="hint",
-                    what=f"`{name}` of the host leaks into the container",
-                    fix="unset it, or set it with --env for the container only",
-                )
+        values = {name: word.text for name, word in command.assignments if name in ("PYTHONPATH", "LD_LIBRARY_PATH")}
+        if command.name not in ("export", "") or not values:
+            continue
+        name, value = next(iter(values.items()))
+        if re.search(r"/lib(?:64)?/python|site-packages|\$(?:EB|CUDA|ROCM)|/apps?/|/opt/", value):
+            yield Found(
+                rule="env-container-env",
+                line=command.line,
+                severity="hint",
+                what=f"`{name}` of the host leaks into the container",
+                fix="unset it, or set it with --env for the container only",
+            )
 
 
 def _address_outside(job: Job, launch: Launch) -> tuple[Edit, ...]:

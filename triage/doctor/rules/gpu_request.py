@@ -83,7 +83,7 @@ def gpu_request_missing(job: Job) -> Iterator[Found]:
 def gpu_option_conflict(job: Job) -> Iterator[Found]:
     per_node, gres = units.gpus(job.value("gpus-per-node")), units.gres_gpus(job.value("gres"))
     total, per_task = units.gpus(job.value("gpus")), units.gpus(job.value("gpus-per-task"))
-    nodes_known = job.has("nodes")
+    given = job.gpus_given_per_node
     if per_node and gres:
         equal = per_node.count == gres.count
         later = max(job.effective["gres"], job.effective["gpus-per-node"], key=lambda option: option.line)
@@ -97,51 +97,30 @@ def gpu_option_conflict(job: Job) -> Iterator[Found]:
             fix="keep one of them",
             edits=without_option(job, "gres"),
         )
-    elif total and job.gpus_given_per_node and nodes_known and total.count != job.nodes * job.gpus_given_per_node:
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("gpus"),
-            what=f"--gpus={total.count}, but {job.nodes} node(s) with {job.gpus_per_node} each are "
-            f"{job.nodes * job.gpus_per_node}",
-            fix="drop --gpus",
-            edits=without_option(job, "gpus"),
-        )
-    elif per_task and job.gpus_given_per_node and per_task.count * job.tasks_per_node != job.gpus_given_per_node:
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("gpus-per-task"),
-            what=f"--gpus-per-task={per_task.count} with {job.tasks_per_node} task(s) per node does not make "
-            f"{job.gpus_per_node} GPUs per node",
-            fix="keep one GPU option",
-            edits=without_option(job, "gpus-per-task"),
-        )
-    elif (
-        total and per_task and per_task.count and job.ntasks is not None and total.count // per_task.count != job.ntasks
-    ):
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("gpus-per-task"),
-            what=f"--gpus={total.count} and --gpus-per-task={per_task.count} need "
-            f"{total.count // per_task.count} tasks, but --ntasks={job.ntasks}",
-            fix="keep one GPU option",
-            edits=without_option(job, "gpus-per-task"),
-        )
-    if job.has("cpus-per-gpu") and job.has("cpus-per-task"):
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("cpus-per-gpu"),
-            what="--cpus-per-gpu and --cpus-per-task exclude each other",
-            fix="keep --cpus-per-task",
-            edits=without_option(job, "cpus-per-gpu"),
-        )
-    if job.has("ntasks-per-gpu") and job.has("ntasks-per-node"):
-        yield Found(
-            rule="res-gpu-option-conflict",
-            line=job.line_of("ntasks-per-gpu"),
-            what="--ntasks-per-gpu and --ntasks-per-node exclude each other",
-            fix="keep --ntasks-per-node",
-            edits=without_option(job, "ntasks-per-gpu"),
-        )
+    elif total and given and job.has("nodes") and total.count != job.nodes * given:
+        asked = f"{job.nodes} node(s) with {job.gpus_per_node} each are {job.nodes * job.gpus_per_node}"
+        yield _conflict(job, "gpus", f"--gpus={total.count}, but {asked}", "drop --gpus")
+    elif per_task and given and per_task.count * job.tasks_per_node != given:
+        asked = f"--gpus-per-task={per_task.count} with {job.tasks_per_node} task(s) per node"
+        what = f"{asked} does not make {job.gpus_per_node} GPUs per node"
+        yield _conflict(job, "gpus-per-task", what, "keep one GPU option")
+    elif total and per_task and per_task.count and job.ntasks not in (None, total.count // per_task.count):
+        needed = f"need {total.count // per_task.count} tasks, but --ntasks={job.ntasks}"
+        what = f"--gpus={total.count} and --gpus-per-task={per_task.count} {needed}"
+        yield _conflict(job, "gpus-per-task", what, "keep one GPU option")
+    for first, second in (("cpus-per-gpu", "cpus-per-task"), ("ntasks-per-gpu", "ntasks-per-node")):
+        if job.has(first) and job.has(second):
+            yield _conflict(job, first, f"--{first} and --{second} exclude each other", f"keep --{second}")
+
+
+def _conflict(job: Job, name: str, what: str, fix: str) -> Found:
+    return Found(
+        rule="res-gpu-option-conflict",
+        line=job.line_of(name),
+        what=what,
+        fix=fix,
+        edits=without_option(job, name),
+    )
 
 
 def gpus_total_uneven(job: Job) -> Iterator[Found]:
