@@ -13,7 +13,7 @@ import pytest
 from desk_fixture import RunningDesk, running_desk
 from playwright.sync_api import Browser, Page, expect
 
-from agent.store import tickets
+from agent.store import outbox, tickets
 from agent.store.tables import Draft, DraftState
 from bench_runner.importing import import_paths
 from bench_runner.store.database import open_store
@@ -543,3 +543,34 @@ def test_tickets_are_narrowed_to_a_system_and_to_senders(desk: RunningDesk, sign
     page.get_by_label("Sender").select_option("verified")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_text("No ticket of this view fits the filters.")).to_be_visible()
+
+
+def test_a_new_mail_voids_the_approval_and_the_edit_is_kept(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(QUESTION, Subject="Void")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.keyboard.press("e")
+    page.locator("#body").fill("Dear Ada, wait for it.")
+    with desk.database.read() as session:
+        asked = tickets.messages_of(session, tickets.by_number(session, number))[0].message_id
+    desk.send("I have cancelled it.", Subject="Re: Void", In_Reply_To=f"<{asked}>")
+    desk.wait_for_event(number, "replied")
+    page.locator("#body").press("Control+Enter")
+    expect(page.get_by_role("alert").first).to_contain_text("Reload the ticket.")
+    kept = page.locator("#typed, #body").first
+    expect(kept).to_have_value("Dear Ada, wait for it.")
+    with desk.database.read() as session:
+        sent = outbox.of_messages(session, tickets.by_number(session, number), [])
+    assert not [mail for mail in sent if mail.kind == "answer"]
+
+
+def test_search_finds_by_words_and_by_number(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(f"The word quokka stands in no other request. {QUESTION}", Subject="Rare")
+    page = signed_in()
+    for words in ("quokk", number):
+        page.goto(desk.url)
+        page.keyboard.press("/")
+        page.keyboard.type(words)
+        page.keyboard.press("Enter")
+        expect(page.locator(f"[id='{number}']")).to_be_visible()
+        expect(page.locator(".tickets li")).to_have_count(1)
