@@ -43,6 +43,17 @@ def happened(what: str) -> str:
     return f"{words.STATES.get(kind, kind)} {words.STATES.get(state) or translations.told(state)}"
 
 
+FILTERS = (
+    "age", "ahead", "day", "month", "moment", "second", "number", "percent", "size",
+    "language_name", "told", "sentence",
+)  # fmt: skip
+"""Of `agent.translations`, by their names."""
+WORDS = (
+    "LEVELS", "TYPES", "STATUSES", "VIEWS", "LANGUAGES", "OUTCOMES", "ROLES", "COLOURS", "PARTS", "SHELVES", "TRUST",
+)  # fmt: skip
+"""Of `agent.desk.words`."""
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -53,21 +64,7 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(translations.gettext, translations.ngettext, newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    for shown in (
-        "age",
-        "ahead",
-        "day",
-        "month",
-        "moment",
-        "second",
-        "number",
-        "percent",
-        "size",
-        "language_name",
-        "told",
-        "sentence",
-    ):
-        environment.filters[shown] = getattr(translations, shown)
+    environment.filters.update({name: getattr(translations, name) for name in FILTERS})
     environment.filters.update(
         initials=initials,
         first_upper=first_upper,
@@ -77,20 +74,7 @@ def _environment() -> Environment:
         code_and_language=lambda code: (code, translations.language_name(code)),
         key_and_name=lambda engineer: (engineer.id, engineer.name),
     )
-    for name in (
-        "LEVELS",
-        "TYPES",
-        "STATUSES",
-        "VIEWS",
-        "LANGUAGES",
-        "OUTCOMES",
-        "ROLES",
-        "COLOURS",
-        "PARTS",
-        "SHELVES",
-        "TRUST",
-    ):
-        environment.globals[name] = getattr(words, name)
+    environment.globals.update({name: getattr(words, name) for name in WORDS})
     environment.globals.update(
         has_sign_on=lambda request: request.app.state.desk.sign_on is not None,
         language=translations.spoken,
