@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from agent.bench_watch import watch_benches
 from agent.bridges.runner import Bridges
@@ -74,21 +75,16 @@ def serve(settings: Settings) -> None:
     workflows.start()
     teller = Teller(database)
     teller.start()
-    bridges = Bridges(
-        Bridge(database=database, settings=settings),
-        draft=lambda message, attempt: workflows.draft(message, attempt=attempt, asked=True),
-        wake=workflows.wake,
-    )
+    bridges = _bridges(database, settings, workflows)
     bridges.start()
     intake.listener.wait_until_ready()
     models.start()
     keeper = KeeperProcess() if settings.llm_keep else None
+    relay = f"relay {settings.relay_host}:{settings.relay_port}"
     places = Places(
         smtp=f"{settings.smtp_host}:{intake.smtp_port}",
         desk=desk_url,
-        outbox=f"relay {settings.relay_host}:{settings.relay_port}"
-        if settings.relay_host
-        else f"folder {settings.outbox_dir}",
+        outbox=relay if settings.relay_host else f"folder {settings.outbox_dir}",
         sign_in=_first_link(database, desk_url),
     )
     print(_welcome(settings, places), flush=True)
@@ -108,9 +104,7 @@ def serve(settings: Settings) -> None:
     stop_benches = watch_benches(settings.bench_dir)
     if slack is not None:
         take_events(app, slack)
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=CLOSING_S)
-    )
+    server = _server(app)
     try:
         server.run(sockets=[desk_socket])
     finally:
@@ -125,6 +119,20 @@ def serve(settings: Settings) -> None:
         workflows.stop()
         database.close()
         lock.close()
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=CLOSING_S)
+    )
+
+
+def _bridges(database: Database, settings: Settings, workflows: Workflows) -> Bridges:
+    return Bridges(
+        Bridge(database=database, settings=settings),
+        draft=lambda message, attempt: workflows.draft(message, attempt=attempt, asked=True),
+        wake=workflows.wake,
+    )
 
 
 def connect_chats(chats: Chats, settings: Settings, *, ports: Ports, workflows: Workflows, desk_url: str) -> App | None:

@@ -6,7 +6,6 @@ A secret may be given as `MINERVA_<NAME>_FILE`, the path of a file that holds it
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
@@ -19,13 +18,19 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from agent.errors import SettingsError
 from agent.mail.rate_limit import networks
+from agent.settings_sources import (
+    CONFIG_VARIABLE,
+    PREFIX,
+    SecretFiles,
+    config_file,
+    problem_of,
+    secret_file_problems,
+    unknown_variables,
+)
 from knowledge_base.encoder import PACKAGED_MODEL
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
-
-PREFIX = "MINERVA_"
-CONFIG_VARIABLE = "MINERVA_CONFIG"
 
 
 class Settings(BaseSettings):
@@ -405,7 +410,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
-        return init_settings, env_settings, _SecretFiles(settings_cls), toml
+        return init_settings, env_settings, SecretFiles(settings_cls), toml
 
 
 def _address(secret: SecretStr) -> URL | None:
@@ -438,40 +443,6 @@ def _sign_in_problem(name: str, value: object, before: Mapping[str, object]) -> 
     return f"MINERVA_IMAP_AUTH={before.get('imap_auth')} needs it"
 
 
-class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads `MINERVA_<NAME>_FILE` for every secret; unreadable ones are reported by `_secret_file_problems`."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  # the base's form
-        path = Path(os.environ.get(_file_variable(field_name), ""))
-        return (path.read_text(encoding="utf-8").rstrip("\n") if path.is_file() else None), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        fields = self.settings_cls.model_fields
-        values = {name: self.get_field_value(fields[name], name)[0] for name in _secrets()}
-        return {name: value for name, value in values.items() if value is not None}
-
-
-def _secrets() -> list[str]:
-    return [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
-
-
-def _file_variable(name: str) -> str:
-    return f"{PREFIX}{name.upper()}_FILE"
-
-
-def _secret_file_problems() -> list[str]:
-    given = [(v, os.environ[v]) for v in map(_file_variable, _secrets()) if v in os.environ]
-    return [f"{variable}: no readable file at {path}" for variable, path in given if not os.access(path, os.R_OK)]
-
-
-def config_file() -> Path | None:
-    """The TOML file: what MINERVA_CONFIG names, else `minerva.toml` here when there is one."""
-    named = os.environ.get(CONFIG_VARIABLE)
-    if named:
-        return Path(named)
-    return Path("minerva.toml") if Path("minerva.toml").is_file() else None
-
-
 def load_settings(**overrides: Any) -> Settings:
     """Read and check all settings.
 
@@ -480,31 +451,14 @@ def load_settings(**overrides: Any) -> Settings:
     """
     path = config_file()
     problems = [] if path is None or path.is_file() else [f"{CONFIG_VARIABLE}: no file at {path}"]
-    problems += _unknown_variables() + _secret_file_problems()
+    problems += unknown_variables(Settings) + secret_file_problems(Settings)
     settings: Settings | None = None
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        problems += [_problem(item) for item in error.errors()]
+        problems += [problem_of(Settings, item) for item in error.errors()]
     except (OSError, ValueError) as error:
         problems.append(f"{path}: cannot be read as TOML: {error}")
     if problems or settings is None:
         raise SettingsError("\n".join(["These settings cannot be used:", *(f"  - {p}" for p in problems)]))
     return settings
-
-
-def _unknown_variables() -> list[str]:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
-    known |= {_file_variable(name) for name in _secrets()}
-    return [
-        f"{name}: there is no such setting (see docs/settings.md)"
-        for name in sorted(os.environ)
-        if name.startswith(PREFIX) and name not in known
-    ]
-
-
-def _problem(item: Any) -> str:
-    where = ".".join(str(part) for part in item["loc"])
-    name = f"{PREFIX}{where.upper()}" if where else "settings"
-    given = f" (given: {item['input']!r})" if where and where not in _secrets() else ""
-    return f"{name}: {item['msg'].removeprefix('Value error, ')}{given}"

@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from agent.cli import app
-from agent.settings import CONFIG_VARIABLE, PREFIX, Settings
+from agent.settings import Settings
+from agent.settings_sources import CONFIG_VARIABLE, PREFIX
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
