@@ -104,6 +104,8 @@ class Draft:
     prompt_hash: str | None = None
     corrected_script: str | None = None
     """The requester's job script with what the diagnosis found mended."""
+    script_diff: str | None = None
+    """Unified, from the requester's script to the corrected one."""
     commands: tuple[str, ...] = ()
     """Command lines for the requester, each a snippet of shell."""
     next_steps: tuple[str, ...] = ()

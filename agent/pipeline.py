@@ -212,7 +212,8 @@ def _finished(
     draft = renumbered(answered_from_rows(drafted, in_rows, known=known, text=text))
     questions = (*draft.questions, *(diagnosis.questions or placed.questions))
     kept = (*draft.evidence, *_after(draft, [item for item in evidence if item.internal]))
-    draft = replace(draft, questions=questions, corrected_script=diagnosis.corrected_script, evidence=kept)
+    script, changes = diagnosis.corrected_script, diagnosis.diff
+    draft = replace(draft, questions=questions, corrected_script=script, script_diff=changes, evidence=kept)
     asked = Asked(text=text, language=placed.language, level=placed.level)
     return Answered(triage=placed, diagnosis=diagnosis, draft=check_draft(draft, asked), asked=asked)
 

@@ -88,6 +88,7 @@ def save_draft(
         outcome_reasons=list(content.reasons),
         generation=asdict(content.generation) if content.generation else None,
         findings=list(findings),
+        script_diff=content.script_diff,
         answerable=content.answerable,
         model=content.model,
         prompt_hash=content.prompt_hash,

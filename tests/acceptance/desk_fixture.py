@@ -176,6 +176,16 @@ def outage_of(text: str) -> Fingerprint | None:
     return Fingerprint(vector=vector, encoder="light", parts=parts, systems=systems) if "[outage]" in text else None
 
 
+DIFF = """--- job.sh
++++ job.sh
+@@ -1,3 +1,3 @@
+ #!/bin/bash
+-#SBATCH --gres=gpu
++#SBATCH --gres=gpu:1
+ python train.py
+"""
+
+
 def diagnosis_of(text: str) -> Diagnosis:
     """One finding of each kind for a text that is not empty."""
     in_script = Finding(
@@ -191,8 +201,8 @@ def diagnosis_of(text: str) -> Diagnosis:
     )  # fmt: skip
     return Diagnosis(
         system=None, system_confidence=0.0, scheduler=None, findings=(in_script,) if text else (),
-        log_findings=(in_log,) if text else (), systems=(), corrected_script=None, diff=None, questions=(),
-        next_commands=(),
+        log_findings=(in_log,) if text else (), systems=(), corrected_script=None, diff=DIFF if text else None,
+        questions=(), next_commands=(),
     )  # fmt: skip
 
 

@@ -363,6 +363,14 @@ def test_a_placing_is_corrected_by_one_key_and_one_form(desk: RunningDesk, signe
     desk.wait_for_event(number, "corrected the placing")
 
 
+def test_what_the_corrected_script_changes_is_shown(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask("My job waits.\n\n#!/bin/bash\n#SBATCH --gres=gpu\npython train.py\n", Subject="Waits")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    expect(page.locator(".diff .removed")).to_have_text("-#SBATCH --gres=gpu")
+    expect(page.locator(".diff .added")).to_have_text("+#SBATCH --gres=gpu:1")
+
+
 def test_tickets_of_one_incident_are_shown_together(desk: RunningDesk, signed_in: SignedIn) -> None:
     numbers = [desk.ask(f"[outage] /scratch on LUMI hangs, mail {n}") for n in range(3)]
     page = signed_in()

@@ -59,6 +59,8 @@ class Draft(SQLModel, table=True):
     """As `agent.draft.Generation` has it; None when no language model was asked."""
     findings: list[dict[str, Any]] = Field(sa_type=JSON)
     """Of the diagnosis, as `triage.doctor.diagnosis.LogFinding` and `Finding` have them."""
+    script_diff: str | None = None
+    """What the corrected script changes, unified; None without one."""
     answerable: float
     model: str
     """`embedded`, or the id of the language model."""
