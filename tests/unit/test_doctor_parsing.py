@@ -74,6 +74,14 @@ def test_diagnose_never_raises_on_script_like_text(text: str) -> None:
     assert len(diagnosis.questions) <= 3
 
 
+@pytest.mark.parametrize("name", ["text", "job.sh"])
+def test_a_fence_on_the_line_of_the_interpreter_ends_nothing(name: str) -> None:
+    """As in chats; it was read for ever."""
+    text = "```#!/bin/bash\n#SBATCH --gres=gpu:4\nsrun python train.py\n```\n"
+    scripts = [piece for piece in pieces_of("", [(name, text)]) if piece.kind == "script"]
+    assert [piece.lines[1] for piece in scripts] == ["#SBATCH --gres=gpu:4"]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=400))
 def test_diagnose_never_raises_on_any_text(text: str) -> None:

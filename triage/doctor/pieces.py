@@ -114,7 +114,7 @@ def _script_blocks(lines: Sequence[str], *, own_file: bool = False) -> Iterator[
         if not (SHEBANG.match(bare) or DIRECTIVE.match(bare)):
             at += 1
             continue
-        start, end = _start_of_script(lines, at), _end_of_script(lines, at, own_file=own_file)
+        start, end = _start_of_script(lines, at), max(at + 1, _end_of_script(lines, at, own_file=own_file))
         yield start, end
         at = end
 
@@ -139,7 +139,7 @@ def _end_of_script(lines: Sequence[str], start: int, *, own_file: bool = False) 
             here_word = "" if bare.strip() == here_word else here_word
             end = at + 1
             continue
-        if _FENCE.match(lines[at]) or _SIGNATURE.match(bare):
+        if at > start and (_FENCE.match(lines[at]) or _SIGNATURE.match(bare)):
             return at
         here = re.search(r"<<-?\s*[\"']?(\w+)", bare)
         here_word = here.group(1) if here and "<<<" not in bare else ""
