@@ -181,6 +181,8 @@ def problems_of_answer(
 
 
 def _check_still_bound(draft: Draft, ticket: Ticket, binding: str) -> None:
+    if draft.state == DraftState.SUPERSEDED:
+        raise ApprovalError("This draft is superseded: the ticket has moved on. Reload the ticket.")
     if draft.state != DraftState.WAITING:
         raise ApprovalError("This draft has been decided about. Reload the ticket.")
     if draft.revision != ticket.revision:

@@ -6,6 +6,7 @@ import fcntl
 import gc
 import os
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -59,27 +60,40 @@ class Places:
 
 def serve(settings: Settings) -> None:
     """Runs until it is interrupted. Raises HelpdeskError or KnowledgeBaseError when it cannot start."""
+    with ExitStack() as ending:  # whatever ends it, in mid-start too: what has begun is ended, the last first
+        _serve(settings, ending)
+
+
+def _serve(settings: Settings, ending: ExitStack) -> None:
     models = Models(settings)
-    lock = lock_folder(settings.data_dir)
+    ending.callback(lock_folder(settings.data_dir).close)
     desk_socket = _bind(settings.desk_host, settings.desk_port)
     desk_url = settings.desk_url or f"http://{settings.desk_host}:{desk_socket.getsockname()[1]}"
     database = open_database(settings.database)
+    ending.callback(database.close)
     arrivals = Arrivals()
     intake = start_intake(database, settings, arrivals)
+    ending.callback(intake.stop)
     ports = replace(ports_on(models), check=sender_check(settings))
     chats = Chats(database)
     send = by_way(sender_for(settings), lambda: chats.by_name)
     workflows = Workflows(database, settings, ports, send, arrivals, chats=chats)
+    ending.callback(workflows.stop)
+    ending.callback(chats.stop)
     slack = connect_chats(chats, settings, ports=ports, workflows=workflows, desk_url=desk_url)
     chats.start()  # first: what was being posted when we stopped is due again before events go on
     workflows.start()
     teller = Teller(database)
     teller.start()
+    ending.callback(teller.stop)
     bridges = _bridges(database, settings, workflows)
     bridges.start()
+    ending.callback(bridges.stop)
     intake.listener.wait_until_ready()
     models.start()
-    keeper = KeeperProcess() if settings.llm_keep else None
+    ending.callback(models.stop)
+    if settings.llm_keep:
+        ending.callback(KeeperProcess().stop)
     relay = f"relay {settings.relay_host}:{settings.relay_port}"
     places = Places(
         smtp=f"{settings.smtp_host}:{intake.smtp_port}",
@@ -99,26 +113,11 @@ def serve(settings: Settings) -> None:
         language_model=models.client.state,
     )
     app.state.board.warm()
-    gc.collect()
     gc.freeze()  # walking what was imported, again and again, held single requests up by 0.15 s
-    stop_benches = watch_benches(settings.bench_dir)
+    ending.callback(watch_benches(settings.bench_dir))
     if slack is not None:
         take_events(app, slack)
-    server = _server(app)
-    try:
-        server.run(sockets=[desk_socket])
-    finally:
-        intake.stop()
-        stop_benches()
-        if keeper is not None:
-            keeper.stop()
-        chats.stop()
-        teller.stop()
-        bridges.stop()
-        models.stop()
-        workflows.stop()
-        database.close()
-        lock.close()
+    _server(app).run(sockets=[desk_socket])
 
 
 def _server(app: FastAPI) -> uvicorn.Server:

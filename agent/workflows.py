@@ -170,7 +170,8 @@ class Workflows:
     def stop(self) -> None:
         self._stopping.set()
         self.wake()
-        self._sweeper.join(timeout=SWEEP_S)
+        if self._sweeper.is_alive():
+            self._sweeper.join(timeout=SWEEP_S)
         DBOS.destroy(workflow_completion_timeout_sec=5, destroy_registry=True)
 
     @property

@@ -27,7 +27,7 @@ def post_tag_of(ticket: Ticket, message: Message) -> str:
 
 
 def change_tag_of(ticket: Ticket, hand_over: HandOver) -> str:
-    return f"[{ticket.number}/{hand_over.ended_at or hand_over.at:%Y%m%dT%H%M%S}]"
+    return f"[{ticket.number}/{hand_over.ended_at or hand_over.at:%Y%m%dT%H%M%S%f}]"
 
 
 def opening_text(

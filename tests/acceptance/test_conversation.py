@@ -76,7 +76,7 @@ def test_from_request_to_answer_and_back(helpdesk: Helpdesk, browser: httpx.Clie
     number = number_of(browser, "Pendingjob")
     page = wait_for(browser, f"/tickets/{number}", "Approve and send")
     assert "AssocGrpGRES" in page
-    assert re.search(r"Porting to HPC.*?\d+ %", page, re.DOTALL)
+    assert re.search(r"Porting to HPC.*?\d+%", page, re.DOTALL)
 
     acknowledgement = outbox_mail(helpdesk, "acknowledgement", number)
     assert acknowledgement["In-Reply-To"] == request["Message-ID"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import smtplib
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from helpdesk_process import Helpdesk
 from sqlmodel import select
 from test_ways_in_smtp import RAW, SUPPORT, full_disk, raws, send, stored
 
@@ -129,3 +132,11 @@ def test_a_client_hears_451_when_the_mail_cannot_be_stored(database: Database, s
         assert [row.deliveries for row in stored(database)] == [1]
     finally:
         intake.stop()
+
+
+def test_interrupted_in_mid_start_the_service_ends(small_index: Path, tmp_path: Path) -> None:
+    """Mail is taken before the desk is up; what had begun by then kept the process alive for ever."""
+    helpdesk = Helpdesk(tmp_path)
+    shutil.copytree(small_index, helpdesk.data / "index", symlinks=True)
+    helpdesk.start()
+    assert isinstance(helpdesk.stop(), int)
