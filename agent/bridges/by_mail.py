@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from agent.attachment import Attachment
 from agent.bridges.sync import Bridge, attachments_of
-from agent.bridges.texts import change_text, files_to_send, opening_text, post_text
+from agent.bridges.texts import change_key, change_text, files_to_send, opening_text, post_text
 from agent.mail.outbound import SENDER_NAME, OutboundMessage, subject_for
 from agent.mail.reply_tags import new_tagged_id, reply_key
 from agent.settings import Settings
@@ -48,8 +48,7 @@ def _queue(session: Session, settings: Settings, hand_over: HandOver, desk: Exte
         sent = mailing.send(str(message.id), post_text(message, left_out), files)
         bridges.note_message(session, hand_over, message, sent)
     if not hand_over.change_told and hand_over.remote_id is not None:
-        at = hand_over.ended_at or hand_over.at
-        mailing.send(f"{at:%Y%m%dT%H%M%S}", change_text(hand_over))
+        mailing.send(change_key(hand_over), change_text(hand_over))
     hand_over.change_told, hand_over.closed_here = True, ticket.status in ENDED
     hand_over.last_synced_at = now()
 

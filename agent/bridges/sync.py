@@ -92,7 +92,7 @@ def read_news(bridge: Bridge, desk: ExternalDesk, client: DeskClient) -> None:
         known = here[remote.id]
         # What changed in the second that was read last is read again: more may have happened in it.
         if remote.changed != known.remote_changed or known.read_again or remote.changed >= desk.cursor:
-            key = here[remote.id].id or 0
+            key = known.id or 0
             all_read &= _noting(bridge, key, lambda key=key, remote=remote: _read(bridge, client, key, remote))  # type: ignore[misc]
     with bridge.database.write() as session:
         for hand_over in here.values():

@@ -27,7 +27,12 @@ def post_tag_of(ticket: Ticket, message: Message) -> str:
 
 
 def change_tag_of(ticket: Ticket, hand_over: HandOver) -> str:
-    return f"[{ticket.number}/{hand_over.ended_at or hand_over.at:%Y%m%dT%H%M%S%f}]"
+    return f"[{ticket.number}/{change_key(hand_over)}]"
+
+
+def change_key(hand_over: HandOver) -> str:
+    """Of taking back or handing over again; two of them may fall into one second."""
+    return f"{hand_over.ended_at or hand_over.at:%Y%m%dT%H%M%S%f}"
 
 
 def opening_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlmodel import select
@@ -17,9 +18,9 @@ from agent.bridges.texts import MAX_FILES_BYTES, files_to_send
 from agent.errors import HandlingError
 from agent.settings import Settings
 from agent.store import bridges, people, tickets
-from agent.store.bridge_tables import ExternalDesk
+from agent.store.bridge_tables import ExternalDesk, HandOver
 from agent.store.database import Database
-from agent.store.tables import Engineer, Message, Outbound, OutboundKind, Partner, Ticket, TicketStatus
+from agent.store.tables import Engineer, Message, Outbound, OutboundKind, Partner, Ticket, TicketStatus, now
 from ingest.mail import parse_mail
 from ingest.message import Address
 from ingest.sender_checks import SenderTrust
@@ -172,6 +173,27 @@ def test_what_the_requester_writes_later_goes_to_the_partner_by_mail(
     tick(database, settings)
     assert "taken this request back" in parse_mail(mailed(database)[-1].content).text
     assert len(mailed(database)) == 3
+
+
+def test_taken_back_and_handed_over_again_within_a_second_are_two_mails(
+    database: Database, settings: Settings, partner: Partner, eva: Engineer
+) -> None:
+    use_desk(database, partner, "mail", "hpc@partner.example")
+    ticket = ticket_of(database, receive(database, settings, replace(PLAIN, message_id="a@x")))
+    hand_over(database, ticket, partner, eva)
+    tick(database, settings)
+    second = now().replace(microsecond=0)
+    for change, words, to in ((1, "", None), (2, "Please after all.", partner)):
+        hand_over(database, ticket, to, eva, words)
+        with database.write() as session:
+            kept = session.exec(select(HandOver)).one()
+            at = second + timedelta(microseconds=change)
+            kept.at, kept.ended_at = (kept.at, at) if to is None else (at, None)
+        tick(database, settings)
+    texts = [parse_mail(mail.content).text for mail in mailed(database)]
+    assert len(texts) == 3
+    assert "taken this request back" in texts[1]
+    assert "Please after all." in texts[2]
 
 
 def test_an_unverified_sender_is_no_partner(
