@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from triage.doctor.logscan import RECOVERED_AFTER, Hit, Scan, progress_in
+from triage.doctor.logscan import RECOVERED_AFTER, Hit, Scan, is_progress
 
 Standing = Literal["cause", "weak", "symptom", "wait"]
 
@@ -211,7 +211,7 @@ def _still_runs(hit: Hit, kind: Standing, *, running: bool) -> bool:
 def _ends_in_progress(scan: Scan) -> bool:
     """The last line of the log is one of normal progress: nothing had stopped the program then."""
     last = scan.tail.rstrip().rsplit(b"\n", 1)[-1].rsplit(b"\r", 1)[-1]
-    return progress_in(last) > 0
+    return is_progress(last)
 
 
 def _last_success_line(scan: Scan) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, BinaryIO
 
 import re2  # type: ignore[import-untyped]
@@ -39,6 +39,7 @@ _PROGRESS = re2.compile(
     rb"Avg prompt throughput|\" 200 OK|remaining wall clock time",
     bytes_of_latin1(),
 )
+_TIME = re.compile(rb"\d\d:\d\d:\d\d")
 CAUGHT_WINDOW = 400
 _CAUGHT = re.compile(
     rb"(?i)^[^\n]{0,300}\n(?:[^\n]{0,300}\n){0,2}?[^\n]{0,200}\b(?:fall(?:ing|s)? back|ignoring|continuing|"
@@ -89,6 +90,8 @@ class _Place:
     start: int
     end: int
     number: int
+    progress: dict[int, list[int]]
+    """Of the block: where each PROGRESS_WINDOW of it that was looked at shows normal progress."""
 
 
 def scan(stream: BinaryIO, signatures: Signatures) -> Scan:
@@ -117,19 +120,18 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _scan_block(block: bytes, state: Scan, signatures: Signatures) -> None:
-    number, counted, done = state.lines + 1, 0, 0
+    number, counted, begin = state.lines + 1, 0, 0
     lines = block.replace(b"\r", b"\n")
-    while True:
-        for match in state.finder.finditer(lines, done):
-            start, done = match.span()
-            number += block.count(b"\n", counted, start)
-            counted = start
-            _scan_line(_Place(block, start, done, number), state, signatures)
-            if state.in_vain >= IN_VAIN:
-                _leave_out_full(state, signatures)
-                break
-        else:
-            return
+    progress: dict[int, list[int]] = {}
+    while match := state.finder.search(lines, begin):
+        start = max(begin, lines.rfind(b"\n", begin, match.start()) + 1)
+        end = lines.find(b"\n", match.end())
+        end = len(lines) if end < 0 else end
+        number += block.count(b"\n", counted, start)
+        counted, begin = start, min(end + 1, len(lines))
+        _scan_line(_Place(block, start, end, number, progress), state, signatures)
+        if state.in_vain >= IN_VAIN:
+            _leave_out_full(state, signatures)
 
 
 def _leave_out_full(state: Scan, signatures: Signatures) -> None:
@@ -184,13 +186,30 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
         rank=line.rank,
         stamp=line.stamp or _stamp_before(place),
         caught=bool(_CAUGHT.search(place.block[place.end : place.end + CAUGHT_WINDOW])),
-        progress_after=progress_in(place.block[place.end : place.end + PROGRESS_WINDOW]),
+        progress_after=_progress_after(place),
     )
 
 
-def progress_in(text: bytes) -> int:
-    """Lines of normal progress, counted up to RECOVERED_AFTER."""
-    return sum(1 for _ in islice(_PROGRESS.finditer(text), RECOVERED_AFTER))
+def is_progress(line: bytes) -> bool:
+    return _PROGRESS.search(line) is not None
+
+
+def _progress_after(place: _Place) -> int:
+    found = 0
+    for window in (place.end // PROGRESS_WINDOW, place.end // PROGRESS_WINDOW + 1):
+        if window not in place.progress:
+            place.progress[window] = _progress_in(place.block, window * PROGRESS_WINDOW)
+        starts = place.progress[window]
+        found += bisect(starts, place.end + PROGRESS_WINDOW) - bisect(starts, place.end)
+    return min(found, RECOVERED_AFTER)
+
+
+def _progress_in(block: bytes, begin: int) -> list[int]:
+    """Where the PROGRESS_WINDOW bytes from `begin` show normal progress; lines on its borders are read in full."""
+    end = begin + PROGRESS_WINDOW
+    first, last = block.rfind(b"\n", 0, begin) + 1, block.find(b"\n", end)
+    found = _PROGRESS.finditer(block, first, last if last >= 0 else len(block))
+    return [match.start() for match in found if begin <= match.start() < end]
 
 
 def _end_of_traceback(place: _Place, rank: str) -> tuple[int, LogLine] | None:
@@ -223,5 +242,6 @@ def _told_below(place: _Place, offset: int, rank: str, signatures: Signatures) -
 def _stamp_before(place: _Place) -> Stamp | None:
     """The last time stamp in the lines just above."""
     above = place.block[max(0, place.start - LOOK_BACK_BYTES) : place.start].split(b"\n")
-    stamps = (stamp_of(raw.decode("utf-8", "replace")) for raw in reversed(above))
+    timed = (raw for raw in reversed(above) if _TIME.search(raw, 0, 200))
+    stamps = (stamp_of(raw.decode("utf-8", "replace")) for raw in timed)
     return next((stamp for stamp in stamps if stamp), None)

@@ -89,11 +89,14 @@ def _options() -> Any:
 
 
 def line_finder(signatures: Iterable[Signature]) -> Any:
-    """Finds, in a block of bytes, every line that a pattern of these signatures could match, and some more."""
+    """Finds, in a block of bytes, a place in every line that a pattern of these signatures could match (and others).
+
+    It matches no more of the line than it needs: with all of it, ten times as many states would have to be made.
+    """
     literals, rest = literals_of(pattern for signature in signatures for pattern in signature.patterns)
     parts = [*(re2.escape(literal) for literal in sorted(literals)), *map(_relaxed, rest)]
     re2.purge()  # else it would keep up to 128 of these, each with its states
-    return re2.compile(rf"[^\n]*(?:{'|'.join(parts)})[^\n]*".encode(), bytes_of_latin1())
+    return re2.compile("|".join(parts).encode(), bytes_of_latin1())
 
 
 def bytes_of_latin1() -> Any:
