@@ -69,3 +69,57 @@ def test_exception_of_a_traceback_is_the_cause() -> None:
         name for name, line in programs if diagnose_log_text(f"{STEPS}{head}{line}\n{LAUNCHER}", "log")[0].id != name
     ]
     assert missed == []
+
+
+UNKNOWN = [
+    "terminate called after throwing an instance of 'lbm::GridError'\n  what():  cell 33 has negative volume\n{end}",
+    "Fatal error:\nThere is no domain decomposition for 96 ranks that is compatible with the given box\n{end}",
+    "ERROR on proc 0: Unknown pair style (src/force.cpp:279)\nMPI_ABORT was invoked on rank 0\n{end}",
+    "--> FOAM FATAL IO ERROR: \nkeyword div(phi,U) is undefined in dictionary\nFOAM exiting\n{end}",
+    "At line 33 of file read.f90 (unit = 10, file = 'in.dat')\nFortran runtime error: End of file\n{end}",
+    "thread 'main' panicked at src/main.rs:12:5:\nindex out of bounds: the len is 3\n{end}",
+    "2026-03-02 10:00:01,113 - trainer - ERROR - shard 17 has no index\n{end}",
+    "solver: grid.cc:33: void refine(): Assertion `n > 0' failed.\nAborted (core dumped)\n",
+    "ERROR: an early alarm\nstep 1 loss 2.0\nstep 2 loss 1.9\nstep 3 loss 1.8\nError: the table is empty\n{end}",
+]
+
+
+@pytest.mark.parametrize("log", UNKNOWN)
+def test_a_message_that_no_signature_knows_is_named_before_what_it_led_to(log: str) -> None:
+    first, *rest = diagnose_log_text(STEPS + log.format(end=ENDED), "log")
+    assert first.id == "program_error"
+    assert first.role == "cause"
+    assert rest
+
+
+def test_a_known_cause_is_named_rather_than_what_the_program_says_of_it() -> None:
+    log = f"{STEPS}ERROR: the worker is gone\n[rank3]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1 GiB\n{ENDED}"
+    assert diagnose_log_text(log, "log")[0].id == "oom_gpu_framework"
+    assert "program_error" not in {item.id for item in diagnose_log_text(log, "log")}
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "ERROR: could not read the optional cache\n" + STEPS,
+        "error: none of the optional plugins is there\n" + "line\n" * 40,
+        "ERROR: 0 of 12 shards are damaged\nTraining completed\n",
+        STEPS
+        + "Exception ignored in: <function Pool.__del__ at 0x7f>\nTraceback (most recent call last):\n"
+        + "  File \"pool.py\", line 271, in __del__\nAttributeError: 'NoneType' object has no attribute 'put'\n",
+    ],
+)
+def test_alarms_after_which_a_program_goes_on_are_no_failure(log: str) -> None:
+    assert diagnose_log_text(log, "log") == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("NVRM: Xid (PCI:0000:10:1c): 79, pid=1896, GPU has fallen off the bus.", "cuda_hardware_fault"),
+        ("OSError: [Errno 24] Too many open files", "thread_or_file_limits"),
+    ],
+)
+def test_a_line_that_may_be_the_cause_beats_what_others_saw_of_it(line: str, name: str) -> None:
+    assert diagnose_log_text(f"{STEPS}{line}\n{WATCHDOG}{ENDED}", "log")[0].id == name
+    assert diagnose_log_text(f"{STEPS}{REMOTE}{line}\n", "log")[0].id == name

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from triage.doctor.logscan import RECOVERED_AFTER, Hit, Scan, is_progress
+from triage.doctor.signatures import PROGRAM_ERROR
 
 Standing = Literal["cause", "weak", "symptom", "wait"]
 
@@ -34,7 +35,8 @@ _SUCCESS = re.compile(
     rb"tokeni[sz]ation|preprocessing|all (?:tasks|steps|jobs|epochs|runs)) (?:(?:has|have|is|was) )?"
     rb"(?:successfully )?(?:completed?|finished|done)\b|"
     rb"(?:completed|finished|ended|exited|saved|uploaded|written) (?:successfully|normally|without errors?)|"
-    rb"successfully (?:saved|completed|finished|trained)|saved (?:final |best )?(?:model|checkpoint|weights)|"
+    rb"successfully (?:saved|completed|finished|trained|built|installed)|"
+    rb"saved (?:final |best )?(?:model|checkpoint|weights)|"
     rb"(?:final|best) (?:model|checkpoint|eval|loss|accuracy|test|validation)|"
     rb"exit(?:ed with)? (?:code|status)[ :=]{1,3}0\b|\ball done\b)"
 )
@@ -45,6 +47,13 @@ _RECOVERABLE = ("environment", "network_offline", "dataloader_filesystem", "perm
 _SAYS_LITTLE = frozenset(
     {"slurm_task_failed", "launcher_child_failed", "exit_1", "exit_2", "exit_143", "cpp_terminate"}
 )
+_SAYS_SOMETHING_ELSE_ENDED = frozenset({"nccl_remote_exit", "slurm_cancelled"})
+_OFTEN_HARMLESS = frozenset(
+    {"nccl_net_plugin_missing", "loss_scale_overflow", "tf_no_gpu", "container_no_gpu_libraries"}
+)
+"""Told at the start of programs that then run without."""
+NEAR = 12
+"""Lines between what a program says of one failure, and between that and the end of its log."""
 _ALWAYS_FATAL = frozenset({"slurm_time_limit", "oom_cpu_slurm", "slurm_node_fail", "slurm_preempted_or_requeued"})
 
 
@@ -62,6 +71,8 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
         return ()
     causes = [hit for hit, kind in standing if kind == "cause" and not _recovered(hit, standing)]
     weak = [hit for hit, kind in standing if kind == "weak" and not _recovered(hit, standing)]
+    own_words = _last_words(scan)
+    weak = [hit for hit in weak if hit.signature.id != PROGRAM_ERROR]
     symptoms = [hit for hit, kind in standing if kind == "symptom"]
     waits = [hit for hit, kind in standing if kind == "wait"]
     recovered = [hit for hit, kind in standing if kind in ("cause", "weak") and _recovered(hit, standing)]
@@ -70,8 +81,12 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
     first = (
         _first(causes, telling, weak_causes)
         or _first(weak_causes, [])
-        or _first_symptom(telling)
+        or _first([hit for hit in weak if _stopped(hit)], [])
+        or next((hit for hit in own_words if all(_before(hit, symptom) for symptom in telling)), None)
+        or _first_symptom([hit for hit in telling if hit.signature.id not in _SAYS_SOMETHING_ELSE_ENDED])
+        or _first_symptom([hit for hit in telling if not _told_before(hit, symptoms)])
         or _first(weak, [])
+        or next(iter(own_words), None)
         or _first_symptom(symptoms)
         or _first(recovered, [])
         or _first(waits, [])
@@ -99,24 +114,27 @@ def _standing(hit: Hit) -> Standing:
         return "symptom"
     if hit.caught and hit.progress_after and hit.signature.id not in _ALWAYS_FATAL:
         return "weak"
-    if _PASSED_OVER.search(hit.text) or (_WEAK.search(hit.text) and not _STRONG.search(hit.text)):
+    if hit.signature.id == PROGRAM_ERROR or _PASSED_OVER.search(hit.text):
         return "weak"
-    if role == "either" and not hit.signature.fallback and not _STRONG.search(hit.text):
-        return "weak"
-    return "cause"
+    doubtful = _WEAK.search(hit.text) or (role == "either" and not hit.signature.fallback)
+    return "weak" if doubtful and not _STRONG.search(hit.text) else "cause"
 
 
 def _first_of_each(hits: Sequence[tuple[Hit, Standing]]) -> list[tuple[Hit, Standing]]:
     """The earliest hit of each signature, in its strongest standing."""
     best: dict[str, tuple[Hit, Standing]] = {}
-    strength = ("wait", "weak", "symptom", "cause")
     for hit, kind in hits:
         key = hit.signature.id
         held = best.get(key)
-        stronger = held is None or strength.index(kind) > strength.index(held[1])
+        stronger = held is None or _strength(hit, kind) > _strength(*held)
         if held is None or stronger or (kind == held[1] and _before(hit, held[0])):
             best[key] = (hit, kind)
     return sorted(best.values(), key=lambda pair: pair[0].line)
+
+
+def _strength(hit: Hit, kind: Standing) -> tuple[int, bool]:
+    """What a program went on after counts less than what it did not, among lines that are no certain cause."""
+    return ("wait", "weak", "symptom", "cause").index(kind), kind == "weak" and not hit.progress_after
 
 
 def _before(one: Hit, other: Hit) -> bool:
@@ -169,6 +187,29 @@ def _explains(hit: Hit, fallback: Hit) -> bool:
     return not said_little and not hit.signature.fallback and hit.line < fallback.line
 
 
+def _stopped(hit: Hit) -> bool:
+    """A line that may be the cause, is no mere warning, and after which the program did not go on."""
+    goes_on = hit.caught or hit.progress_after or _WEAK.search(hit.text) or _PASSED_OVER.search(hit.text)
+    return not goes_on and hit.signature.id not in _OFTEN_HARMLESS
+
+
+def _last_words(scan: Scan) -> list[Hit]:
+    """The first of the program's own last lines that speak of an error, with at most NEAR lines between two."""
+    said = [hit for hit in scan.hits if hit.signature.id == PROGRAM_ERROR and _stopped(hit)]
+    first = said[-1:]
+    for hit in reversed(said):
+        if first[0].line - hit.line <= NEAR:
+            first = [hit]
+    return first
+
+
+def _told_before(hit: Hit, symptoms: Sequence[Hit]) -> bool:
+    """A cancelled step is what follows when one of its tasks has ended."""
+    return hit.signature.id == "slurm_cancelled" and any(
+        other.signature.id in _SAYS_LITTLE and _before(other, hit) for other in symptoms
+    )
+
+
 def _first_symptom(symptoms: Sequence[Hit]) -> Hit | None:
     """The symptom that no other present symptom explains."""
     present = {hit.signature.id for hit in symptoms}
@@ -196,6 +237,8 @@ def _went_well(standing: Sequence[tuple[Hit, Standing]], scan: Scan) -> bool:
 
 def _passed(hit: Hit, scan: Scan) -> bool:
     """The program went on, or says that it does, and something follows."""
+    if hit.signature.id == PROGRAM_ERROR:
+        return not any(scan.lines - last.line <= NEAR for last in _last_words(scan))
     said = hit.caught or (_IGNORED.search(hit.text) and hit.line < scan.lines)
     return bool(said) or hit.progress_after >= RECOVERED_AFTER
 

@@ -19,6 +19,7 @@ _MORE_PREFIXES = (
     r"^(?:rank|Rank|RANK)[ _:]?\d{1,6}\]?:\s{1,4}",
     r"^\[(?:rank|Rank|RANK)[ _:]?\d{1,6}\]:?\s{0,2}",
     r"^(?:ERROR|INFO|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d \[[\w./]{1,60}:\d{1,6}\] ",  # vLLM logger
+    r"^\[?20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+\-]\d\d:?\d\d)?\]?:?\s{1,3}",  # a plain time stamp
     r"^(?:nid|lrdn|jpbo-|mel|gn|acn|as|node|cn|g)\d[\w.\-]{0,20}: ",  # pdsh, mpirun and some sruns
 )
 _RANK = re.compile(

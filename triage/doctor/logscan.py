@@ -11,13 +11,21 @@ from typing import Any, BinaryIO
 import re2  # type: ignore[import-untyped]
 
 from triage.doctor.loglines import LogLine, Stamp, read_line, stamp_of, text_of, with_reason_in_parentheses
-from triage.doctor.signatures import Signature, Signatures, bytes_of_latin1, line_finder, matching
+from triage.doctor.signatures import (
+    PROGRAM_ERROR,
+    Signature,
+    Signatures,
+    bytes_of_latin1,
+    is_known,
+    line_finder,
+    matching,
+)
 
 BLOCK_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 KEPT_PER_ID = 40
 COUNTED_PER_ID = 300
-IN_VAIN = 1000
+IN_VAIN = 2500
 """Lines found in vain after which the search leaves out what is counted to the end; a new search costs as much."""
 SEEN_SHAPES = 8192
 PROGRESS_WINDOW = 1 << 15
@@ -48,6 +56,10 @@ _CAUGHT = re.compile(
 )
 TRACEBACK_HEAD = "Traceback (most recent call last):"
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]{0,120}(?::|$)")
+_IGNORED_EXCEPTION = re.compile(
+    rb"Exception ignored (?:in|on)[^\n]*\n(?:[^\n]{0,40}Traceback[^\n]*\n(?:[^\n]{0,40}  [^\n]*\n){0,60})?\Z"
+)
+"""Python could not raise it, while something was thrown away: the program goes on."""
 _CHAINED = re.compile(r"^(?:During handling of the above|The above exception was)")
 
 
@@ -135,7 +147,7 @@ def _scan_block(block: bytes, state: Scan, signatures: Signatures) -> None:
 
 
 def _leave_out_full(state: Scan, signatures: Signatures) -> None:
-    full = {name for name, count in state.counts.items() if count >= COUNTED_PER_ID}
+    full = {name for name, count in state.counts.items() if count >= COUNTED_PER_ID} | {PROGRAM_ERROR}
     left = [item for item in signatures.by_id.values() if item.role != "harmless" and item.id not in full]
     state.in_vain = 0
     if left and full != state.full:
@@ -172,11 +184,14 @@ def _count(found: tuple[Signature, ...], state: Scan) -> None:
 def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatures) -> Hit | None:
     """The hit to keep, or None for the head of a traceback whose exception line is a hit of its own."""
     number = place.number
+    above = max(0, place.start - LOOK_BACK_BYTES)
+    if signature.fallback and _IGNORED_EXCEPTION.search(place.block, above, place.start):
+        return None
     if signature.fallback and TRACEBACK_HEAD in line.text:
         folded = _end_of_traceback(place, line.rank)
         if folded is not None:
             offset, last = folded
-            if matching(signatures, last.text) or _told_below(place, offset, line.rank, signatures):
+            if is_known(signatures, last.text) or _told_below(place, offset, line.rank, signatures):
                 return None
             number, line = number + offset, LogLine(text=last.text, rank=line.rank, stamp=line.stamp)
     return Hit(
@@ -234,7 +249,7 @@ def _told_below(place: _Place, offset: int, rank: str, signatures: Signatures) -
         line = read_line(raw.decode("utf-8", "replace"))
         if TRACEBACK_HEAD in line.text or not line.text.startswith((" ", "\t")):
             return False
-        if (not rank or line.rank in ("", rank)) and matching(signatures, line.text):
+        if (not rank or line.rank in ("", rank)) and is_known(signatures, line.text):
             return True
     return False
 

@@ -21,6 +21,8 @@ MAX_STATES_BYTES = 96 << 20
 """With half of it a log of many kinds of errors is searched ten times as long, since states are made over and over."""
 _COUNTED = re.compile(r"(\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\\[dDsSwW])\{\d+,?\d*\}")
 _ANCHOR = re.compile(r"(?<![\\\[])\^")
+PROGRAM_ERROR = "program_error"
+"""Any line in which a program says that it failed: named only where nothing better is known."""
 Role = Literal["cause", "symptom", "either", "wait", "harmless"]
 
 
@@ -79,7 +81,13 @@ def matching(signatures: Signatures, line: str) -> tuple[Signature, ...]:
     if any(signature.role == "harmless" for signature in found.values()):
         return ()
     certain = tuple(signature for signature in found.values() if not signature.fallback)
-    return certain or tuple(found.values())
+    better = tuple(signature for signature in found.values() if signature.id != PROGRAM_ERROR)
+    return certain or better or tuple(found.values())
+
+
+def is_known(signatures: Signatures, line: str) -> bool:
+    """Whether a signature names the line for what it is."""
+    return any(signature.id != PROGRAM_ERROR for signature in matching(signatures, line))
 
 
 def _options() -> Any:
