@@ -172,6 +172,10 @@ def test_the_foreign_splits_share_no_corpus_with_any_other() -> None:
     assert not pairs & (corpora["test"] | corpora["foreign_test"])
     assert not corpora["foreign_test"] & (corpora["foreign_dev"] | corpora["dev"] | corpora["test"])
     assert not corpora["foreign_dev"] & (corpora["dev"] | corpora["test"])
+    natural = read_questions(EVALS / "retrieval_natural.jsonl")
+    assert not {question.corpus for question in natural} & pairs.union(*corpora.values())
+    assert len({*ids, *(question.id for question in natural)}) == len(ids) + len(natural)
+    assert all(question.gold_paths for question in natural)
     assert all(any(not question.gold_paths for question in part) for part in parts.values())
 
 
