@@ -104,6 +104,9 @@ def test_a_known_cause_is_named_rather_than_what_the_program_says_of_it() -> Non
         "ERROR: could not read the optional cache\n" + STEPS,
         "error: none of the optional plugins is there\n" + "line\n" * 40,
         "ERROR: 0 of 12 shards are damaged\nTraining completed\n",
+        "start\nWARNING retry 1/5: HTTP Error 503: Service Unavailable\nbuilding the model\nwriting results\n",
+        "start\n[ERROR] 0 files failed\nwriting results\n",
+        "start\nImportError: cannot import name 'x' from 'flash_attn' - falling back to sdpa\nwriting results\n",
         STEPS
         + "Exception ignored in: <function Pool.__del__ at 0x7f>\nTraceback (most recent call last):\n"
         + "  File \"pool.py\", line 271, in __del__\nAttributeError: 'NoneType' object has no attribute 'put'\n",
@@ -123,3 +126,17 @@ def test_alarms_after_which_a_program_goes_on_are_no_failure(log: str) -> None:
 def test_a_line_that_may_be_the_cause_beats_what_others_saw_of_it(line: str, name: str) -> None:
     assert diagnose_log_text(f"{STEPS}{line}\n{WATCHDOG}{ENDED}", "log")[0].id == name
     assert diagnose_log_text(f"{STEPS}{REMOTE}{line}\n", "log")[0].id == name
+
+
+@pytest.mark.parametrize(
+    "prefix", ["[4] ", "[task3] ", "worker-1 | ", "Mar  2 11:20:14 n1 python[22]: ", "2026-03-02T11:20:14.111Z "]
+)
+def test_a_traceback_behind_any_prefix_is_read_to_its_end(prefix: str) -> None:
+    lines = [
+        "Traceback (most recent call last):",
+        '  File "a.py", line 3, in <module>',
+        "shard.BrokenIndex: shard 3",
+        "end",
+    ]
+    first = diagnose_log_text("".join(f"{prefix}{line}\n" for line in lines), "log")[0]
+    assert (first.id, first.line) == ("python_traceback", 3)

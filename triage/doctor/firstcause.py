@@ -18,7 +18,8 @@ _WEAK = re.compile(
     r"\bdebug\b|\bNCCL INFO\b|^\[W|^W\d{4}|using .{0,40} instead|disabl(?:ed|ing)|deprecated"
 )
 _PASSED_OVER = re.compile(
-    r"(?i)\bretrying\b|\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|^\W{0,3}warn(?:ing)?\b|Warning: |"
+    r"(?i)\b(?:0|no) (?:errors?|failures?|(?:files?|jobs?|tests?|tasks?|samples?) failed)\b|"
+    r"\bretrying\b|\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|^\W{0,3}warn(?:ing)?\b|Warning: |"
     r"^[\d\-:,. ]{8,30} *\[?WARN"
     r"|^(?:cp|mv|cat|ls|rm|tail|head|tar|find|stat|chmod|rmdir): |\b(?:nvidia-smi|rocm-smi|git|lscpu|numactl|bc|"
     r"jq|tree|htop|nvtop|"
@@ -114,7 +115,7 @@ def _standing(hit: Hit) -> Standing:
         return "symptom"
     if hit.caught and hit.progress_after and hit.signature.id not in _ALWAYS_FATAL:
         return "weak"
-    if hit.signature.id == PROGRAM_ERROR or _PASSED_OVER.search(hit.text):
+    if hit.signature.id == PROGRAM_ERROR or _PASSED_OVER.search(hit.text) or _IGNORED.search(hit.text):
         return "weak"
     doubtful = _WEAK.search(hit.text) or (role == "either" and not hit.signature.fallback)
     return "weak" if doubtful and not _STRONG.search(hit.text) else "cause"
@@ -239,7 +240,8 @@ def _passed(hit: Hit, scan: Scan) -> bool:
     """The program went on, or says that it does, and something follows."""
     if hit.signature.id == PROGRAM_ERROR:
         return not any(scan.lines - last.line <= NEAR for last in _last_words(scan))
-    said = hit.caught or (_IGNORED.search(hit.text) and hit.line < scan.lines)
+    mere = _IGNORED.search(hit.text) or _PASSED_OVER.search(hit.text)
+    said = hit.caught or (mere and hit.line < scan.lines)
     return bool(said) or hit.progress_after >= RECOVERED_AFTER
 
 

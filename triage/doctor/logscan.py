@@ -188,7 +188,8 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
     if signature.fallback and _IGNORED_EXCEPTION.search(place.block, above, place.start):
         return None
     if signature.fallback and TRACEBACK_HEAD in line.text:
-        folded = _end_of_traceback(place, line.rank)
+        prefix = line.text[: line.text.index(TRACEBACK_HEAD)]
+        folded = _end_of_traceback(place, line.rank, prefix)
         if folded is not None:
             offset, last = folded
             if is_known(signatures, last.text) or _told_below(place, offset, line.rank, signatures):
@@ -227,18 +228,21 @@ def _progress_in(block: bytes, begin: int) -> list[int]:
     return [match.start() for match in found if begin <= match.start() < end]
 
 
-def _end_of_traceback(place: _Place, rank: str) -> tuple[int, LogLine] | None:
-    """Lines below the head, and the exception line; lines of other ranks between are passed over."""
+def _end_of_traceback(place: _Place, rank: str, prefix: str) -> tuple[int, LogLine] | None:
+    """Lines below the head, and the exception line; lines of other ranks between are passed over.
+
+    The prefix is what stands before the head and is no prefix that is known.
+    """
     below = place.block[place.end + 1 : place.end + MAX_TRACEBACK_BYTES].split(b"\n", MAX_TRACEBACK_LINES)
     for offset, raw in enumerate(below[:MAX_TRACEBACK_LINES], start=1):
         line = read_line(raw.decode("utf-8", "replace"))
         if rank and line.rank and line.rank != rank:
             continue
-        text = line.text.rstrip()
+        text = line.text.removeprefix(prefix).rstrip()
         if not text or text[0] in " \t|+^~" or _CHAINED.match(text):
             continue
         if _EXCEPTION.match(text):
-            return offset, line
+            return offset, LogLine(text=text, rank=line.rank, stamp=line.stamp)
     return None
 
 
