@@ -13,6 +13,11 @@ rule's own exception, as was one log's label; these five labels were corrected a
 `fourth_*.txt` (59 faults planted one by one in those correct scripts, 40 logs) came after that mending; first look: 55 of 59
 (93.2 %; one of the four marks was wrong by the rule's exception and was replaced), 37 of 40 logs (92.5 %; in the other three
 another signature says the same of the same line), none invented on the four without failure.
+`voices_*.txt` (68 scripts with 134 faults of all 86 kinds, 30 correct scripts; written like novices, converts from PBS, users of
+R, Julia, MATLAB, Fortran and GROMACS, generators, and as mails with wrapped lines, quotes, leftovers of encodings) was labelled
+and committed before the doctor read it. First look: 123 of 134 (91.8 %), 5 false errors on the 30 correct scripts, four of them one mail
+that really was wrapped. Seven labels were put right afterwards: four faults may be found on either of two lines, two were none by an
+exception of the rule, one stood on the wrong line. The rest was mended, no half of it is frozen.
 `fifth_logs.txt` (50 logs, five without failure) was put together from lines that people showed in public reports of PyTorch, JAX,
 TensorFlow, vLLM, DeepSpeed, MPI, UCX, libfabric, pyxis, Apptainer and Slurm, and labelled before the doctor read it; first look:
 41 of 50 (82 %), none invented. All nine were then mended, together with some eighty further messages of the same programs; no

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -140,7 +140,9 @@ def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Check
     if corrected and rest:
         corrected += "\n".join(rest).rstrip("\n") + "\n"
     findings = [_finding(item, piece, item.line) for item in (*mended.found, *_too_long(piece))]
-    findings += [_finding(item, piece, _origin(item.line, mended.origins)) for item in (*found, *uncovered)]
+    findings += [
+        _finding(at, piece, at.line) for at in (_at_origin(item, mended.origins) for item in (*found, *uncovered))
+    ]
     original = "\n".join(piece.lines).rstrip("\n") + "\n"
     return Checked(
         job=job,
@@ -165,6 +167,19 @@ def found_in(job: Job) -> list[Found]:
 
 def _origin(line: int, origins: Sequence[int]) -> int:
     return origins[min(max(line, 1), len(origins)) - 1] if origins else 1
+
+
+def _at_origin(item: Found, origins: Sequence[int]) -> Found:
+    """The same with the line numbers of the text that `origins` speaks of, also where its words name a line."""
+
+    def renumbered(match: re.Match[str]) -> str:
+        return f"{match.group(1)}{_origin(int(match.group(2)), origins)}"
+
+    what, fix = (_LINE_NUMBER.sub(renumbered, text) for text in (item.what, item.fix))
+    return replace(item, line=_origin(item.line, origins), what=what, fix=fix)
+
+
+_LINE_NUMBER = re.compile(r"(\bline )(\d+)\b")
 
 
 def _finding(item: Found, piece: Piece, line: int) -> Finding:
@@ -216,21 +231,41 @@ def _corrected(job: Job, found: list[Found], *, changed: bool) -> tuple[str | No
     of the corrected script is explained by a finding of its own.
     """
     before, origins = _grammar_errors(job), tuple(range(1, len(job.lines) + 1))
-    named, uncovered = {(item.rule, item.line) for item in found}, list[Found]()
+    given, named, uncovered = job, {(item.rule, item.line) for item in found}, list[Found]()
+    changes: dict[int, list[Found]] = {}
     for _ in range(MAX_PASSES):
-        groups = [item.edits for item in found if rules()[item.rule].autofix != "ask" and _fits(item.edits, job)]
-        lines, places = apply_edits(job.lines, groups, origins)
+        fitting = [item for item in found if rules()[item.rule].autofix != "ask" and _fits(item.edits, job)]
+        lines, places = apply_edits(job.lines, [item.edits for item in fitting], origins)
         if lines == job.lines:
             break
         candidate = Job(lines=lines, hint=job.hint if not job.site else job.site.id, fragment=job.fragment)
         if _grammar_errors(candidate) > before:
             break
-        now_seen = [replace(item, line=_origin(item.line, origins)) for item in found if item.edits]
+        now_seen = [_at_origin(item, origins) for item in found if item.edits]
         new = [item for item in now_seen if (item.rule, item.line) not in named]
         uncovered += [replace(item, what=f"after the other changes: {item.what}", severity="hint") for item in new]
         named.update((item.rule, item.line) for item in new)
+        for item in fitting:
+            seen = _at_origin(item, origins)
+            for edit in item.edits:
+                for place in origins[edit.first - 1 : edit.last]:
+                    changes.setdefault(place, []).append(seen)
         job, changed, origins, found = candidate, True, places, found_in(candidate)
+    uncovered += _changed_along(given.lines, job.lines, origins, changes)
     return ("\n".join(job.lines) + "\n" if changed else None), uncovered
+
+
+def _changed_along(
+    before: Sequence[str], after: Sequence[str], origins: Sequence[int], changes: Mapping[int, Sequence[Found]]
+) -> Iterator[Found]:
+    """A hint on each line that is changed for a finding on another line only. `origins`: of the lines of `after`."""
+    kept = set(zip(origins, after, strict=True))
+    for line, items in sorted(changes.items()):
+        if (line, before[line - 1]) in kept or any(item.line == line for item in items):
+            continue
+        cause = items[0]
+        what = f"changed together with line {cause.line}: {cause.what}"
+        yield replace(cause, line=line, column=1, what=what, severity="hint", edits=())
 
 
 _OTHER_LANGUAGE = re.compile(r"#!.*\b(?:python[\d.]*|perl|Rscript|julia|t?csh|fish)\b")

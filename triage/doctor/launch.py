@@ -157,9 +157,9 @@ def _launches(
 
 def _arguments_of_text(command: Command) -> tuple[Word, ...]:
     """What `"$@"` stands for in `bash -c 'text' name arguments...`; "$@" itself when none are given."""
-    at = next(
-        (index for index, word in enumerate(command.words) if word.text.endswith("c") and word.text[:1] == "-"), 0
-    )
+    names = [word.text.rsplit("/", 1)[-1] for word in command.words]
+    shell = next((index for index, name in enumerate(names) if name in ("bash", "sh", "zsh")), 0)
+    at = next((index for index in range(shell, len(names)) if re.fullmatch(r"-\w*c", names[index])), 0)
     given = command.words[at + 3 :]
     return given or tuple(replace(command.words[0], text=name, raw=name) for name in _ALL_ARGUMENTS[:1])
 

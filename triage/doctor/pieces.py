@@ -29,7 +29,9 @@ _PROSE = re.compile(r"^[A-ZÀ-ÞΑ-Ωa-zà-þα-ωЀ-ӿ][\wÀ-ӿ'’,;:()/.\- ]{
 _GREETING = re.compile(
     r"(?i)^(?:thanks|thank you|many thanks|best|kind|regards|cheers|merci|cordialement|bien à vous|danke|viele grüße|"
     r"mit freundlichen|gracias|saludos|un saludo|grazie|cordiali|saluti|obrigad|cumprimentos|kiitos|terveisin|tack|mvh|"
-    r"hilsen|dziękuj|pozdraw|děkuj|s pozdravem|hvala|lep pozdrav|ευχαριστ|благодар|поздрави|any (?:idea|help|hint)|"
+    r"hilsen|dziękuj|pozdraw|děkuj|s pozdrav|hvala|lep pozdrav|srdačan|ευχαριστ|με εκτίμηση|благодар|поздрави|"
+    r"(?:med )?vänliga|med ven(?:lig|nlig)|ystävällisin|parimat|pagarbiai|ar cieņu|üdvözlettel|köszön|cu stimă|"
+    r"mulțum|mersi|met vriendelijke|groet|bedankt|liebe grüße|beste grüße|vielen dank|any (?:idea|help|hint)|"
     r"what (?:is|am|could)|could you|can you|please|hi\b|hello|dear)"
 )
 
@@ -151,13 +153,26 @@ def _end_of_script(lines: Sequence[str], start: int, *, own_file: bool = False) 
         if bare.strip():
             end = at + 1
         prose = 0
-    return end
+    return end if fenced or own_file else _without_name(lines, start, end)
+
+
+_NAME = re.compile(r"^[^\W\d_a-z][\w'’.\- ]{1,40},?$")
+
+
+def _without_name(lines: Sequence[str], start: int, end: int) -> int:
+    """The end without a last paragraph that is a name or a greeting in a language that we do not know."""
+    at = end
+    while at > start and lines[at - 1].strip():
+        at -= 1
+    last = [_QUOTE.sub("", line).strip() for line in lines[at:end]]
+    named = 0 < len(last) <= 4 and all(_NAME.match(line) and not _CODE.match(line) for line in last)
+    return at if at > start + 1 and named else end
 
 
 def _is_prose(bare: str, lines: Sequence[str], at: int) -> bool:
     if not bare.strip() or bare.startswith("#"):
         return False
-    if at and lines[at - 1].rstrip().endswith("\\"):
+    if (at and lines[at - 1].rstrip().endswith(("\\", "="))) or re.search(r"\s--\w", bare):
         return False
     if _GREETING.match(bare.strip()):
         return True

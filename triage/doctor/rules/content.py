@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor.job import Job
-from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.found import Check, Edit, Found, change, delete
 from triage.doctor.rules.translate import translated_directive
 
 _PLACEHOLDER = re.compile(
@@ -92,7 +92,7 @@ def foreign_scheduler(job: Job) -> Iterator[Found]:
                 what=f"`{line.strip()}` is a directive of another batch system",
                 severity=None if slurm else "warning",
                 fix=f"write {right}" if right else "use the #SBATCH option that means the same",
-                edits=(Edit(number, number, (right or f"# {line.strip()}",)),) if slurm else (),
+                edits=_translated(job, number, right or f"# {line.strip()}") if slurm else (),
             )
     for command in job.commands:
         if command.around.in_step:
@@ -122,6 +122,16 @@ def foreign_scheduler(job: Job) -> Iterator[Found]:
             )
 
 
+def _translated(job: Job, number: int, right: str) -> tuple[Edit, ...]:
+    """The directive as Slurm's, or without it when #SBATCH lines give all of its options already."""
+    names = re.findall(r"--([\w-]+)", right) if right.startswith("#SBATCH") else []
+    return (
+        delete(number)
+        if names and job.directives and all(job.has(name) for name in names)
+        else (Edit(number, number, (right,)),)
+    )
+
+
 def is_for_slurm(job: Job) -> bool:
     """Slurm is meant: the script has its directives or commands, or the system is one on record (all run Slurm)."""
     return bool(job.directives) or job.guess.system is not None or bool(re.search(r"\bsrun\b|SLURM_", job.code))
@@ -140,7 +150,7 @@ def output_dir(job: Job) -> Iterator[Found]:
         if option is None or "/" not in option.value or option.value.startswith("/dev/"):
             continue
         folder = option.value.rsplit("/", 1)[0]
-        if folder in (".", "..") or re.search(r"[$~`<]", option.value):
+        if folder in (".", "..") or re.search(r"[$~`<]", option.value) or _is_used(job, folder):
             continue
         made = [
             c for c in job.outer_commands if c.name == "mkdir" and any(_same_folder(arg, folder) for arg in c.args())
@@ -154,6 +164,12 @@ def output_dir(job: Job) -> Iterator[Found]:
             what=f"Slurm does not create `{folder}`{late}; without it the job fails at once and leaves no log",
             fix=f"mkdir -p {folder} before sbatch, or --{name}=%x-%j.{'out' if name == 'output' else 'err'}",
         )
+
+
+def _is_used(job: Job, folder: str) -> bool:
+    """Whether the script enters this folder, or sets up its environment from below it: then it is there."""
+    paths = [word for c in job.outer_commands if c.name in ("cd", "source", ".", "conda") for word in c.args()]
+    return folder.startswith("/") and any(f"{path}/".startswith(f"{folder}/") for path in paths)
 
 
 def _same_folder(argument: str, folder: str) -> bool:

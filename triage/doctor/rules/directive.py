@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from triage.doctor.directives import Directive, Option, nearest_option, option_table
 from triage.doctor.job import Job
-from triage.doctor.rules.found import Check, Edit, Found, change, last_directive
+from triage.doctor.rules.found import Check, Edit, Found, change, delete, last_directive
 
 
 def after_command(job: Job) -> Iterator[Found]:
@@ -72,8 +73,14 @@ def unknown_option(job: Job) -> Iterator[Found]:
         wrong = option_table().wrong.get(option.name, "")
         advice = f"--{right}" if right else wrong
         written = f"--{option.name}" if option.raw.startswith("--") else option.raw
+        if right == "partition" and job.site and any(part.qos == option.value for part in job.site.partitions):
+            right, advice = "qos", "--qos"
         fixed = _renamed(option, right) if right else ""
-        yield _unknown(job, option, f"`{written}` {said}" + (f"; meant is `{advice}`" if advice else ""), fixed)
+        found = _unknown(job, option, f"`{written}` {said}" + (f"; meant is `{advice}`" if advice else ""), fixed)
+        given = job.effective.get(right) if right else None
+        if given and given.value == option.value and job.lines[option.line - 1].split(maxsplit=1)[1:] == [option.raw]:
+            found = replace(found, fix=f"remove it: line {given.line} says so already", edits=delete(option.line))
+        yield found
 
 
 def _unknown(job: Job, option: Option, what: str, replacement: str) -> Found:
@@ -143,6 +150,16 @@ def dash_and_equals(job: Job) -> Iterator[Found]:
                 edits=change(job, option.line, job.lines[option.line - 1][last.column - 1 :].rstrip(), joined),
             )
             continue
+        if last and last.name == "time" and last.line == option.line and option.trouble == "stray-word":
+            what = f"`{last.raw} {option.raw}` is no walltime that Slurm reads: a value ends at the first blank"
+            yield Found(
+                rule="res-time-format",
+                line=option.line,
+                column=last.column,
+                what=what,
+                fix="--time=HH:MM:SS, or D-HH:MM:SS",
+            )
+            continue
         yield Found(
             rule="dir-dash-and-equals",
             line=option.line,
@@ -160,7 +177,7 @@ _NO_BLANKS = frozenset(
 
 def _joined(option: Option, rest: Option) -> str:
     """The option with the word behind it in its value; empty when the option has none to go on."""
-    if not option.value or option.trouble:
+    if not option.value or option.trouble or (option.name == "time" and not re.fullmatch(r"[\d:-]+", rest.raw)):
         return ""
     short = not option.raw.startswith("--")
     glue = "" if option.name in _NO_BLANKS else " "

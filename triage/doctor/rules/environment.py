@@ -15,6 +15,7 @@ NEEDS_LOGIN_SHELL = ("vega", "jean-zay")
 
 
 def leak_export(job: Job) -> Iterator[Found]:
+    yield from _blank_in_export(job)
     value = job.value("export")
     option = job.effective.get("export")
     stray = [
@@ -48,6 +49,25 @@ def leak_export(job: Job) -> Iterator[Found]:
             fix="export SLURM_EXPORT_ENV=ALL before srun",
             edits=(Edit(first, first - 1, ("export SLURM_EXPORT_ENV=ALL",)),),
         )
+
+
+def _blank_in_export(job: Job) -> Iterator[Found]:
+    """In the lines that start steps or further jobs."""
+    for command in job.outer_commands:
+        if command.name not in ("sbatch", "srun"):
+            continue
+        for number in range(command.line, min(command.end_line, len(job.lines)) + 1):
+            text = job.lines[number - 1]
+            cut = re.search(r"--export[= ][\w,=.]*,(?=\s+[A-Z_]\w*(?:[=,]|\s))", text)
+            if cut:
+                yield Found(
+                    rule="env-leak-export",
+                    line=number,
+                    column=cut.start() + 1,
+                    what="a blank inside the --export list ends it",
+                    fix="--export=ALL,NAME=value without blanks",
+                    edits=(Edit(number, number, (re.sub(r"(--export[= ]\S*),\s+", r"\1,", text),)),),
+                )
 
 
 def omp_threads(job: Job) -> Iterator[Found]:

@@ -16,6 +16,7 @@ SINGLE_QUOTES = "‘’‚‛′"
 DASHES = "‐‑‒–—―−"
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " ", "=3D": "="}
 """Left over when a mail was not decoded."""
+ENCODED = "something left over from the encoding of the mail"
 _ENTITY = re.compile("|".join(map(re.escape, ENTITIES)))
 _ODD = re.compile(
     f"[\u00a0\u202f\u2007\u2009\u3000\u200b\u200c\u200d\u2060\ufeff\u00ad{DOUBLE_QUOTES}{SINGLE_QUOTES}{DASHES}]"
@@ -27,11 +28,13 @@ _SHELLS = ("bash", "sh", "zsh", "ksh", "dash", "csh", "tcsh", "env", "perl", "Rs
 def mend(piece: Piece, *, mailed: bool) -> Mended:
     """`mailed`: the text is a mail body, whose line ends and quote marks are the transport's."""
     mended = Mended(lines=list(piece.lines), origins=list(piece.numbers))
+    in_mail = mailed or not piece.whole
     _line_ends(mended, mailed=mailed)
     _quotes_and_indent(mended, piece, mailed=mailed)
     _first_line(mended, piece, mailed=mailed)
-    _characters(mended)
-    continuations(mended)
+    _soft_breaks(mended, in_mail=in_mail)
+    _characters(mended, in_mail=in_mail)
+    continuations(mended, in_mail=in_mail)
     while len(mended.lines) > 1 and not mended.lines[-1].strip():
         mended.lines.pop()
         mended.origins.pop()
@@ -159,7 +162,38 @@ def _interpreter(line: str) -> tuple[str, str]:  # noqa: PLR0911 (one return for
     return "", ""
 
 
-def _characters(mended: Mended) -> None:
+def _soft_breaks(mended: Mended, *, in_mail: bool) -> None:
+    """Lines that a mail's quoted-printable encoding cut, in a text that was not decoded: they end in `=`."""
+    if sum("=3D" in line for line in mended.lines) < 2:
+        return
+    index = 0
+    while index + 1 < len(mended.lines):
+        if not mended.lines[index].endswith("="):
+            index += 1
+            continue
+        mended.lines[index] = mended.lines[index][:-1] + mended.lines[index + 1]
+        mended.found.append(
+            Found(
+                rule="form-mail-characters",
+                line=mended.origins[index],
+                severity="warning" if in_mail else None,
+                what="the encoding of the mail cut this line",
+                fix="join it with the next line",
+            )
+        )
+        mended.found.append(
+            Found(
+                rule="form-mail-characters",
+                line=mended.origins[index + 1],
+                severity="hint",
+                what=f"the rest of line {mended.origins[index]}",
+                fix="join it with the line above",
+            )
+        )
+        del mended.lines[index + 1], mended.origins[index + 1]
+
+
+def _characters(mended: Mended, *, in_mail: bool) -> None:
     here_word = ""
     for index, line in enumerate(mended.lines):
         if here_word:
@@ -179,6 +213,7 @@ def _characters(mended: Mended) -> None:
                     rule="form-mail-characters",
                     line=mended.origins[index],
                     column=column,
+                    severity="warning" if in_mail and what == ENCODED else None,
                     what=f"{what} where the shell wants plain ASCII",
                     fix=f"write {right.strip()}",
                 )
@@ -202,11 +237,12 @@ def _plain(line: str) -> tuple[str, str]:
     show = re.match(r"^\s*(?:echo|printf)\b", head)
     plain = head.translate(ZERO_WIDTH).translate(BLANKS)
     decoded = _ENTITY.sub(lambda match: ENTITIES[match.group()], plain)
-    said = said or ("an encoding of the mail" if decoded != plain else "")
+    said = said or (ENCODED if decoded != plain else "")
     plain = decoded
     if not show:
-        dashed = re.sub(rf"(^|[\s=\"'])[{DASHES}]{{1,2}}(?=[A-Za-z])(\w*)", _dash, plain)
-        dashed = re.sub(rf"(#SBATCH\s*)[{DASHES}]{{1,2}}(\w*)", _dash, dashed)
+        dashes = rf"(?=-{{0,2}}[{DASHES}])[-{DASHES}]{{1,3}}"
+        dashed = re.sub(rf"(^|[\s=\"']){dashes}(?=[A-Za-z])(\w*)", _dash, plain)
+        dashed = re.sub(rf"(#SBATCH\s*){dashes}(\w*)", _dash, dashed)
         dashed = re.sub(r"(?<=\w)[‐‑](?=\w)", "-", dashed) if directive or "--" in dashed else dashed
         dashed = re.sub(rf"(?<=[\s=])[{DASHES}](?=\d)", "-", dashed)
         said = said or ("a typographic dash" if dashed != plain else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -39,6 +40,20 @@ def change(job: Job, line: int, old: str, new: str) -> tuple[Edit, ...]:
     """Replace the first `old` on a line."""
     text = job.lines[line - 1]
     return (Edit(line, line, (text.replace(old, new, 1),)),) if old in text else ()
+
+
+def cpus_changed(job: Job, cpus: int) -> tuple[Edit, ...]:
+    """--cpus-per-task of the directive, and of the srun lines that repeat the old number."""
+    option = job.effective.get("cpus-per-task")
+    if option is None or not option.value.isdigit():
+        return ()
+    edits = list(change(job, option.line, option.raw, option.raw.replace(option.value, str(cpus))))
+    for launch in job.launches:
+        if (launch.srun or {}).get("cpus-per-task") == option.value:
+            at, text = launch.outer.line, job.lines[launch.outer.line - 1]
+            fixed = re.sub(rf"(\s(?:-c ?|--cpus-per-task[= ])\"?){option.value}\b", rf"\g<1>{cpus}", text, count=1)
+            edits += [Edit(at, at, (fixed,))] if fixed != text else []
+    return tuple(dict.fromkeys(edits))
 
 
 def quoted(text: str, at: int, value: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
-from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.found import Check, Edit, Found, change, cpus_changed
 from triage.doctor.rules.signs import is_training
 
 PER_NODE = ("torchrun", "torch.distributed.launch", "accelerate", "deepspeed")
@@ -66,14 +66,7 @@ def torchrun_per_gpu(job: Job) -> Iterator[Found]:
                 and job.site.cores
                 and int(cpus.value) * tasks <= job.site.cores * 2
             ):
-                edits = (
-                    (
-                        *edits,
-                        *change(job, cpus.line, cpus.raw, cpus.raw.replace(cpus.value, str(int(cpus.value) * tasks))),
-                    )
-                    if cpus.line != line
-                    else edits
-                )
+                edits = (*edits, *cpus_changed(job, int(cpus.value) * tasks)) if cpus.line != line else edits
         if not edits and launch.srun and {"ntasks", "ntasks-per-node"} & set(launch.srun):
             edits = _one_task(job, launch, tasks)
         yield Found(

@@ -12,7 +12,7 @@ from triage.doctor.shell import Command
 
 _LOGIN = re.compile(r"^#!.*(?:bash|sh)\s+-\w*l")
 _PROFILE = re.compile(
-    r"(?:source|\.)\s+\S*(?:/etc/(?:bashrc|profile)|profile\.d|\.bash_?(?:rc|profile)|/init/(?:bash|profile)|lmod|modules\.sh|Lmod)"
+    r"(?:source|\.)\s+\S*(?:/etc/(?:bashrc|profile)|profile\.d|\.bash_?(?:rc|profile)|csh\.(?:cshrc|login)|\.t?cshrc|/init/(?:bash|profile)|lmod|modules\.sh|Lmod)"
 )
 
 

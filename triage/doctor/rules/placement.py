@@ -184,9 +184,12 @@ def _machine_rank(job: Job, launch: Launch, rank: str) -> Found:
     found = _ssh(job, launch, "--machine_rank", f"--machine_rank {rank} is the same on every node")
     text = job.lines[found.line - 1]
     fixed = re.sub(rf"(--machine[-_]rank[= ]){rank}\b", r"\1$SLURM_NODEID", text, count=1)
-    return (
-        replace(found, edits=(Edit(found.line, found.line, (fixed,)),)) if launch.in_step and fixed != text else found
-    )
+    if not launch.in_step:
+        fixed = re.sub(rf" --machine[-_]rank[= ]{rank}\b", "", text, count=1)
+        step = "bash -c 'exec accelerate launch --machine_rank $SLURM_NODEID \"$@\"' bash"
+        fixed = re.sub(r"\baccelerate launch\b", lambda _: step, fixed, count=1) if fixed != text else text
+        fixed = fixed if step in fixed else text
+    return replace(found, edits=(Edit(found.line, found.line, (fixed,)),)) if fixed != text else found
 
 
 _PER_NODE_START = (

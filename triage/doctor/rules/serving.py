@@ -161,7 +161,8 @@ def _in_background(job: Job, launch: Launch) -> tuple[Edit, ...]:
     known = re.search(r"\bkill (?:-\w+ )?\"?\$\{?(\w+)", job.code)
     name = known.group(1) if known else "server"
     poll = () if _POLLED.search(job.code) else (_poll(launch, name),)
-    background = Edit(end, end, (f"{job.lines[end - 1].rstrip()} &", f"{name}=$!", *poll))
+    held = () if re.match(rf"\s*{name}=\$!", job.lines[end]) else (f"{name}=$!",)
+    background = Edit(end, end, (f"{job.lines[end - 1].rstrip()} &", *held, *poll))
     return (background,) if known else (background, Edit(last + 1, last, (f"kill ${name}",)))
 
 

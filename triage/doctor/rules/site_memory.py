@@ -66,7 +66,7 @@ def _share(job: Job) -> tuple[Edit, ...]:
 
 def mem_spec(job: Job) -> Iterator[Found]:
     given = [job.effective[name] for name in ("mem", "mem-per-cpu", "mem-per-gpu") if job.has(name)]
-    if len(given) > 1:
+    if len(given) > 1 and not job.het:
         last = max(given, key=lambda option: option.line)
         yield Found(
             rule="res-mem-spec",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from triage.doctor import units
 from triage.doctor.job import Job
-from triage.doctor.rules.found import Check, Found, add_directive, change
+from triage.doctor.rules.found import Check, Found, add_directive, cpus_changed
 from triage.doctor.rules.signs import is_training
 
 
@@ -113,14 +113,14 @@ def cpus_over_node(job: Job) -> Iterator[Found]:
         return
     wanted = job.tasks_per_node * job.cpus_per_task
     if wanted > cores and (job.cpus_per_task > 1 or site.id == "lumi-g"):
-        right = max(1, cores // job.tasks_per_node)
-        option = job.effective.get("cpus-per-task")
+        share = (job.cpus_per_gpu or 0) * job.gpus_per_node if not job.owns_node else 0
+        right = max(1, min(cores, share or cores) // job.tasks_per_node)
         yield Found(
             rule="res-cpus-over-node",
             line=job.line_of("cpus-per-task", "ntasks-per-node"),
             what=f"{job.tasks_per_node} x {job.cpus_per_task} = {wanted} cores per node, but jobs may use {cores}",
             fix=f"--cpus-per-task={right}",
-            edits=change(job, option.line, option.value, str(right)) if option and option.value else (),
+            edits=cpus_changed(job, right),
         )
 
 
@@ -143,7 +143,7 @@ def cpu_gpu_ratio(job: Job) -> Iterator[Found]:
     if job.site.id == "mn5-acc" and job.value("threads-per-core") == "2":
         allowed *= 2
     line, right = job.line_of("cpus-per-task"), max(1, allowed // job.tasks_per_node)
-    edits = change(job, line, job.value("cpus-per-task"), str(right))
+    edits = cpus_changed(job, right)
     if job.site.id == "mn5-acc":
         if cores != allowed:
             yield Found(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found
+from triage.doctor.shell import Command
 
 
 def parallel_steps(job: Job) -> Iterator[Found]:
@@ -20,16 +21,23 @@ def parallel_steps(job: Job) -> Iterator[Found]:
             "cpus-per-task" in srun and "ntasks" in srun and "mem" in srun
         ):
             continue
-        text = job.lines[launch.line - 1]
+        text, share = job.lines[launch.line - 1], _gpu_share(job, srun)
         yield Found(
             rule="launch-parallel-steps",
             line=launch.line,
             what="this step takes the whole allocation: the steps run one after the other",
             fix='srun --exact -n1 -c "$SLURM_CPUS_PER_TASK" --gpus=1 --mem=<share> ... &',
-            edits=(Edit(launch.line, launch.line, (re.sub(r"\bsrun\b", "srun --exact", text, count=1),)),),
+            edits=(Edit(launch.line, launch.line, (re.sub(r"\bsrun\b", f"srun --exact{share}", text, count=1),)),),
         )
         if not looped and launch is steps[-1]:
             return
+
+
+def _gpu_share(job: Job, srun: Mapping[str, str]) -> str:
+    """The GPUs of a step that runs one of the job's tasks; without the option a step takes all of them."""
+    per_task, rest = divmod(job.gpus_per_node, max(job.tasks_per_node, 1))
+    given = {"gpus", "gres", "gpus-per-task", "gpus-per-node"} & set(srun)
+    return f" --gpus={per_task}" if per_task and not rest and not given and srun.get("ntasks") == "1" else ""
 
 
 def background_no_wait(job: Job) -> Iterator[Found]:
@@ -52,6 +60,7 @@ def background_no_wait(job: Job) -> Iterator[Found]:
     background = [launch for launch in work if launch.outer.around.background]
     if not background:
         yield from _detached(job, waits)
+        yield from _function_in_background(job, waits)
         return
     last = max(background, key=lambda launch: launch.outer.end_line)
     after = [
@@ -66,21 +75,34 @@ def background_no_wait(job: Job) -> Iterator[Found]:
         or re.search(r"(?i)monitor|watch|smi", last.outer.text)
     ):
         return
-    end = len(job.lines)
-    while end and not job.lines[end - 1].strip():
-        end -= 1
-    after_line = last.outer.end_line
-    if last.outer.around.loop:
+    yield _no_wait(job, last.line, last.outer)
+
+
+def _no_wait(job: Job, line: int, work: Command) -> Found:
+    after_line = work.end_line
+    if work.around.loop:
         after_line = next(
             (n for n in range(after_line, len(job.lines) + 1) if re.match(r"\s*done\b", job.lines[n - 1])), after_line
         )
-    yield Found(
+    return Found(
         rule="launch-background-no-wait",
-        line=last.line,
+        line=line,
         what="the work is put into the background and the script ends; the job ends with it",
         fix="add `wait` after it",
         edits=(Edit(after_line + 1, after_line, ("wait",)),),
     )
+
+
+def _function_in_background(job: Job, waits: Sequence[int]) -> Iterator[Found]:
+    """The work is a function of the script that is started with &, and no work in the foreground follows."""
+    working = {launch.outer.around.function for launch in job.main_launches} - {""}
+    calls = [command for command in job.outer_commands if command.name in working and not command.around.function]
+    if not calls or not calls[-1].around.background or any(line >= calls[-1].line for line in waits):
+        return
+    last = calls[-1]
+    if any(launch.line > last.end_line and not launch.outer.around.function for launch in job.main_launches):
+        return
+    yield _no_wait(job, last.line, last)
 
 
 _DETACHED = re.compile(r"^\s*(?:tmux\s+new(?:-session)?\b.*\s-\w*d|screen\s+-\w*d\w*m|setsid\s+-f\b)")

@@ -31,7 +31,7 @@ def over_asking(job: Job) -> Iterator[Found]:
             fix=f"ask for {used}, or start a process for each GPU",
             edits=_fewer(job, used) if used and job.nodes == 1 and not job.exclusive else (),
         )
-    elif used is not None and job.whole_nodes and job.node_gpus and job.gpus_per_node < job.node_gpus:
+    elif job.whole_nodes and job.node_gpus and job.gpus_per_node < job.node_gpus:
         where = "partition" if not (job.site and job.site.whole_node) else "gres"
         yield Found(
             rule="res-over-asking",

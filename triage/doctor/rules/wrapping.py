@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from triage.doctor.diagnosis import Severity
 from triage.doctor.rules.found import Found
 
 _TRAILING = re.compile(r"\\[ \t]+$")
@@ -25,14 +26,18 @@ class Mended:
     origins: list[int]
     found: list[Found] = field(default_factory=list)
     """Line numbers are those of the source."""
+    mail_width: int = 0
+    """Longest line when the script stands in a mail that may have been wrapped, else 0."""
 
 
 WRAP_WIDTHS = range(60, 81)
 """Longest lines of a text that a mail client wrapped."""
 
 
-def continuations(mended: Mended) -> None:
+def continuations(mended: Mended, *, in_mail: bool = False) -> None:
+    """`in_mail`: lines that are too long for the mail were most likely wrapped on the way, not in the user's file."""
     width = max((len(line) for line in mended.lines if " " in line.strip()), default=0)
+    mended.mail_width = width if in_mail and width in WRAP_WIDTHS else 0
     _cut_commands(mended)
     if width in WRAP_WIDTHS and any(item.what.startswith((_WRAPPED, _NO_BACKSLASH)) for item in mended.found):
         _wrapped_elsewhere(mended, width)
@@ -110,7 +115,8 @@ def _code_line(mended: Mended, index: int) -> int:
         if (swallowed and deeper and not beyond.lstrip().startswith("#")) or (
             swallowed and re.match(r"^\s*(?:-{1,2}[A-Za-z]|\S+\s*\\$)", beyond) and not _COMMANDS.match(beyond.lstrip())
         ):
-            what = "an empty line" if not after.strip() else "a comment"
+            comment = after.strip().rstrip("\\").rstrip()
+            what = f"the comment `{comment}`" if comment else "an empty line"
             _broken(mended, index + 1, f"{what} inside the command cuts it off")
             moved, origin = mended.lines.pop(index + 1), mended.origins.pop(index + 1)
             if moved.strip():
@@ -126,7 +132,7 @@ def _code_line(mended: Mended, index: int) -> int:
         and not line.rstrip().endswith(("(", "|", "&&", "||", "{", "then", "do", "\\"))
         and not _in_array(mended.lines, index + 1)
     ):
-        _broken(mended, index, f"{_NO_BACKSLASH}: the options on the next line are run as a command")
+        _cut_off(mended, index, f"{_NO_BACKSLASH}: the options on the next line are run as a command")
         mended.lines[index] = line.rstrip() + " \\"
     elif len(line) >= 58 and after.strip() and _is_torn(line, after) and not _in_array(mended.lines, index + 1):
         _wrapped(mended, index)
@@ -163,11 +169,23 @@ def _is_torn(line: str, after: str) -> bool:
 
 
 def _wrapped(mended: Mended, index: int) -> None:
-    _broken(mended, index, f"{_WRAPPED}, by a mail client or an editor: its second half is run as a command")
+    _cut_off(mended, index, f"{_WRAPPED}, by a mail client or an editor: its second half is run as a command")
+    what = f"the rest of line {mended.origins[index]}, which was wrapped here"
+    _broken(mended, index + 1, what, severity="hint")
     head, rest = mended.lines[index].rstrip(), mended.lines[index + 1].strip()
     in_word = re.search(r"[\w.]-$", head) and re.match(r"\w", rest)
     mended.lines[index] = f"{head}{'' if in_word else ' '}{rest}"
     del mended.lines[index + 1], mended.origins[index + 1]
+
+
+def _cut_off(mended: Mended, index: int, what: str) -> None:
+    """A fault of the file, or, where the next word did not fit into the mail, most likely one of the mail only."""
+    line, after = mended.lines[index], mended.lines[index + 1].split()
+    if mended.mail_width and after and len(line) + 1 + len(after[0]) > mended.mail_width:
+        said = f"{_WRAPPED}, most likely by the mail program only: in the file it must be one line"
+        _broken(mended, index, said, severity="warning")
+    else:
+        _broken(mended, index, what)
 
 
 def _wrapped_comment(line: str, after: str) -> bool:
@@ -180,12 +198,13 @@ def _wrapped_comment(line: str, after: str) -> bool:
     )
 
 
-def _broken(mended: Mended, index: int, what: str) -> None:
+def _broken(mended: Mended, index: int, what: str, *, severity: Severity | None = None) -> None:
     mended.found.append(
         Found(
             rule="form-broken-continuation",
             line=mended.origins[index],
             what=what,
+            severity=severity,
             fix="one command on one line, or a backslash as the very last character of each line but the last",
         )
     )
