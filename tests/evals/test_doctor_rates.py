@@ -145,12 +145,13 @@ def test_third_scripts_and_logs(frozen: bool) -> None:
     assert not [log.name for log in cases if log.label == "none" and first_cause(log) != "none"]
 
 
-def test_voices() -> None:
-    hits = [hit for script in faulty_scripts("voices_faults.txt") for hit in found_in(script)]
-    assert rate("faults of scripts in other voices", hits) >= 0.95
-    correct = foreign("voices_correct.txt")
+@pytest.mark.parametrize("name", ["voices", "guests"])
+def test_scripts_of_other_users(name: str) -> None:
+    hits = [hit for script in faulty_scripts(f"{name}_faults.txt") for hit in found_in(script)]
+    assert rate(f"faults of {name}", hits) >= 0.95
+    correct = foreign(f"{name}_correct.txt")
     false = [error for script in correct for error in errors_of(script)]
-    print(f"correct scripts in other voices: {len(false)} false errors on {len(correct)}: {false}")
+    print(f"correct scripts of {name}: {len(false)} false errors on {len(correct)}: {false}")
     assert len(false) <= 0.1 * len(correct)
 
 
@@ -190,7 +191,9 @@ def faulty_texts() -> list[tuple[str, str, tuple[tuple[str, frozenset[int]], ...
     """Name, text and faults of every script of the sets that has one."""
     single = [*planted_faults(), *foreign_variants(), *fourth_variants()]
     several = [
-        script for kind in ("foreign", "later", "third", "voices") for script in faulty_scripts(f"{kind}_faults.txt")
+        script
+        for kind in ("foreign", "later", "third", "voices", "guests")
+        for script in faulty_scripts(f"{kind}_faults.txt")
     ]
     return [
         *(
@@ -262,7 +265,14 @@ def test_corrected_scripts_are_otherwise_unchanged() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["correct_scripts.txt", "foreign_correct.txt", "later_correct.txt", "third_correct.txt", "voices_correct.txt"],
+    [
+        "correct_scripts.txt",
+        "foreign_correct.txt",
+        "later_correct.txt",
+        "third_correct.txt",
+        "voices_correct.txt",
+        "guests_correct.txt",
+    ],
 )
 def test_what_is_changed_in_a_correct_script_is_explained(name: str) -> None:
     kept = []

@@ -9,6 +9,7 @@ from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import line_with
+from triage.doctor.shell import Command
 
 _RUN = ("exec", "run", "shell")
 _MOUNTED = (
@@ -96,7 +97,27 @@ def _nested(job: Job) -> Iterator[Found]:
                 command.line,
                 "srun is called inside the container, which has no Slurm",
                 "srun singularity exec ... instead",
+                edits=_srun_outside(job, command, tool, names.index("srun", tool)),
             )
+
+
+_VALUE_FOLLOWS = re.compile(r"-[A-Za-z]$")
+_NO_VALUE = ("--exact", "--overlap", "--unbuffered", "--label", "--exclusive", "--pty")
+
+
+def _srun_outside(job: Job, command: Command, tool: int, srun: int) -> tuple[Edit, ...]:
+    """`srun options` put in front of the container; nothing where its options cannot be told from the program."""
+    at = srun + 1
+    while at < len(command.words) and command.words[at].text.startswith("-"):
+        text = command.words[at].text
+        if text.startswith("--") and "=" not in text and text not in _NO_VALUE:
+            return ()
+        at += 2 if _VALUE_FOLLOWS.fullmatch(text) else 1
+    if at >= len(command.words) or command.line != command.end_line:
+        return ()
+    line = job.lines[command.line - 1]
+    one, two, three = (command.words[index].column - 1 for index in (tool, srun, at))
+    return (Edit(command.line, command.line, (line[:one] + line[two:three] + line[one:two] + line[three:],)),)
 
 
 def _flag(line: int, what: str, fix: str, *, severity: str = "error", edits: tuple[Edit, ...] = ()) -> Found:

@@ -12,7 +12,12 @@ from triage.doctor.rules.translate import translated_directive
 _PLACEHOLDER = re.compile(
     r"(?i)<[^>\s][^>]*>|\bx{3,}\b|x{3,}$|CHANGE_?ME|\bTODO\b|\bFIXME\b|your[-_ ]?(?:account|project|name|email|"
     r"mail|group|budget|partition)|"
-    r"project_4650*x+|\bmy[-_]?(?:account|project|budget)\b|foo@bar|@example\.(?:com|org)|\bREPLACE\b|\bXX[-_]|_{3,}|\.{3}$"
+    r"project_4650*x+|\bmy[-_]?(?:account|project|budget)\b|foo@bar|@example\.(?:com|org)|\bREPLACE\b|"
+    r"[-_ ]here\b|\bFILL[-_ ]?IN\b|"
+    r"^(?:the[-_])?(?:account|project|partition|budget|qos|allocation)[-_]?(?:name|id|code|number)$|"
+    r"^(?-i:ACCOUNT|PROJECT|PARTITION|QOS)$|"
+    r"^(?:votre|mon|ton|dein|mein|ihr|tu|mi|su|tuo|mio|vas|vase|moj|twoj|min|din|o[-_]?seu)[-_](?:projekt|projet|compte|konto|"
+    r"proyecto|cuenta|progetto|projeto|conta|account|budget|mail|e?mail|courriel|correo)\b|\bXX[-_]|_{3,}|\.{3}$"
 )
 _BODY_PLACEHOLDER = re.compile(
     r"(?i)/path/to/|<(?:your|my|the|script|file|port|input|version|token|key|job|host|node|partition|project|account|user|path|model|name|env|data|dataset|output|insert|put|enter|fill)[^<>|&;]*>|CHANGE_?ME|"

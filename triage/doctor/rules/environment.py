@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from triage.doctor.diagnosis import Severity
 from triage.doctor.facts import facts
 from triage.doctor.job import Job
+from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.signs import is_training
+from triage.doctor.rules.signs import NO_TRAINING, is_training
 
 NEEDS_LOGIN_SHELL = ("vega", "jean-zay")
 
@@ -210,7 +211,9 @@ def _network(job: Job, line: int, name: str, what: str, severity: Severity, righ
 
 
 def _missing_network(job: Job) -> Iterator[Found]:
-    if job.site is None or not is_training(job) or any(launch.container for launch in job.launches):
+    if job.site is None or any(launch.container for launch in job.launches):
+        return
+    if not is_training(job) and not any(_one_rank_a_gpu(job, launch) for launch in job.main_launches):
         return
     wanted = job.site.environment.get("NCCL_SOCKET_IFNAME")
     if not wanted or any(
@@ -232,6 +235,12 @@ def _missing_network(job: Job) -> Iterator[Found]:
             fix=f"export NCCL_SOCKET_IFNAME={wanted}",
             edits=(Edit(first, first - 1, (f"export NCCL_SOCKET_IFNAME={wanted}",)),),
         )
+
+
+def _one_rank_a_gpu(job: Job, launch: Launch) -> bool:
+    """A Python program that srun starts once for each GPU, and that is no evaluation of independent parts."""
+    ranks = launch.launcher == "python" and launch.srun is not None and job.tasks_of(launch) > 1
+    return ranks and not NO_TRAINING.search(launch.program)
 
 
 _DEBUG_VARS = (

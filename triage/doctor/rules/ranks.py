@@ -305,7 +305,33 @@ _SET_WHEN = {
     "SLURM_CPUS_PER_TASK": ("cpus-per-task",),
     "SLURM_MEM_PER_NODE": ("mem",),
     "SLURM_MEM_PER_CPU": ("mem-per-cpu",),
+    "SLURM_MEM_PER_GPU": ("mem-per-gpu",),
+    "SLURM_CPUS_PER_GPU": ("cpus-per-gpu",),
+    "SLURM_GPUS_PER_SOCKET": ("gpus-per-socket",),
+    "SLURM_NTASKS_PER_GPU": ("ntasks-per-gpu",),
+    "SLURM_NTASKS_PER_SOCKET": ("ntasks-per-socket",),
+    "SLURM_NTASKS_PER_CORE": ("ntasks-per-core",),
+    "SLURM_THREADS_PER_CORE": ("threads-per-core",),
 }
+_NO_NAMES = {
+    "SLURM_NUM_NODES": "SLURM_JOB_NUM_NODES",
+    "SLURM_NODES": "SLURM_JOB_NUM_NODES",
+    "SLURM_JOB_NODES": "SLURM_JOB_NUM_NODES",
+    "SLURM_NUM_TASKS": "SLURM_NTASKS",
+    "SLURM_WORLD_SIZE": "SLURM_NTASKS",
+    "SLURM_NUM_GPUS": "SLURM_GPUS_ON_NODE",
+    "SLURM_NGPUS": "SLURM_GPUS_ON_NODE",
+    "SLURM_RANK": "SLURM_PROCID",
+    "SLURM_LOCAL_RANK": "SLURM_LOCALID",
+    "SLURM_NODE_RANK": "SLURM_NODEID",
+    "SLURM_CPUS": "SLURM_CPUS_ON_NODE",
+    "SLURM_HOSTLIST": "SLURM_JOB_NODELIST",
+    "SLURM_WORKDIR": "SLURM_SUBMIT_DIR",
+    "SLURM_ARRAY_TASKID": "SLURM_ARRAY_TASK_ID",
+    "SLURM_ARRAY_ID": "SLURM_ARRAY_TASK_ID",
+    "SLURM_TASK_ID": "SLURM_ARRAY_TASK_ID",
+}
+"""Names that Slurm never sets, and the one that is meant."""
 
 
 def slurm_var_unset(job: Job) -> Iterator[Found]:
@@ -317,36 +343,46 @@ def slurm_var_unset(job: Job) -> Iterator[Found]:
             name = match.group(1)
             if not match.group().startswith("$") and not any(one < match.start() < other for one, other in sums):
                 continue
-            if (
-                name not in _SET_WHEN
-                or (match.group(2) or "}").strip("}")
-                or job.has(*_SET_WHEN[name])
-                or name in job.variables
-            ):
+            plain = name not in job.variables and not (match.group(2) or "}").strip("}")
+            if name in _NO_NAMES and plain:
+                yield _never_set(job, number, match.start() + 1, name)
+            if name not in _SET_WHEN or not plain or job.has(*_SET_WHEN[name]):
                 continue
             if name == "SLURM_NTASKS" and _in_step_text(line):
                 continue
-            wanted = f"--{_SET_WHEN[name][0]}"
-            same = name == "SLURM_GPUS_PER_NODE" or (name == "SLURM_GPUS_PER_TASK" and job.tasks_per_node == 1)
-            right = "SLURM_GPUS_ON_NODE" if same and job.asks_for_gpus else ""
-            edits = change(job, number, name, right) if right else ()
-            if not right and name == "SLURM_NTASKS":
-                edits = add_directive(job, f"--ntasks-per-node={job.tasks_per_node}")
-            default = {"SLURM_CPUS_PER_TASK": job.cpus_per_task, "SLURM_NTASKS_PER_NODE": job.tasks_per_node}.get(name)
-            if not right and default:
-                written = match.group().rstrip("}") + ("}" if "{" in match.group() else "")
-                edits = change(job, number, written, f"${{{name}:-{default}}}")
-            if name == "SLURM_MEM_PER_NODE":
-                without = re.sub(r"\s--mem[= ]\"?\$\{?SLURM_MEM_PER_NODE\}?\"?(?=\s)", "", line, count=1)
-                edits = (Edit(number, number, (without,)),) if without != line else ()
-            yield Found(
-                rule="launch-slurm-var-unset",
-                line=number,
-                column=match.start() + 1,
-                what=f"${name} is set only when {wanted} is given; here it is empty",
-                fix=f"use ${right}" if right else f"add {wanted}, or a default: ${{{name}:-...}}",
-                edits=edits,
-            )
+            yield _unset(job, number, match)
+
+
+def _unset(job: Job, number: int, match: re.Match[str]) -> Found:
+    name, line = match.group(1), job.lines[number - 1]
+    wanted = f"--{_SET_WHEN[name][0]}"
+    same = name == "SLURM_GPUS_PER_NODE" or (name == "SLURM_GPUS_PER_TASK" and job.tasks_per_node == 1)
+    right = "SLURM_GPUS_ON_NODE" if same and job.asks_for_gpus else ""
+    edits = change(job, number, name, right) if right else ()
+    if not right and name == "SLURM_NTASKS":
+        edits = add_directive(job, f"--ntasks-per-node={job.tasks_per_node}")
+    default = {"SLURM_CPUS_PER_TASK": job.cpus_per_task, "SLURM_NTASKS_PER_NODE": job.tasks_per_node}.get(name)
+    if not right and default:
+        written = match.group().rstrip("}") + ("}" if "{" in match.group() else "")
+        edits = change(job, number, written, f"${{{name}:-{default}}}")
+    if name == "SLURM_MEM_PER_NODE":
+        without = re.sub(r"\s--mem[= ]\"?\$\{?SLURM_MEM_PER_NODE\}?\"?(?=\s)", "", line, count=1)
+        edits = (Edit(number, number, (without,)),) if without != line else ()
+    return Found(
+        rule="launch-slurm-var-unset",
+        line=number,
+        column=match.start() + 1,
+        what=f"${name} is set only when {wanted} is given; here it is empty",
+        fix=f"use ${right}" if right else f"add {wanted}, or a default: ${{{name}:-...}}",
+        edits=edits,
+    )
+
+
+def _never_set(job: Job, line: int, column: int, name: str) -> Found:
+    right = _NO_NAMES[name]
+    what = f"Slurm sets no variable ${name}: it is empty"
+    edits = change(job, line, name, right)
+    return Found(rule="launch-slurm-var-unset", line=line, column=column, what=what, fix=f"use ${right}", edits=edits)
 
 
 def _in_step_text(line: str) -> bool:

@@ -118,17 +118,14 @@ def _with_address(job: Job, launch: Launch, line: int, word: str) -> tuple[Edit,
 
 
 def _first_host(job: Job, launch: Launch, line: int, value: str) -> tuple[Edit, ...]:
-    host = re.match(r"\"?(localhost|127\.0\.0\.1|0\.0\.0\.0)", value)
+    host = re.match(r"\"?(localhost|127\.0\.0\.1|0\.0\.0\.0|\$\(hostname[^()]*\)|\$\{?HOSTNAME\}?)", value)
     if not host:
         return ()
     edits = change(job, line, host.group(1), "$MASTER_ADDR")
-    if job.sets("MASTER_ADDR") or launch.in_step or line < launch.outer.line:
+    if job.sets("MASTER_ADDR") or line < launch.outer.line:
         return edits
-    first = launch.outer.line
-    return (
-        Edit(first, first - 1, ('MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',)),
-        *edits,
-    )
+    first, exported = launch.outer.line, "export " if launch.in_step else ""
+    return (Edit(first, first - 1, (f"{exported}MASTER_ADDR={FIRST_HOST}",)), *edits)
 
 
 _PORT = re.compile(r"^\"?\d{4,5}\"?$")

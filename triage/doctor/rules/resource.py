@@ -40,7 +40,7 @@ def time_format(job: Job) -> Iterator[Found]:
         )
         return
     debug = bool(job.partition and job.partition.debug) or "debug" in job.value("qos") or "dev" in job.value("qos")
-    short = re.fullmatch(r"(\d+):00", value) or re.fullmatch(r"\d+", value)
+    short = re.fullmatch(r"(\d+):\d\d", value) or re.fullmatch(r"\d+", value)
     usual = ":" not in value and minutes in (5, 10, 15, 20, 30, 45, 60) and not is_training(job)
     if short and minutes <= 72 and not debug and not usual:
         yield Found(

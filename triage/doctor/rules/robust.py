@@ -157,7 +157,7 @@ def _unset_trap(job: Job, line: int) -> Iterator[Found]:
                 line=line,
                 what=f"set -u stands before `{command.text[:40]}`, whose scripts use unset variables",
                 fix="set -u after the environment is set up",
-                edits=_weaker(job, line),
+                edits=_weaker(job, line, command.end_line),
             )
             break
     match = None
@@ -177,9 +177,12 @@ def _unset_trap(job: Job, line: int) -> Iterator[Found]:
             )
 
 
-def _weaker(job: Job, line: int) -> tuple[Edit, ...]:
+def _weaker(job: Job, line: int, fragile: int) -> tuple[Edit, ...]:
+    """The set line without -u; a line that is nothing else moves below the command at `fragile`."""
     text = job.lines[line - 1]
     fixed = re.sub(r"-(\w*)u(\w*)", lambda m: f"-{m.group(1)}{m.group(2)}", text, count=1)
+    if re.fullmatch(r"\s*set -(?:u|o nounset)\s*", text):
+        return (Edit(line, line, ()), Edit(fragile + 1, fragile, (text,)))
     return (Edit(line, line, (fixed,)),) if fixed != text and fixed.strip() != "set -" else ()
 
 

@@ -134,7 +134,7 @@ def readiness(job: Job) -> Iterator[Found]:
                 severity="warning",
                 what=f"the client starts {'after a fixed sleep' if slept else 'before the server is ready'}",
                 fix="server=$! behind it, then wait for its health check: " + _poll(launch, "server"),
-                edits=(Edit(outer.end_line + 1, outer.end_line, ("server=$!", _poll(launch, "server"))),),
+                edits=_poll_behind(job, launch),
             )
         elif clients and not re.search(r"\bkill\b", job.code):
             yield Found(
@@ -144,6 +144,15 @@ def readiness(job: Job) -> Iterator[Found]:
                 what="the server is never stopped: the job runs until the walltime",
                 fix="server=$! behind it and kill $server at the end",
             )
+
+
+def _poll_behind(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """The wait for the server behind its start, by the process id that the script keeps already if it does."""
+    end = launch.outer.end_line
+    kept = re.match(r"\s*(\w+)=\$!\s*$", job.lines[end]) if end < len(job.lines) else None
+    if kept:
+        return (Edit(end + 2, end + 1, (_poll(launch, kept.group(1)),)),)
+    return (Edit(end + 1, end, ("server=$!", _poll(launch, "server"))),)
 
 
 def _poll(launch: Launch, server: str) -> str:

@@ -36,13 +36,13 @@ _LOCAL_FOLDER = re.compile(
 )
 
 
-_NO_TRAINING = re.compile(r"(?i)infer|eval|bench|test|generat|serv|predict|embed|score|client")
+NO_TRAINING = re.compile(r"(?i)infer|eval|bench|test|generat|serv|predict|embed|score|client")
 
 
 def is_training(job: Job) -> bool:
     return any(
         _TRAIN.search(f"{launch.program} {launch.command.text}")
-        or (launch.launcher in ("torchrun", "accelerate", "deepspeed") and not _NO_TRAINING.search(launch.program))
+        or (launch.launcher in ("torchrun", "accelerate", "deepspeed") and not NO_TRAINING.search(launch.program))
         for launch in job.main_launches
     )
 

@@ -148,6 +148,8 @@ def _is_torn(line: str, after: str) -> bool:
     """A line that a mail client cut at a blank: what follows is no command."""
     if re.search(r"\s--[a-z][\w\-]*$", line.rstrip()) and re.match(r"^[\"']?\$\{?\w+\}?[/\w.\-]*", after):
         return True
+    if re.search(r"\b(?:singularity|apptainer)\s+exec\s(?:.*\s)?\S+\.sif$", line.rstrip()):
+        return not after.lstrip().startswith("#")
     if re.match(r"^/\S*/bin/\S+(?:\s|$)", after):
         return False
     if (_COMMANDS.match(after) and not re.match(r"^/[\w./\-]+(?:\s|$)", after)) or re.match(r"^\s{2,}", after):
