@@ -28,6 +28,12 @@ class Week:
     answered: int
     """First answers that were approved."""
     resolved: int
+    first_answer_median_h: float | None
+    """Hours, of the tickets that were opened in the week, as `resolution_median_h`."""
+    resolution_median_h: float | None
+    approval_rate: float | None
+    """Of the drafts that were decided about in the week, as `edit_share`."""
+    edit_share: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +91,7 @@ def report(session: Session, *, weeks: int) -> Report:
     decided = _decided(session, since)
     return Report(
         since=since,
-        weeks=_weeks(rows, resolved, since, weeks),
+        weeks=_weeks(rows, resolved, decided, since, weeks),
         first_answer=_span(row.first_answer_h for row in rows),
         resolution=_span(_hours(row.opened, resolved.get(row.key)) for row in rows),
         decisions=_decisions(decided),
@@ -129,14 +135,31 @@ def _resolved(session: Session, since: datetime) -> dict[int, datetime]:
     return {key: at for key, at in session.exec(query.group_by(col(Event.ticket_id)))}  # noqa: C416  # rows
 
 
-def _weeks(rows: Sequence[_Row], resolved: dict[int, datetime], since: datetime, weeks: int) -> list[Week]:
-    def counted(times: Iterable[datetime | None]) -> Counter[int]:
-        return Counter((at - since).days // 7 for at in times if at is not None)
+def _weeks(
+    rows: Sequence[_Row], resolved: dict[int, datetime], decided: Sequence[_Decided], since: datetime, weeks: int
+) -> list[Week]:
+    def week_of(at: datetime) -> int:
+        return (at - since).days // 7
 
-    opened, answered = counted(row.opened for row in rows), counted(row.first_answer for row in rows)
-    ended = counted(resolved.values())
+    opened: list[list[_Row]] = [[] for _ in range(weeks)]
+    for row in rows:
+        opened[week_of(row.opened)].append(row)
+    decisions: list[list[_Decided]] = [[] for _ in range(weeks)]
+    for one in decided:
+        decisions[week_of(one.at)].append(one)
+    answered = Counter(week_of(row.first_answer) for row in rows if row.first_answer is not None)
+    ended = Counter(week_of(at) for at in resolved.values())
     return [
-        Week(monday=(since + timedelta(weeks=n)).date(), opened=opened[n], answered=answered[n], resolved=ended[n])
+        Week(
+            monday=(since + timedelta(weeks=n)).date(),
+            opened=len(opened[n]),
+            answered=answered[n],
+            resolved=ended[n],
+            first_answer_median_h=_span(row.first_answer_h for row in opened[n]).median_h,
+            resolution_median_h=_span(_hours(row.opened, resolved.get(row.key)) for row in opened[n]).median_h,
+            approval_rate=_decisions(decisions[n]).approval_rate,
+            edit_share=_decisions(decisions[n]).edit_share,
+        )
         for n in range(weeks)
     ]
 
@@ -170,6 +193,7 @@ def _groups(
 
 class _Decided(NamedTuple):
     ticket: int
+    at: datetime
     decision: str
     edit_share: float | None
     """Of edited answers that were compared with their drafts."""
@@ -177,7 +201,7 @@ class _Decided(NamedTuple):
 
 def _decided(session: Session, since: datetime) -> list[_Decided]:
     made = (
-        select(Approval.id, Draft.ticket_id, Approval.decision)
+        select(Approval.id, Draft.ticket_id, Approval.at, Approval.decision)
         .join(Draft, col(Approval.draft_id) == Draft.id)
         .where(col(Approval.at) >= since)
     )
@@ -189,7 +213,7 @@ def _decided(session: Session, since: datetime) -> list[_Decided]:
         .limit(MAX_EDITS)
     )
     shares = {key: edit_share(before, after or "") for key, before, after in session.exec(edited)}
-    return [_Decided(ticket, decision, shares.get(key)) for key, ticket, decision in session.exec(made)]
+    return [_Decided(ticket, at, decision, shares.get(key)) for key, ticket, at, decision in session.exec(made)]
 
 
 def _decisions(decided: Sequence[_Decided]) -> Decisions:

@@ -9,6 +9,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 import structlog
@@ -20,7 +21,7 @@ from agent.bridges.runner import Bridges
 from agent.bridges.sync import Bridge
 from agent.chat.delivery import by_way
 from agent.chat.runner import Chats
-from agent.desk.app import desk_app
+from agent.desk.app import desk_app, warm
 from agent.desk.slack_events import take_events
 from agent.errors import HelpdeskError, PortTakenError
 from agent.llm.keeping import KeeperProcess
@@ -113,6 +114,7 @@ def _serve(settings: Settings, ending: ExitStack) -> None:
         language_model=models.client.state,
     )
     app.state.board.warm()
+    Thread(target=warm, args=(app,), name="warm", daemon=True).start()
     gc.freeze()  # walking what was imported, again and again, held single requests up by 0.15 s
     ending.callback(watch_benches(settings.bench_dir))
     if slack is not None:

@@ -21,6 +21,8 @@ from agent.store.tables import Ticket, TicketStatus, now
 from agent.store.views import OPEN
 
 FIRST_ANSWER = "first answer"
+MAX_AT_ONCE = 500
+"""Tickets that one round of `keep` gives a target or notes: nobody else can write meanwhile."""
 WARNED_AT = 0.8
 """Share of the span after which a ticket counts as breaching, so that there is time left to act."""
 _SPANS = {"T2": relativedelta(days=14), "T3": relativedelta(months=2), "T4": relativedelta(months=6)}
@@ -88,9 +90,9 @@ def due(kind: str, opened: datetime, hours: WorkingTime) -> datetime:
 
 
 def keep(session: Session, hours: WorkingTime) -> list[str]:
-    """Give open tickets the target that counts now, and note those that come near it.
+    """Give open tickets the target that counts now, and note those that come near it, at most 500 of each.
 
-    Returns the numbers of the tickets that it noted.
+    Returns the numbers of the tickets that it noted, the longest open first.
     """
     for ticket in _changed(session):
         kind = FIRST_ANSWER if ticket.first_answered_at is None else ticket.type or "T1"
@@ -99,11 +101,14 @@ def keep(session: Session, hours: WorkingTime) -> list[str]:
         session.add(ticket)
     session.flush()
     near = session.exec(
-        select(Ticket).where(
+        select(Ticket)
+        .where(
             col(Ticket.status).in_((TicketStatus.NEW, TicketStatus.DRAFTED)),
             col(Ticket.warn_at) <= now(),
             or_(col(Ticket.warned_for).is_(None), col(Ticket.warned_for) != col(Ticket.due_for)),
         )
+        .order_by(col(Ticket.id))
+        .limit(MAX_AT_ONCE)
     ).all()
     for ticket in near:
         ticket.warned_for = ticket.due_for
@@ -119,4 +124,5 @@ def _changed(session: Session) -> list[Ticket]:
     """Open tickets without a target, or with that of an earlier stage or type."""
     wanted = case((col(Ticket.first_answered_at).is_(None), FIRST_ANSWER), else_=func.coalesce(Ticket.type, "T1"))
     stale = or_(col(Ticket.due_for).is_(None), col(Ticket.due_for) != wanted)
-    return list(session.exec(select(Ticket).where(col(Ticket.status).in_(OPEN), stale)))
+    query = select(Ticket).where(col(Ticket.status).in_(OPEN), stale)
+    return list(session.exec(query.order_by(col(Ticket.id)).limit(MAX_AT_ONCE)))

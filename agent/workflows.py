@@ -40,6 +40,8 @@ POLL_S = 0.1
 SWEEP_S = 5.0
 AGAIN_AFTER_S = 60.0
 TARGETS_S = 30.0
+MAX_LOGGED = 5
+"""Tickets that one line of the log names."""
 GONE_AFTER_S = 1800.0
 _RETRIED: dict[str, Any] = {"retries_allowed": True, "interval_seconds": 0.5, "max_attempts": 3}
 
@@ -223,8 +225,8 @@ class Workflows:
         self._targets_at = time.monotonic() + TARGETS_S
         with self._database.write() as session:
             near = targets.keep(session, self._hours)
-        for number in near:
-            log.warning("target_near", ticket=number)
+        if near:
+            log.warning("targets_near", count=len(near), tickets=near[:MAX_LOGGED])
 
     def _sweep_until_stopped(self) -> None:
         """Starts what was stored but not filed, and mails that are due: when there is news, and every few seconds."""

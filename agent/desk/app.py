@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import NoMatchFound
 
 from agent.api.app import api_app
 from agent.desk import (
@@ -42,7 +44,7 @@ from agent.desk import (
     watching,
 )  # fmt: skip
 from agent.desk.auditing import record
-from agent.desk.pages import HERE, page
+from agent.desk.pages import HERE, compile_templates, page
 from agent.desk.session import HEADERS, FormTooOldError, SignInNeededError, way_back
 from agent.desk.state import Desk, HasIntake, HasState
 from agent.errors import NotAllowedError, NotFoundError
@@ -96,6 +98,17 @@ def desk_app(
     for error, answer in ANSWERS.items():
         app.add_exception_handler(error, answer)
     return app
+
+
+def warm(app: FastAPI) -> None:
+    """Makes what takes long before anybody asks: routes, the code of pages, and what is reckoned from the store."""
+    desk: Desk = app.state.desk
+    with suppress(NoMatchFound):
+        app.url_path_for("none of them")  # FastAPI builds what was included when it is first looked through
+    compile_templates()
+    desk.figures.gaps(desk.database)
+    for weeks in figures.USUAL_WEEKS:
+        desk.figures.report(desk.database, weeks)
 
 
 async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

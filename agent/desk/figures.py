@@ -6,47 +6,42 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import date
-from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from agent import analytics, gaps
 from agent.analytics import Group, Report
-from agent.desk.pages import page
+from agent.desk import charts
+from agent.desk.pages import language_of, page
 from agent.desk.session import DeskState, Who
 from agent.errors import NotFoundError
-from agent.gaps import Gap
-from agent.store import tickets
-from agent.store.database import Database
-from agent.store.tables import now
+from agent.translations import speaking
 
 router = APIRouter()
 
 Weeks = Annotated[int, Query(ge=1, le=260)]
-VEGA_LITE = "6.4"
-COLOURS = {"opened": "#3f4fc4", "first answers": "#2a9d5c", "resolved": "#d98a00"}
+USUAL_WEEKS = (4, 12, 52)
 
 
 @router.get("/analytics")
 def analytics_page(request: Request, desk: DeskState, who: Who, weeks: Weeks = 12) -> Response:
-    return page(request, "analytics.html", who=who, report=_report(desk.database, weeks), weeks=weeks)
+    reckoned = desk.figures.report(desk.database, weeks)
+    shown: dict[str, Any] = {"report": reckoned.value, "reckoned": reckoned, "weeks": weeks, "usual": USUAL_WEEKS}
+    return page(request, "analytics.html", who=who, **shown)
 
 
-@router.get("/analytics/volume.svg")
-def volume(desk: DeskState, who: Who, weeks: Weeks = 12) -> Response:  # noqa: ARG001  # signed in
-    rows = tuple(
-        (week.monday.isoformat(), what, count)
-        for week in _report(desk.database, weeks).weeks
-        for what, count in zip(COLOURS, (week.opened, week.answered, week.resolved), strict=True)
-    )
-    return Response(_picture(rows), media_type="image/svg+xml")
+@router.get("/analytics/{chart}.svg")
+def chart(request: Request, desk: DeskState, who: Who, chart: str, weeks: Weeks = 12) -> Response:  # noqa: ARG001
+    if chart not in charts.CHARTS:
+        raise NotFoundError("there is no chart {name}: there are {charts}", name=chart, charts=", ".join(charts.CHARTS))
+    report = desk.figures.report(desk.database, weeks).value
+    with speaking(language_of(request)):
+        return Response(charts.picture(charts.CHARTS[chart](report)), media_type="image/svg+xml")
 
 
 @router.get("/analytics/{table}.csv")
 def table(desk: DeskState, who: Who, table: str, weeks: Weeks = 12) -> Response:  # noqa: ARG001
-    rows = _table(_report(desk.database, weeks), table)
+    rows = _table(desk.figures.report(desk.database, weeks).value, table)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["empty"])
     writer.writeheader()
@@ -57,33 +52,8 @@ def table(desk: DeskState, who: Who, table: str, weeks: Weeks = 12) -> Response:
 
 @router.get("/gaps")
 def gaps_page(request: Request, desk: DeskState, who: Who) -> Response:
-    return page(request, "gaps.html", who=who, gaps=_gaps(desk.database))
-
-
-def _report(database: Database, weeks: int) -> Report:
-    return _report_after(database, _newest_event(database), now().date(), weeks)
-
-
-@lru_cache(maxsize=16)
-def _report_after(database: Database, event: int, day: date, weeks: int) -> Report:  # noqa: ARG001
-    """Put together once until something happens to a ticket: page, picture and tables are of the same figures."""
-    with database.read() as session:
-        return analytics.report(session, weeks=weeks)
-
-
-def _gaps(database: Database) -> list[Gap]:
-    return _gaps_after(database, _newest_event(database), now().date())
-
-
-@lru_cache(maxsize=4)
-def _gaps_after(database: Database, event: int, day: date) -> list[Gap]:  # noqa: ARG001
-    with database.read() as session:
-        return gaps.gaps(session)
-
-
-def _newest_event(database: Database) -> int:
-    with database.read() as session:
-        return tickets.newest_event(session)
+    reckoned = desk.figures.gaps(desk.database)
+    return page(request, "gaps.html", who=who, gaps=reckoned.value, reckoned=reckoned)
 
 
 def _table(found: Report, name: str) -> list[dict[str, Any]]:
@@ -111,30 +81,3 @@ def _rest(group: Group) -> dict[str, float | None]:
         "approval_rate": group.decisions.approval_rate,
         "edit_share": group.decisions.edit_share,
     }
-
-
-@lru_cache(maxsize=32)
-def _picture(rows: tuple[tuple[str, str, int], ...]) -> str:
-    import vl_convert  # noqa: PLC0415  # only when something is drawn
-
-    axis = {"labelColor": "#6b7280", "titleColor": "#6b7280", "domainColor": "#9ca3af", "tickColor": "#9ca3af"}
-    spec = {
-        "background": "transparent",
-        "width": 720,
-        "height": 220,
-        "data": {"values": [{"week": week, "what": what, "tickets": count} for week, what, count in rows]},
-        "mark": {"type": "line", "point": True},
-        "encoding": {
-            "x": {
-                "field": "week", "type": "ordinal", "title": "week of", "axis": {"labelAngle": 0, "labelOverlap": True},
-            },
-            "y": {"field": "tickets", "type": "quantitative", "title": "tickets", "axis": {"tickMinStep": 1}},
-            "color": {
-                "field": "what", "type": "nominal", "title": None,
-                "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())},
-            },
-        },
-        "config": {"axis": {**axis, "gridColor": "#9ca3af40"}, "view": {"stroke": None},
-                   "legend": {"labelColor": "#6b7280", "orient": "top"}, "font": "sans-serif"},
-    }  # fmt: skip
-    return str(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE))

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from agent import partners
 from agent.desk.pages import page
 from agent.desk.session import DeskState, Who
-from agent.store import outbox, people, tickets, views
+from agent.store import fulltext, outbox, people, tickets, views
 from agent.store.tables import Outbound, Role, now
 from agent.store.views import View, Wanted
 from triage.doctor.systems import systems
@@ -62,10 +62,12 @@ def inbox(request: Request, desk: DeskState, who: Who, narrowing: Annotated[Narr
     if is_partner:
         wanted = replace(wanted, theirs=(me, who.engineer.partner_id))
     with desk.database.read() as session:
-        found = views.find(session, wanted, me=me, limit=PAGE_SIZE + 1, offset=start)
+        matches = fulltext.matching(session, q)
+        found = views.find(session, wanted, me=me, limit=PAGE_SIZE + 1, offset=start, matches=matches)
         shown = found[:PAGE_SIZE]
         values: dict[str, Any] = {
             "tickets": shown,
+            "is_cut": matches.is_cut,
             "words": tickets.first_words(session, shown),
             "tags": tickets.tags_by_ticket(session, shown),
             "counts": {} if is_partner else views.counts(session, me=me),
@@ -87,6 +89,7 @@ def inbox(request: Request, desk: DeskState, who: Who, narrowing: Annotated[Narr
         models=desk.models.state,
         support_address=desk.settings.support_address,
         systems=_systems(),
+        max_messages=fulltext.MAX_MESSAGES,
         **values,
     )
 

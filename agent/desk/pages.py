@@ -89,15 +89,24 @@ def _environment() -> Environment:
 _templates = Jinja2Templates(env=_environment())
 
 
+def compile_templates() -> None:
+    """Half a second altogether, which the first look at each page would take otherwise."""
+    for name in _templates.env.list_templates():
+        _templates.env.get_template(name)
+
+
+def language_of(request: Request) -> str:
+    engineer: Engineer | None = getattr(request.state, "engineer", None)
+    return translations.wanted(engineer.language if engineer else "", request.headers.get("accept-language", ""))
+
+
 def page(
     request: Request, name: str, *, who: SignedIn | None = None, status_code: int = 200, **values: Any
 ) -> Response:
     """A whole page or a part of one. A whole page says what was done right before it, once."""
     kept = "" if "hx-request" in request.headers else request.cookies.get(SAID_COOKIE, "")
     code, _, undo = kept.partition(":")
-    engineer: Engineer | None = getattr(request.state, "engineer", None)
-    language = translations.wanted(engineer.language if engineer else "", request.headers.get("accept-language", ""))
-    with translations.speaking(language):
+    with translations.speaking(language_of(request)):
         code = code.replace("-", " ")
         said = {"said": words.SAID.get(code), "undo": undo}
         response = _templates.TemplateResponse(request, name, {"who": who, **said, **values}, status_code=status_code)

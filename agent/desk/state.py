@@ -12,6 +12,7 @@ from fastapi import Request
 
 from agent.desk.presence import Presence
 from agent.desk.puzzles import Puzzles
+from agent.desk.reckoned import Figures
 from agent.llm.live import Live
 from agent.mail.rate_limit import RateLimit
 from agent.settings import Settings
@@ -70,6 +71,7 @@ class Desk:
     attempts: Attempts = field(default_factory=Attempts)
     presence: Presence = field(default_factory=Presence)
     puzzles: Puzzles = field(default_factory=Puzzles)
+    figures: Figures = field(default_factory=Figures)
 
     @property
     def secure(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import ModuleType
+from typing import NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, true
 from sqlmodel import Session, col
@@ -54,20 +55,31 @@ def _words_of(ticket: Ticket, message: Message) -> str:
     return "\n".join(part for part in about if part)[:MAX_CHARS]
 
 
-def holds(session: Session, text: str) -> ColumnElement[bool]:
-    """A condition on `Ticket`: each word of `text` begins a word of it; accents and case are as one.
+class Matches(NamedTuple):
+    condition: ColumnElement[bool]
+    """On `Ticket`."""
+    is_cut: bool
+    """More messages hold the words than are read."""
 
-    Read are the newest 2,000 messages that hold all of the words. When there are fewer, also those of tickets whose
-    words stand in different messages, the newest 2,000 for each word: a bound for words that nearly every ticket holds.
+
+def matching(session: Session, text: str) -> Matches:
+    """Each word of `text` begins a word of the ticket; accents and case are as one.
+
+    Read are the newest 2,000 messages that hold all of the words just so; when there are fewer, those with words that
+    begin so. When these are fewer too, also those of tickets whose words stand in different messages, the newest 2,000
+    for each word: bounds for words that nearly every ticket holds.
     """
     words = [word for word in text.split() if any(character.isalnum() for character in word)]
     if not words:
-        return true()
+        return Matches(true(), is_cut=False)
     newest = _of(session).newest
-    together = session.scalars(newest(words, MAX_MESSAGES)).all()
+    together = session.scalars(newest(words, MAX_MESSAGES, whole=True)).all()
+    if len(together) < MAX_MESSAGES:  # putting together all words that begin so takes longest where they are common
+        together = session.scalars(newest(words, MAX_MESSAGES)).all()
     # Written into the statement: thousands of parameters take longer than the search itself.
     keys: BindParameter[list[int]] = bindparam("found", list(set(together)), expanding=True, literal_execute=True)
     found = col(Ticket.id).in_(keys)
     if len(words) == 1 or len(together) == MAX_MESSAGES:
-        return found
-    return or_(found, and_(*(col(Ticket.id).in_(newest([word], MAX_MESSAGES)) for word in words)))
+        return Matches(found, is_cut=len(together) == MAX_MESSAGES)
+    apart = and_(*(col(Ticket.id).in_(newest([word], MAX_MESSAGES)) for word in words))
+    return Matches(or_(found, apart), is_cut=False)

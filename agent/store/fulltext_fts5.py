@@ -23,12 +23,17 @@ def remove(session: Session, ticket: Ticket, text: str) -> None:
     session.execute(delete(_words).where(mine, _words.c.words == text))
 
 
-def newest(words: Sequence[str], limit: int) -> Select[tuple[int]]:
-    """Keys of the tickets of the newest rows that hold all of the words."""
-    rows = select(_words.c.ticket_id).where(literal_column(TABLE).op("MATCH")(" AND ".join(map(_prefix, words))))
+def newest(words: Sequence[str], limit: int, *, whole: bool = False) -> Select[tuple[int]]:
+    """Keys of the tickets of the newest rows that hold all of the words, or, unless `whole`, words that begin so."""
+    wanted = " AND ".join(map(_phrase if whole else _prefix, words))
+    rows = select(_words.c.ticket_id).where(literal_column(TABLE).op("MATCH")(wanted))
     return rows.order_by(literal_column("rowid").desc()).limit(limit)
 
 
-def _prefix(word: str) -> str:
+def _phrase(word: str) -> str:
     """As an FTS5 string, in which nothing has a meaning of its own; `MIN-2026-000001` is a phrase of three."""
-    return '"' + word.replace('"', " ").replace("\0", " ") + '" *'
+    return '"' + word.replace('"', " ").replace("\0", " ") + '"'
+
+
+def _prefix(word: str) -> str:
+    return f"{_phrase(word)} *"

@@ -41,9 +41,9 @@ def remove(session: Session, ticket: Ticket, text: str) -> None:
     session.execute(delete(_words).where(_words.c.ticket_id == ticket.id, same))
 
 
-def newest(words: Sequence[str], limit: int) -> Select[tuple[int]]:
-    """Keys of the tickets of the newest rows that hold all of the words."""
-    match = cast(" & ".join(map(_prefix, words)), TSQUERY)
+def newest(words: Sequence[str], limit: int, *, whole: bool = False) -> Select[tuple[int]]:
+    """Keys of the tickets of the newest rows that hold all of the words, or, unless `whole`, words that begin so."""
+    match = cast(" & ".join(_phrase(word, "" if whole else ":*") for word in words), TSQUERY)
     rows = select(_words.c.ticket_id).where(_words.c.words.op("@@")(match))
     # By a sum, so that the index of words is read and not the table backwards until enough are found.
     return rows.order_by((_words.c.id + 0).desc()).limit(limit)
@@ -71,6 +71,6 @@ def vector_of(text: str) -> str:
     return " ".join(f"'{word}':{','.join(map(str, found[:256]))}" for word, found in places.items())
 
 
-def _prefix(word: str) -> str:
-    """`MIN-2026-000001` is a phrase of three whose last one may go on; letters and digits need no escape."""
-    return "(" + " <-> ".join(f"'{token}'" for token in tokens(word)) + ":*)"
+def _phrase(word: str, end: str) -> str:
+    """`MIN-2026-000001` is a phrase of three, whose last one may go on with `:*`; letters and digits need no escape."""
+    return "(" + " <-> ".join(f"'{token}'" for token in tokens(word)) + f"{end})"

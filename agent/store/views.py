@@ -100,8 +100,17 @@ _COUNTED = [view for view in View if view not in _NOT_COUNTED]
 _COUNTS = sql_select(*(_count(_IN_VIEW[view]) for view in _COUNTED))
 
 
-def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: int = 0) -> list[Ticket]:
-    """Latest change first. `me` is the key of the engineer who looks."""
+def find(
+    session: Session,
+    wanted: Wanted,
+    *,
+    me: int,
+    limit: int = 50,
+    offset: int = 0,
+    matches: fulltext.Matches | None = None,
+) -> list[Ticket]:
+    """Latest change first. `me` is the key of the engineer who looks, `matches` what holds the words, if it was asked
+    for already."""
     query = select(Ticket).where(_IN_VIEW[wanted.view])
     for field in ("level", "type", "language", "trust"):
         if value := getattr(wanted, field):
@@ -119,7 +128,7 @@ def find(session: Session, wanted: Wanted, *, me: int, limit: int = 50, offset: 
     if wanted.tag:
         tagged = select(TicketTag.ticket_id).where(TicketTag.tag == wanted.tag)
         query = query.where(col(Ticket.id).in_(tagged))
-    query = query.where(fulltext.holds(session, wanted.text))
+    query = query.where((matches or fulltext.matching(session, wanted.text)).condition)
     query = query.order_by(col(Ticket.updated_at).desc()).offset(offset).limit(limit)
     return list(session.exec(query, params={"at": now(), "me": me}))
 

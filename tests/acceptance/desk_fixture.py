@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import uvicorn
+from fastapi import FastAPI
 from hashing_encoder import HashingEncoder
 
 from agent.desk.app import desk_app
@@ -64,6 +65,8 @@ class RunningDesk:
     """What models are writing."""
     language_model: list[str]
     """What is said of the language model: the last one counts."""
+    app: FastAPI
+    """The desk itself."""
 
     def send(self, text: str, *, sender: str = "Ada Byron <ada@example.org>", **headers: str) -> str:
         """Accept a mail as the listener does; the number of its ticket, once it is filed."""
@@ -233,7 +236,7 @@ def running_desk(
         port = server.servers[0].sockets[0].getsockname()[1]
         yield RunningDesk(
             url=f"http://127.0.0.1:{port}", settings=settings, database=database, workflows=workflows,
-            released=released, live=live, language_model=language_model,
+            released=released, live=live, language_model=language_model, app=app,
         )  # fmt: skip
     finally:
         released.set()

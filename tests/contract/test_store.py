@@ -41,7 +41,7 @@ def opened(database: Database, text: str = LETTER, name: str = "Ada") -> str:
 
 def found(database: Database, text: str) -> list[str]:
     with database.read() as session:
-        query = select(Ticket.number).where(fulltext.holds(session, text)).order_by(col(Ticket.id))
+        query = select(Ticket.number).where(fulltext.matching(session, text).condition).order_by(col(Ticket.id))
         return list(session.exec(query))
 
 

@@ -86,6 +86,20 @@ def test_what_becomes_of_drafts(database: Database, settings: Settings, grace: E
     assert found.edit_share == pytest.approx(1 / 8)
 
 
+def test_the_weeks_have_their_times_and_shares(database: Database, settings: Settings, grace: Engineer) -> None:
+    early = asked(database, settings, "a", ago=timedelta(weeks=1))
+    late = asked(database, settings, "b", ago=timedelta(weeks=1))
+    answered(database, settings, early, grace)
+    answered(database, settings, late, grace, "Ask for two GPUs and wait a little.\n")
+    with database.read() as session:
+        before, this = analytics.report(session, weeks=2).weeks
+    assert (before.opened, before.answered, this.opened, this.answered) == (2, 0, 0, 2)
+    assert before.first_answer_median_h == pytest.approx(168, abs=0.1)
+    assert (before.approval_rate, this.approval_rate) == (None, pytest.approx(1 / 2))
+    assert this.edit_share == pytest.approx(1 / 8)
+    assert (this.first_answer_median_h, before.resolution_median_h) == (None, None)
+
+
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_the_share_of_an_edit_is_a_share(before: str, after: str) -> None:
     assert analytics.edit_share(before, before) == 0

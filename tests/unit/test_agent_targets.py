@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import insert
 from test_agent_handling import as_stored
 from test_agent_store import PLAIN, make_draft, receive
 
@@ -84,6 +85,28 @@ def test_a_ticket_breaches_until_it_is_answered_and_is_noted_once(database: Data
     answered = as_stored(database, ticket.id)
     assert answered.first_answered_at is not None
     assert answered.due_for != FIRST_ANSWER
+
+
+def test_an_old_store_gets_its_targets_in_rounds(database: Database) -> None:
+    count = targets.MAX_AT_ONCE + 3
+    ago = now() - timedelta(days=10)
+    with database.write() as session:
+        session.execute(
+            insert(Ticket),
+            [
+                {
+                    "number": f"MIN-2020-{n:06d}",
+                    "subject": "",
+                    "requester_name": "",
+                    "requester_address": "",
+                    "created_at": ago,
+                    "updated_at": ago,
+                }
+                for n in range(count)
+            ],
+        )
+    with database.write() as session:
+        assert [len(targets.keep(session, PLAIN_HOURS)) for _ in range(3)] == [targets.MAX_AT_ONCE, 3, 0]
 
 
 def test_what_cannot_be_a_working_time_is_refused_in_words() -> None:
