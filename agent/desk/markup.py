@@ -55,6 +55,16 @@ def article_html(text: str, sources: Mapping[str, str]) -> Markup:
     return Markup(_clean(_parser().renderer.render(tokens, _parser().options, {})))  # noqa: S704  # cleaned
 
 
+def answer_html(text: str) -> Markup:
+    """An answer as a program that knows Markdown shows it; line ends stay."""
+    return Markup(_clean(_answers().render(text)))  # noqa: S704  # cleaned
+
+
+@lru_cache(maxsize=1)
+def _answers() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
+
+
 def passage_html(text: str, quotes: Sequence[str], chosen: Sequence[str] = ()) -> Markup:
     """A passage as Markdown with the quoted parts marked; those that are also `chosen` get the class `this`."""
     wanted = [(_forms(quote), "this" if quote in chosen else "") for quote in quotes]

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response, UploadFile, statu
 
 from agent import approval, draft_files, handling, macros, withdrawal
 from agent.desk.mails import download
+from agent.desk.markup import answer_html
 from agent.desk.pages import done, page
 from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.desk.state import Desk
@@ -130,7 +131,8 @@ def preview(
         except ApprovalError as error:
             text, problem = body, error
     shown = shown_body(number, draft, text)
-    return page(request, "preview.html", who=who, body=shown, problem=problem, problems=problems)
+    values: dict[str, Any] = {"body": shown, "formatted": answer_html(text), "problem": problem, "problems": problems}
+    return page(request, "preview.html", who=who, **values)
 
 
 @router.post("/tickets/{number}/outbox/{outbound_id}/withdraw")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.desk.markup import article_html, body_html, mail_html, passage_html
+from agent.desk.markup import answer_html, article_html, body_html, mail_html, passage_html
 from agent.sentences import Unit, units_of
 
 PASSAGE = """`AssocGrpGRES` means that **all jobs** of your project use the GPUs. A job starts when *some* of them end.
@@ -66,6 +66,17 @@ def marks(html: str) -> list[str]:
     return [shown(found) for found in re.findall(r"<mark[^>]*>(.*?)</mark>", html, re.DOTALL)]
 
 
+def test_an_answer_is_formatted_and_keeps_its_lines() -> None:
+    html = answer_html("Dear Ada,\nwait **longer**. [1]\n\n```\nsqueue <job>\n```\n")
+    assert "Dear Ada,<br>" in html
+    assert "<strong>longer</strong>. [1]" in html
+    assert "squeue &lt;job&gt;" in html
+
+
+def test_a_picture_from_elsewhere_is_not_loaded_by_a_preview() -> None:
+    assert "<img" not in answer_html("![seen](https://tracker.example/pixel.png)")
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_shown_but_does_nothing(text: str) -> None:
     for html in (
@@ -73,6 +84,7 @@ def test_hostile_text_is_shown_but_does_nothing(text: str) -> None:
         article_html(text, {}),
         body_html(text, {1: text}, "/tickets/MIN-2026-000001/drafts/1/evidence"),
         mail_html(text),
+        answer_html(text),
     ):
         assert_harmless(html)
 
@@ -82,6 +94,7 @@ def test_no_mixture_of_hostile_text_gets_through(text: str) -> None:
     assert_harmless(passage_html(text, [text[:20]]))
     assert_harmless(body_html(text, {1: "t"}, "/x"))
     assert_harmless(mail_html(text))
+    assert_harmless(answer_html(text))
 
 
 @given(st.text(alphabet=st.sampled_from("ab <>&\"'`|[]1\n\t-#$é"), max_size=200))
