@@ -57,8 +57,8 @@ def approve(
     draft = tickets.by_id(session, Draft, draft_id)
     ticket = tickets.by_id(session, Ticket, draft.ticket_id)
     text, problems = _approvable(session, settings, draft, binding=binding, body=body, vouched=vouched)
-    if second_approval.is_needed(settings, ticket) and not second_approval.is_given(
-        session, draft, text, engineer=engineer
+    if second_approval.is_needed(session, settings, ticket) and not second_approval.is_given(
+        session, ticket, draft, text, engineer=engineer
     ):
         raise ApprovalError("An answer of this kind leaves when two people have approved the same text.")
     if not drafts.settle(session, draft_id, DraftState.APPROVED):
@@ -81,6 +81,7 @@ def approve(
     session.add(approval)
     session.flush()
     outbound = _queue_answer(session, settings, ticket=ticket, draft=draft, approval=approval, text=text, files=files)
+    second_approval.close(session, ticket)
     ticket.status = TicketStatus.ANSWERED
     ticket.first_answered_at = ticket.first_answered_at or now()
     if ticket.assignee_id is None:
@@ -103,9 +104,9 @@ def decide(
     """Like `approve`; where two people have to, the first one's approval is kept, and nothing leaves: None."""
     draft = tickets.by_id(session, Draft, draft_id)
     ticket = tickets.by_id(session, Ticket, draft.ticket_id)
-    if second_approval.is_needed(settings, ticket):
+    if second_approval.is_needed(session, settings, ticket):
         text, _ = _approvable(session, settings, draft, binding=binding, body=body, vouched=vouched)
-        if not second_approval.is_given(session, draft, text, engineer=engineer):
+        if not second_approval.is_given(session, ticket, draft, text, engineer=engineer):
             second_approval.endorse(session, ticket, draft, text, engineer=engineer)
             return None
     return approve(session, settings, draft_id, engineer=engineer, binding=binding, body=body, vouched=vouched)

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from agent import second_approval
 from agent.errors import ApprovalError
 from agent.store import fulltext, outbox, tickets
 from agent.store.tables import (
@@ -44,6 +45,7 @@ def withdraw(session: Session, outbound_id: int, *, engineer: Engineer) -> Appro
     draft.state = DraftState.WAITING if is_current else DraftState.SUPERSEDED
     if is_current:
         ticket.status = TicketStatus.DRAFTED
+    second_approval.open_again(session, ticket)
     ticket.first_answered_at = _first_answered(session, ticket)
     tickets.note_event(session, ticket, engineer.name, "took the approval back")
     return approval

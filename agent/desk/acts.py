@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
-from agent import handling
+from agent import handling, second_approval
 from agent.desk.access import check_ticket
 from agent.desk.pages import done, not_done
 from agent.desk.session import Checked, DeskState, local_path
@@ -70,6 +70,34 @@ def undo(
         problem = HandlingError("Not undone: {numbers} has been changed since.", numbers=", ".join(kept))
         return not_done(request, problem, back)
     return done(back, "undone in part" if kept else "undone")
+
+
+@router.post("/tickets/{number}/colleague")
+def ask_colleague(
+    request: Request,
+    desk: DeskState,
+    who: Checked,
+    number: str,
+    colleague: Annotated[str, Form()] = "",
+    words: Annotated[str, Form()] = "",
+) -> Response:
+    """A second opinion: the next answer waits for this colleague's approval too; 0 withdraws it. `words` are kept as a
+    note."""
+    back = f"/tickets/{number}"
+    try:
+        with desk.database.write() as session:
+            ticket = tickets.by_number(session, number)
+            if colleague == "0":
+                second_approval.stop_asking(session, ticket, by=who.engineer)
+            else:
+                second_approval.ask(
+                    session, ticket, _engineer(session, colleague or "0", who.engineer), by=who.engineer
+                )
+                if words.strip():
+                    handling.note(session, ticket, words, by=who.engineer)
+    except HandlingError as error:
+        return not_done(request, error, back, typed=words)
+    return done(back, "not asked" if colleague == "0" else "asked")
 
 
 @router.post("/tickets/{number}/notes")

@@ -16,7 +16,7 @@ _BEGINS = {"opened", "replied", "asked for another draft"}
 _ENDS = {"drafted", "approved", "approved after editing", "rejected", "took the approval back"}
 _FAILED = "no draft"
 MOVES = frozenset({*_BEGINS, *_ENDS, _FAILED})
-TURNS = MOVES | {"automatic mail"}
+TURNS = MOVES | {"automatic mail", "asked a colleague", "no longer asks a colleague"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

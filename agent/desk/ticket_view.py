@@ -25,6 +25,7 @@ from agent.store.partner_tables import Meeting
 from agent.store.tables import (
     Draft,
     DraftState,
+    Engineer,
     Message,
     Outbound,
     OutboundKind,
@@ -55,6 +56,7 @@ def ticket_view(session: Session, settings: Settings, number: str, *, before: in
         "card": requesters.card(session, ticket),
         "AFFILIATIONS": Words(requesters.AFFILIATIONS),
         "handed_over": handed_over(session, ticket),
+        "asked": _asked(session, ticket),
         **_meeting_view(session, settings, ticket),
         "macros": macros.all_macros(session),
         "partners": partners.all_partners(session),
@@ -83,6 +85,15 @@ def _meeting_view(session: Session, settings: Settings, ticket: Ticket) -> dict[
     }
 
 
+def _asked(session: Session, ticket: Ticket) -> dict[str, Any] | None:
+    """The colleague whose approval the next answer waits for, and who asked."""
+    asked = second_approval.asked_of(session, ticket)
+    if asked is None:
+        return None
+    names = [tickets.by_id(session, Engineer, key).name for key in (asked.colleague_id, asked.asker_id)]
+    return {"row": asked, "colleague": names[0], "asker": names[1]}
+
+
 def _draft_view(session: Session, settings: Settings, ticket: Ticket, *, is_writing: bool) -> dict[str, Any]:
     draft = drafts.latest(session, ticket)
     if draft is None or (draft.revision != ticket.revision and draft.state == DraftState.SUPERSEDED):
@@ -94,7 +105,7 @@ def _draft_view(session: Session, settings: Settings, ticket: Ticket, *, is_writ
     return {
         "draft": draft,
         "is_current": is_current,
-        "needs_second": second_approval.is_needed(settings, ticket),
+        "needs_second": second_approval.is_needed(session, settings, ticket),
         "endorsed": second_approval.endorsement_of(session, draft) if is_current else None,
         "decision": decision,
         "body": shown_body(ticket.number, draft, text),

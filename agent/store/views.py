@@ -11,7 +11,7 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from agent.store import fulltext
-from agent.store.tables import Mention, Message, Ticket, TicketStatus, TicketTag, now
+from agent.store.tables import Mention, Message, SecondOpinion, Ticket, TicketStatus, TicketTag, now
 from agent.store.tables.columns import UtcDateTime
 
 OPEN = (TicketStatus.NEW, TicketStatus.DRAFTED, TicketStatus.ANSWERED)
@@ -34,6 +34,8 @@ class View(StrEnum):
     """T3 and T4, which begin with an evaluation."""
     MENTIONS = "mentions"
     """A note names the engineer, and she has not opened the ticket since."""
+    ASKED = "asked"
+    """A colleague has asked the engineer to approve the next answer too."""
     SNOOZED = "snoozed"
     DONE = "done"
     ASIDE = "aside"
@@ -70,6 +72,7 @@ _AWAKE = or_(col(Ticket.snoozed_until).is_(None), col(Ticket.snoozed_until) <= _
 _IS_OPEN = col(Ticket.status).in_(OPEN)
 _UNSEEN = select(Mention.message_id).where(Mention.engineer_id == _ME, col(Mention.seen_at).is_(None))
 _NAMING = select(Message.ticket_id).where(col(Message.id).in_(_UNSEEN))
+_ASKED = select(SecondOpinion.ticket_id).where(SecondOpinion.colleague_id == _ME, col(SecondOpinion.given_at).is_(None))
 _UNANSWERED = col(Ticket.status).in_((TicketStatus.NEW, TicketStatus.DRAFTED))
 _IN_VIEW: dict[View, ColumnElement[bool]] = {
     View.OPEN: and_(_IS_OPEN, _AWAKE),
@@ -80,6 +83,7 @@ _IN_VIEW: dict[View, ColumnElement[bool]] = {
     View.BREACHING: and_(_UNANSWERED, col(Ticket.warn_at) <= _AT),
     View.SELECTION: and_(_IS_OPEN, _AWAKE, col(Ticket.type).in_(("T3", "T4"))),
     View.MENTIONS: col(Ticket.id).in_(_NAMING),
+    View.ASKED: and_(_IS_OPEN, col(Ticket.id).in_(_ASKED)),
     View.SNOOZED: and_(_IS_OPEN, col(Ticket.snoozed_until) > _AT),
     View.ASIDE: col(Ticket.status) == TicketStatus.SET_ASIDE,
     View.DONE: col(Ticket.status).in_(ENDED),

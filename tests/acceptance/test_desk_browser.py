@@ -249,6 +249,43 @@ def test_a_note_for_a_colleague_is_in_her_mentions_until_she_opens_the_ticket(
     assert HOSTILE not in (desk.draft_of(number).body)
 
 
+def test_a_colleague_is_asked_and_the_answer_waits_for_both(desk: RunningDesk, signed_in: SignedIn) -> None:
+    edsger = signed_in("Edsger Dijkstra")
+    number = desk.ask(QUESTION, Subject="A second opinion")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.keyboard.press("c")
+    page.locator("#colleague select").select_option("Edsger Dijkstra")
+    page.locator("#colleague-words").fill("Is it so on LUMI?")
+    page.get_by_role("button", name="Ask for a second opinion").click()
+    expect(page.locator("#asked")).to_contain_text("Grace Hopper has asked Edsger Dijkstra")
+    expect(page.locator("#conversation")).to_contain_text("Is it so on LUMI?")
+    page.get_by_role("button", name="Approve, and ask a second person").click()
+    expect(page.get_by_text("another person has to approve the same")).to_be_visible()
+
+    edsger.goto(f"{desk.url}/?view=asked")
+    edsger.locator(f"a[id='{number}']").click()
+    expect(edsger.locator("#asked")).to_contain_text("Grace Hopper asks you for a second opinion")
+    edsger.get_by_role("button", name="Approve and send").click()
+    expect(edsger.get_by_role("status").first).to_contain_text("the answer is on its way")
+    expect(edsger.locator("#asked")).to_have_count(0)
+
+
+def test_asking_a_colleague_is_a_command_and_is_withdrawn(desk: RunningDesk, signed_in: SignedIn) -> None:
+    signed_in("Edsger Dijkstra")
+    number = desk.ask(QUESTION, Subject="A second opinion, withdrawn")
+    page = signed_in()
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("ask a colleague")
+    page.keyboard.press("Enter")
+    page.locator("#colleague select").select_option("Edsger Dijkstra")
+    page.get_by_role("button", name="Ask for a second opinion").click()
+    page.locator("#stop-asking").click()
+    expect(page.locator("#asked")).to_have_count(0)
+    expect(page.get_by_role("button", name="Approve and send", exact=True)).to_be_visible()
+
+
 def test_without_scripts(desk: RunningDesk, signed_in: SignedIn) -> None:
     number = desk.ask(QUESTION, Subject="No scripts")
     page = signed_in(java_script_enabled=False)
@@ -524,9 +561,13 @@ def test_an_edit_is_previewed_and_checked_before_it_is_sent(
     page = signed_in()
     page.goto(f"{desk.url}/tickets/{number}")
     page.keyboard.press("e")
-    page.locator("#body").fill("Dear Ada,\n\n```\nsbatch --partition=nowhere-at-all job.sh\n```\n")
+    page.locator("#body").fill("Dear **Ada**,\n\n<b>hello</b>\n\n```\nsbatch --partition=nowhere-at-all job.sh\n```\n")
     page.locator("#show-preview").click()
-    expect(page.locator("#preview .mail")).to_contain_text("Dear Ada")
+    expect(page.locator("#preview .mail")).to_be_visible()
+    expect(page.locator("#preview .mail")).to_contain_text("Dear **Ada**,")
+    expect(page.locator("#preview .prose strong")).to_have_text("Ada")
+    expect(page.locator("#preview .prose")).to_contain_text("<b>hello</b>")
+    expect(page.locator("#preview .prose pre")).to_be_visible()
     expect(page.locator("#preview [role=alert]")).to_contain_text("nowhere-at-all")
     page.locator("#body").fill("Dear Ada,\n\nwe look into it.\n")
     page.locator("#show-preview").click()

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from test_agent_store import PLAIN, make_draft, outbounds, receive, ticket_of
 
-from agent import approval, second_approval
-from agent.errors import ApprovalError
+from agent import approval, second_approval, withdrawal
+from agent.errors import ApprovalError, HandlingError
 from agent.settings import Settings
-from agent.store import people, tickets
+from agent.store import people, tickets, views
 from agent.store.database import Database
-from agent.store.tables import Draft, Engineer, Outbound, Ticket, TicketStatus
+from agent.store.tables import Draft, Engineer, Outbound, Role, Ticket, TicketStatus
 
 
 @pytest.fixture
@@ -93,9 +93,12 @@ def test_a_new_message_voids_the_first_approval(
     [("L5", "L5", "T1", True), ("L5", "L1", "T1", False), ("L5, T4", "L2", "T4", True), ("", "L5", "T4", False),
      ("L5", None, None, False)],
 )  # fmt: skip
-def test_the_settings_say_for_what(policy: str, level: str | None, type_: str | None, needed: bool) -> None:
-    ticket = Ticket(number="n", subject="s", requester_name="", requester_address="a@x", level=level, type=type_)
-    assert second_approval.is_needed(Settings(second_approval=policy), ticket) == needed
+def test_the_settings_say_for_what(
+    database: Database, policy: str, level: str | None, type_: str | None, needed: bool
+) -> None:
+    ticket = Ticket(id=1, number="n", subject="s", requester_name="", requester_address="a@x", level=level, type=type_)
+    with database.read() as session:
+        assert second_approval.is_needed(session, Settings(second_approval=policy), ticket) == needed
 
 
 def test_the_first_answer_of_others_leaves_at_once(
@@ -105,3 +108,91 @@ def test_the_first_answer_of_others_leaves_at_once(
     made = make_draft(database, filed)
     assert decide(database, settings, made, engineers[0]) is not None
     assert ticket_of(database, filed).status == TicketStatus.ANSWERED
+
+
+@pytest.fixture
+def simple(database: Database, settings: Settings) -> Draft:
+    """Of a ticket that no policy names."""
+    return make_draft(database, receive(database, settings, PLAIN))
+
+
+def ask(database: Database, draft: Draft, colleague: Engineer | None, by: Engineer) -> None:
+    with database.write() as session:
+        second_approval.ask(session, tickets.by_id(session, Ticket, draft.ticket_id), colleague, by=by)
+
+
+def stop_asking(database: Database, draft: Draft, by: Engineer) -> None:
+    with database.write() as session:
+        second_approval.stop_asking(session, tickets.by_id(session, Ticket, draft.ticket_id), by=by)
+
+
+def asked_of(database: Database, engineer: Engineer) -> list[int | None]:
+    with database.read() as session:
+        found = views.find(session, views.Wanted(view=views.View.ASKED), me=people.key_of(engineer))
+        return [ticket.id for ticket in found]
+
+
+@pytest.mark.parametrize("colleague_first", [True, False])
+def test_the_answer_waits_for_the_colleague_who_was_asked(
+    database: Database, settings: Settings, simple: Draft, engineers: tuple[Engineer, Engineer], colleague_first: bool
+) -> None:
+    grace, edsger = engineers
+    with database.write() as session:
+        barbara = people.add_engineer(session, name="Barbara", email="barbara@minerva.example")
+    ask(database, simple, edsger, grace)
+    assert (asked_of(database, edsger), asked_of(database, grace)) == ([simple.ticket_id], [])
+    if colleague_first:
+        assert decide(database, settings, simple, edsger) is None
+        assert decide(database, settings, simple, barbara) is not None
+    else:
+        assert decide(database, settings, simple, grace) is None
+        with pytest.raises(ApprovalError, match="waits for Edsger"):
+            decide(database, settings, simple, barbara)
+        with pytest.raises(ApprovalError, match="two people"), database.write() as session:
+            approval.approve(session, settings, simple.id or 0, engineer=barbara, binding=simple.binding)
+        assert decide(database, settings, simple, edsger) is not None
+    assert answers(database) == 1
+    assert asked_of(database, edsger) == []
+
+
+def test_who_asked_withdraws_it_and_the_answer_leaves_with_one(
+    database: Database, settings: Settings, simple: Draft, engineers: tuple[Engineer, Engineer]
+) -> None:
+    grace, edsger = engineers
+    with database.write() as session:
+        barbara = people.add_engineer(session, name="Barbara", email="barbara@minerva.example")
+    ask(database, simple, edsger, grace)
+    with pytest.raises(HandlingError, match="already"):
+        ask(database, simple, grace, barbara)
+    with pytest.raises(HandlingError, match="Who asked"):
+        stop_asking(database, simple, barbara)
+    stop_asking(database, simple, grace)
+    with pytest.raises(HandlingError, match="No colleague"):
+        stop_asking(database, simple, grace)
+    assert decide(database, settings, simple, grace) is not None
+
+
+def test_only_those_who_can_approve_are_asked(
+    database: Database, simple: Draft, engineers: tuple[Engineer, Engineer]
+) -> None:
+    grace, edsger = engineers
+    with database.write() as session:
+        people.set_role(session, people.by_email(session, edsger.email), Role.VIEWER)
+        edsger = people.by_email(session, edsger.email)
+    for nobody in (edsger, grace, None):
+        with pytest.raises(HandlingError, match="Choose a colleague"):
+            ask(database, simple, nobody, grace)
+
+
+def test_an_answer_taken_back_waits_for_the_colleague_again(
+    database: Database, settings: Settings, simple: Draft, engineers: tuple[Engineer, Engineer]
+) -> None:
+    grace, edsger = engineers
+    ask(database, simple, edsger, grace)
+    decide(database, settings, simple, grace)
+    sent = decide(database, settings, simple, edsger)
+    assert sent is not None
+    with database.write() as session:
+        withdrawal.withdraw(session, sent.id or 0, engineer=grace)
+    assert asked_of(database, edsger) == [simple.ticket_id]
+    assert decide(database, settings, simple, grace, body="Wait longer.\n") is None

@@ -60,7 +60,7 @@ function singleKey(event) {
     i: () => (byId("take") ?? chosen("bulk-take"))?.click() ?? false,
     d: () => byId("resolve")?.click() ?? false,
     z: () => (byId("undo") ?? byId("take-back"))?.click() ?? false,
-    h: () => openMenu(), m: () => openPart("with"), g: () => openPart("hand-over"), o: () => openPart("macro"), t: () => byId("new-tag")?.focus() ?? false, n: () => openPart("note"),
+    h: () => openMenu(), m: () => openPart("with"), g: () => openPart("hand-over"), c: () => openPart("colleague"), o: () => openPart("macro"), t: () => byId("new-tag")?.focus() ?? false, n: () => openPart("note"),
     p: () => openPart("placing"), e: () => openPart("edit"), r: () => openPart("reject"), a: () => openPart("redraft"),
   };
   const action = actions[event.key] ?? (/^[1-9]$/.test(event.key) ? () => showEvidence(event.key) : null);

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from agent.store.tables.columns import UtcDateTime, now
-from agent.store.tables.drafts import Approval, Decision, Draft, DraftFile, DraftState, Endorsement, ReusableAnswer
+from agent.store.tables.drafts import (
+    Approval,
+    Decision,
+    Draft,
+    DraftFile,
+    DraftState,
+    Endorsement,
+    ReusableAnswer,
+    SecondOpinion,
+)
 from agent.store.tables.mail import (
     FolderMail,
     MailFolder,
@@ -66,6 +75,7 @@ __all__ = [
     "Requester",
     "ReusableAnswer",
     "Role",
+    "SecondOpinion",
     "SignInLink",
     "StoredMail",
     "Ticket",

@@ -104,6 +104,17 @@ class Endorsement(SQLModel, table=True):
     at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
 
+class SecondOpinion(SQLModel, table=True):
+    """A colleague who was asked to approve the next answer of a ticket too, whatever the policy says."""
+
+    ticket_id: int = Field(primary_key=True, foreign_key="ticket.id")
+    asker_id: int = Field(foreign_key="engineer.id")
+    colleague_id: int = Field(foreign_key="engineer.id", index=True)
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    given_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When both had approved, so that the answer left."""
+
+
 class ReusableAnswer(SQLModel, table=True):
     """An approved answer that a person has read again without names and marked as evidence for other requests."""
 
