@@ -14,7 +14,7 @@ from typing import cast
 from knowledge_base.encoder import Encoder
 from triage.arbitration import UNSURE, Arbiter, Verdict, arbitrate
 from triage.dataset import LEVELS, NONE, TYPES
-from triage.features import Digest, Floats, Row, digest, embedded_part, make_row
+from triage.features import Floats, Row, digest, embedded_part, make_row
 from triage.incidents import fingerprint
 from triage.language import DEFAULT, Languages
 from triage.missing import IMAGES, has_file, lacking, load_wants
@@ -30,6 +30,8 @@ from triage.urgency import load_urgency, urgency_of
 CERTAIN = frozenset({"automatic", "empty", "only_image", "only_link"})
 """Flags that make a text no request, whatever the model says; route and confidence differ by the policy table."""
 FEW_WORDS = 4
+TOGETHER = 16
+"""Requests that are embedded and placed together."""
 
 
 class Classifier:
@@ -58,20 +60,33 @@ class Classifier:
 
     def place(self, request: Request) -> TriageResult:
         text = read(request)
-        vector = self._encoder.encode([embedded_part(text)])[0]
-        language = self._languages.of(text.prose) if text.prose else DEFAULT
-        return self._placed(request, text, digest(self.model.space.cues, text), language, vector)
+        return self._placed(request, text, self._encoder.encode([embedded_part(text)])[0])
 
     def place_many(self, requests: Sequence[Request]) -> list[TriageResult]:
-        """Results in the order of the requests; one thread for each core, as the embedding leaves Python's lock."""
-        if len(requests) < 2:
-            return [self.place(request) for request in requests]
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-            return list(threads.map(self.place, requests))
+        """Results in the order of the requests.
 
-    def _placed(
-        self, request: Request, text: ReadText, digested: Digest, language: str, vector: Floats
-    ) -> TriageResult:
+        Each core takes a few requests of about the same length at a time, so that one can embed, which leaves Python's
+        lock, while another reads and scores.
+        """
+        texts = [read(request) for request in requests]
+        parts = [embedded_part(text) for text in texts]
+        ranked = sorted(range(len(parts)), key=lambda at: len(parts[at]), reverse=True)
+        groups = [ranked[start : start + TOGETHER] for start in range(0, len(ranked), TOGETHER)]
+        results: dict[int, TriageResult] = {}
+
+        def place_group(group: Sequence[int]) -> None:
+            vectors = self._encoder.encode([parts[at] for at in group])
+            results.update(
+                (at, self._placed(requests[at], texts[at], vector)) for at, vector in zip(group, vectors, strict=True)
+            )
+
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            list(threads.map(place_group, groups))
+        return [results[at] for at in range(len(requests))]
+
+    def _placed(self, request: Request, text: ReadText, vector: Floats) -> TriageResult:
+        language = self._languages.of(text.prose) if text.prose else DEFAULT
+        digested = digest(self.model.space.cues, text)
         flags = flags_of(self._rules, text) | attached_flags(request, text)
         row = make_row(self.model.space, digested, vector)
         levels, types = certain(flags) or joint(self.model, row, pasted=text.only_machine)

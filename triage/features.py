@@ -91,10 +91,12 @@ class FeatureSpace:
     def size(self) -> int:
         return self.dense_size + len(self.words.terms) + len(self.letters.terms)
 
-    def mark_names(self) -> list[str]:
-        """Of the cues and shapes, in the order of their columns, which follow the embedding's."""
-        cues = [f"cue '{cue.name}'" for cue in self.cues]
-        return [*cues, *(f"{cue} in what is asked" for cue in cues), *(f"shape '{shape}'" for shape in SHAPES)]
+    def mark_name(self, mark: int) -> str:
+        """Of a cue or shape, by its column after the embedding's."""
+        count = len(self.cues)
+        if mark >= 2 * count:
+            return f"shape '{SHAPES[mark - 2 * count]}'"
+        return f"cue '{self.cues.cues[mark % count].name}'" + (" in what is asked" if mark >= count else "")
 
 
 def embedded_part(text: ReadText) -> str:
@@ -139,7 +141,8 @@ def fit_vocabulary(documents: Sequence[Iterable[str]], *, min_documents: int, ma
 
 def tfidf(vocabulary: Vocabulary, terms: Iterable[str]) -> tuple[NDArray[np.int64], Floats]:
     """Columns and values of Euclidean length 1 (both empty when no term is known)."""
-    counts = Counter(at for at in map(vocabulary.index.get, terms) if at is not None)
+    counts = Counter(map(vocabulary.index.get, terms))
+    counts.pop(None, None)
     columns = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
     values = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
     values = (1 + np.log(values)) * vocabulary.idf[columns] if len(columns) else values

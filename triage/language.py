@@ -49,7 +49,7 @@ class Languages:
         """ISO 639-1 code of the main language; English when there is too little text to tell."""
         head = prose[:HEAD_CHARS]
         text = FIELD_WORDS.sub(" ", QUOTED.sub(" ", head.lower() if head.isupper() else head))
-        if sum(character.isalpha() for character in text) < MIN_LETTERS:
+        if sum(map(str.isalpha, text)) < MIN_LETTERS:
             return DEFAULT
         with self._lock:
             ranked = dict(self._identifier.rank(text))
@@ -60,5 +60,5 @@ class Languages:
     def _vote(self, language: str, chance: float, words: list[str]) -> float:
         """Log probability, plus the share of words that are common in the language, plus how frequent it is here."""
         common = self._common.get(language, frozenset())
-        share = sum(word in common for word in words) / len(words) if words else 0.0
+        share = sum(map(common.__contains__, words)) / len(words) if words and common else 0.0
         return math.log(chance + 1e-6) + COMMON_WEIGHT * share + PRIOR.get(language, RARE_PRIOR)

@@ -27,7 +27,7 @@ class Head:
 
     classes: tuple[str, ...]
     weights: Floats
-    """Shape (classes, features)."""
+    """Shape (classes, features); in Fortran order, as a request needs a few hundred of the columns."""
     bias: Floats
     temperature: float
 
@@ -131,7 +131,7 @@ def model_from(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], cues
 def head_from(name: str, told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Head:
     return Head(
         classes=tuple(told["classes"]),
-        weights=arrays[f"{name}_weights"].astype(np.float32),
+        weights=np.asfortranarray(arrays[f"{name}_weights"], dtype=np.float32),
         bias=arrays[f"{name}_bias"].astype(np.float32),
         temperature=float(told["temperature"]),
     )

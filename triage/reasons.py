@@ -49,15 +49,13 @@ def named_pulls(model: TriageModel, row: Row, dense_weights: Floats, sparse_weig
     space = model.space
     dense = dense_weights * row.dense
     pulls = {"meaning of the text": float(dense[: space.dimension].sum())}
-    names = space.mark_names()
-    for column in space.dimension + np.flatnonzero(row.dense[space.dimension :]):
-        mark = int(column) - space.dimension
-        pulls[with_evidence(names[mark], row, mark)] = float(dense[column])
+    for mark in np.flatnonzero(row.dense[space.dimension :]).tolist():
+        pulls[with_evidence(space.mark_name(mark), row, mark)] = float(dense[space.dimension + mark])
     first_letter = space.dense_size + len(space.words.terms)
     sparse = sparse_weights * row.values
-    for column, pull in zip(row.indices, sparse, strict=True):
+    for column, pull in zip(row.indices.tolist(), sparse.tolist(), strict=True):
         if column < first_letter:
-            pulls[f"word '{space.words.terms[column - space.dense_size]}'"] = float(pull)
+            pulls[f"word '{space.words.terms[column - space.dense_size]}'"] = pull
     pulls["parts of words"] = float(sparse[row.indices >= first_letter].sum())
     return pulls
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from knowledge_base.encoder import ORIGINAL_MODEL, PACKAGED_MODEL, SentenceEncoder, packaged_model_folder
+from knowledge_base.encoder import ORIGINAL_MODEL, PACKAGED_MODEL, SentenceEncoder, alike, packaged_model_folder
 from knowledge_base.errors import ModelMissingError
 from knowledge_base.export_model import sha256
 
@@ -42,12 +42,20 @@ def test_the_export_makes_the_committed_files_again(tmp_path: Path) -> None:
 
 
 def test_vectors_have_length_one_and_do_not_depend_on_their_neighbours() -> None:
+    """Some are padded to the length of others, and what is padded is masked."""
     encoder = SentenceEncoder()
     together = encoder.encode(TEXTS)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
-    assert np.array_equal(together[1], encoder.encode([TEXTS[1]])[0])
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    assert np.allclose(together, alone, atol=1e-6)
     assert together[0] @ together[1] > together[0] @ together[2] + 0.2
     assert encoder.encode([]).shape == (0, together.shape[1])
+
+
+def test_texts_of_about_the_same_length_are_computed_together() -> None:
+    batches = alike([9, 200, 60, 64, 8, 61, 9, 62])
+    assert batches == [[1], [3, 7, 5, 2], [0, 6, 4]]
+    assert alike([]) == []
 
 
 @pytest.mark.slow
