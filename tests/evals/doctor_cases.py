@@ -28,8 +28,9 @@ reports; first look: 18 of 25 (72 %), one failure invented; and so was `seventh_
 of 16 (62 %), one invented. Both have been mended as well.
 `eighth_logs.txt` (60 logs, ten without failure, half with the cause behind its consequences) was made in the same way from reports of
 other projects, after some 190 further messages and the fall-back for unknown ones; first look: 52 of 60 (87 %), none invented, where
-the signatures alone (the first line that one of them calls a cause) name 39 with the first table of 110 and 43 with today's. It has been
-mended since.
+the signatures alone (the first line that one of them calls a cause) name 39 with the first table of 110 and 43 that day's. It has been
+mended since. `ninth_logs.txt` (30 logs, six without failure, half with the cause behind its consequences) came after that mending
+and a hundred messages more; first look: 28 of 30 (93 %), one invented; the first table alone names 20. Its two have been mended too.
 """
 
 from __future__ import annotations
