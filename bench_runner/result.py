@@ -105,7 +105,7 @@ def result_id(result: BenchmarkResult) -> str:
     """
     where, original = (result.provenance.format, result.provenance.line), result.original
     if isinstance(original, Cells):
-        printed = encoded([where, original.header.in_order_of_names(original.cells)])
+        printed = f"[{encoded(where).decode()},{original.header.printed(original.cells)}]".encode()
     else:
         printed = encoded([where, finite(original)], sort=True)
     return hashlib.sha256(printed).hexdigest()[:24]

@@ -49,21 +49,27 @@ class BenchmarkSpec(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def engaged_gpus(self) -> int | None:
         """GPUs that the parallelism uses: TP x PP x DP; None when TP is not stated."""
-        if self.tp is None:
-            return None
-        return self.tp * (self.pp or 1) * (self.dp or 1)
+        return engaged_gpus(self.tp, self.pp, self.dp)
 
     @property
     def allocated_gpus(self) -> int | None:
         """GPUs that the nodes hold; for one node, what the source calls the total."""
-        if self.nodes is None or self.gpus_per_node is None:
-            return self.gpus
-        if self.nodes == 1 and self.gpus is not None:
-            return min(self.gpus, self.gpus_per_node)
-        return self.nodes * self.gpus_per_node
+        return allocated_gpus(self.gpus, self.nodes, self.gpus_per_node)
 
     def setting(self, name: str) -> str | int | float | bool | None:
         return next((value for key, value in self.settings if key == name), None)
+
+
+def engaged_gpus(tp: int | None, pp: int | None, dp: int | None) -> int | None:
+    return None if tp is None else tp * (pp or 1) * (dp or 1)
+
+
+def allocated_gpus(gpus: int | None, nodes: int | None, gpus_per_node: int | None) -> int | None:
+    if nodes is None or gpus_per_node is None:
+        return gpus
+    if nodes == 1 and gpus is not None:
+        return min(gpus, gpus_per_node)
+    return nodes * gpus_per_node
 
 
 def canonical(spec: BenchmarkSpec) -> str:

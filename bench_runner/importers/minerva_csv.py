@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from sys import intern
-from typing import Protocol
+from typing import Any, Protocol
+
+from msgspec.structs import asdict
 
 from bench_runner.cells import Cells, Header
 from bench_runner.importers.source import Source
@@ -138,19 +140,24 @@ def _plan(header: tuple[str, ...]) -> _Plan:
 
 
 def _row(cells: list[str], plan: _Plan, source: Source, line: int, seen: dict[str, tuple[str, ...]]) -> Record:
-    counts = _counts(cells, plan)
-    if isinstance(counts, str):
-        return source.problem(line, counts)
+    spec = _BLANK.copy()
+    for index, name in plan.counts:
+        cell = cells[index]
+        spec[name] = found = _whole(cell)
+        if found is None and cell:
+            return source.problem(line, f"{cell!r} in column {plan.column(index)!r} is not a whole number")
     figures = _figures(cells, plan)
     if isinstance(figures, str):
         return source.problem(line, figures)
     metrics, zero, failed = figures
+    for index, name in plan.texts:
+        spec[name] = intern(cells[index]) or None
     raw_flags = cells[plan.flags] if plan.flags is not None else ""
     if raw_flags not in seen:
         seen[raw_flags] = split_flags(raw_flags)
-    counts.update({name: intern(cells[index]) or None for index, name in plan.texts})
+    spec["server_flags"] = seen[raw_flags]
     return BenchmarkResult(
-        spec=BenchmarkSpec(kind="inference", server_flags=seen[raw_flags], **counts),  # type: ignore[arg-type]
+        spec=BenchmarkSpec(**spec),
         state="failed" if failed else "finished",
         metrics=tuple(item for item in metrics if item.name not in _PERFORMANCE) if failed else tuple(metrics),
         provenance=_provenance(cells, plan, source, line),
@@ -160,16 +167,8 @@ def _row(cells: list[str], plan: _Plan, source: Source, line: int, seen: dict[st
     )
 
 
-def _counts(cells: list[str], plan: _Plan) -> dict[str, int | str | None] | str:
-    """Whole numbers by name of the spec, or what is wrong."""
-    counts: dict[str, int | str | None] = {}
-    for index, name in plan.counts:
-        cell = cells[index]
-        counts[name] = found = _whole(cell)
-        if found is None and cell:
-            return f"{cell!r} in column {plan.column(index)!r} is not a whole number"
-    return counts
-
+_BLANK: dict[str, Any] = asdict(BenchmarkSpec(kind="inference"))
+"""All fields in their order, which makes a spec in half of the time."""
 
 _whole = lru_cache(maxsize=4096)(count)
 """The same few numbers again and again, which are then one object."""

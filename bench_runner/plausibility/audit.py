@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import NamedTuple
 
 from bench_runner.plausibility import changes, common, grouping, inference, neighbours, training
 from bench_runner.plausibility.findings import Alone, Finding, Judged, RowCheck, Verdict, about
 from bench_runner.plausibility.grouping import Group, Neighbour, grouped, neighbour
 from bench_runner.result import BenchmarkResult
+from bench_runner.spec import Kind
 
 TITLES: Mapping[str, str] = {
     "D1": "GPUs = nodes x GPUs per node = TP x PP x DP",
@@ -43,6 +45,9 @@ TITLES: Mapping[str, str] = {
 """Rule -> what a sound row fulfils, in the order of the report."""
 
 
+_ALWAYS = (frozenset[str](),)
+
+
 class _Row(NamedTuple):
     """A check of one row."""
 
@@ -52,6 +57,8 @@ class _Row(NamedTuple):
     """A row that passes is confirmed: the figure was computed again from others."""
     trained: bool = False
     """About training: rows of inference are not looked at."""
+    needs: Sequence[Set[str]] = _ALWAYS
+    """Sets of metrics: a row that has none of the sets whole is not looked at, the check would say nothing of it."""
 
 
 class _Set(NamedTuple):
@@ -75,17 +82,28 @@ _ROWS = (
     _Row("D15", training.trainable_parameters, trained=True),
     _Row("D16", inference.model_utilisation),
     _Row("D16", training.model_utilisation, trained=True),
-    _Row("D17", inference.completed_all),
-    _Row("R1", inference.output_rate, confirms=True),
-    _Row("R2", inference.request_rate, confirms=True),
-    _Row("R3", inference.total_rate, confirms=True),
-    _Row("R4", inference.samples_agree, confirms=True),
+    _Row("D17", inference.completed_all, needs=({"completed"},)),
+    _Row("R1", inference.output_rate, confirms=True, needs=({"output_throughput", "output_tokens", "duration"},)),
+    _Row("R2", inference.request_rate, confirms=True, needs=({"request_throughput", "completed", "duration"},)),
+    _Row("R3", inference.total_rate, confirms=True, needs=({"total_throughput", "duration"},)),
+    _Row("R4", inference.samples_agree, confirms=True, needs=[{f"recomputed_{name}"} for name in inference.SAMPLED]),
     _Row("R5", common.no_negative),
     _Row("R6", inference.within_context),
     _Row("R7", common.mean_below_peak),
     _Row("R8", training.samples_conserved, confirms=True, trained=True),
 )
-_SERVING = tuple(row for row in _ROWS if not row.trained)
+
+
+@lru_cache(maxsize=1024)
+def _looked_at(kind: Kind, metrics: tuple[str, ...]) -> tuple[_Row, ...]:
+    """The checks that can say something of a row of that kind with those metrics."""
+    names = set(metrics)
+    return tuple(
+        row
+        for row in _ROWS
+        if not (row.trained and kind == "inference") and any(needed <= names for needed in row.needs)
+    )
+
 
 _SETS = (
     _Set(grouping.workload, neighbours.flat_scaling),
@@ -115,7 +133,7 @@ def alone(result: BenchmarkResult) -> Alone:
     values = result.values
     confirmed: list[str] = []
     found: list[Finding] = []
-    for name, check, confirms, _ in _SERVING if result.spec.kind == "inference" else _ROWS:
+    for name, check, confirms, _, _ in _looked_at(result.spec.kind, tuple(values)):
         said = check(result, values)
         if said is None:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from bench_runner.importers.serving import FRAMEWORKS
@@ -63,17 +63,31 @@ def _misread(names: tuple[str | None, ...]) -> Iterator[Finding]:
         yield about("D12", "invalid", f"the data set {dataset!r} is a framework: the path was read one part off")
 
 
-def no_negative(_: BenchmarkResult, values: Values) -> Iterator[Finding]:
+def no_negative(_: BenchmarkResult, values: Values) -> Iterable[Finding]:
     """R5: nothing measured here can be negative; a median cannot exceed its own high percentiles."""
+    ordered = _ordered(tuple(values))
+    if ordered or min(values.values(), default=0.0) < 0:
+        return _impossible(values, ordered)
+    return ()
+
+
+def _impossible(values: Values, ordered: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
     for name, value in values.items():
         if value < 0 and not name.startswith(("train_loss", "last_loss", "eval_")):
             yield about("R5", "invalid", f"{name} is negative: {value:g}", name)
-        for high in _ABOVE.get(name, ()):
-            limit = values.get(high)
-            if limit is not None and value > limit * 1.0001:
+        for high in ordered.get(name, ()):
+            limit = values[high]
+            if value > limit * 1.0001:
                 stem, _sep, low = name.partition("_")
                 text = f"the {low} {stem} {value:g} ms exceeds its {high.removeprefix(stem)[1:]} {limit:g} ms"
                 yield about("R5", "invalid", text, stem)
+
+
+@lru_cache(maxsize=1024)
+def _ordered(metrics: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+    """Of the metrics of a row, which cannot exceed which others."""
+    found = {name: [high for high in _ABOVE.get(name, ()) if high in metrics] for name in metrics}
+    return {name: above for name, above in found.items() if above}
 
 
 _ABOVE = {
@@ -85,19 +99,21 @@ _ABOVE = {
 
 def mean_below_peak(result: BenchmarkResult, values: Values) -> Iterable[Finding] | None:
     """R7: an average cannot exceed the peak, nor power the accelerator's limit."""
-    pairs = [(name, values[mean], values[peak]) for name, mean, peak in _PEAKS if mean in values and peak in values]
     accelerator, power = accelerator_of(result.spec), values.get("power_mean")
-    if not pairs and (accelerator is None or power is None):
-        return None
-    findings = [
-        about("R7", "invalid", f"the average {name} {mean:g} exceeds the peak {peak:g}", f"{name}_mean")
-        for name, mean, peak in pairs
-        if mean > peak * 1.001
-    ]
+    findings: list[Finding] = []
+    looked = accelerator is not None and power is not None
+    for name, mean, peak in _PEAKS:
+        average, highest = values.get(mean), values.get(peak)
+        if average is None or highest is None:
+            continue
+        looked = True
+        if average > highest * 1.001:
+            text = f"the average {name} {average:g} exceeds the peak {highest:g}"
+            findings.append(about("R7", "invalid", text, f"{name}_mean"))
     if accelerator is not None and power is not None and power > accelerator.power_limit_w * 1.05:
-        limit = f"{power:g} W on average exceed the {accelerator.power_limit_w:g} W of one {accelerator.name}"
-        findings.append(about("R7", "suspect", limit, "power_mean"))
-    return findings
+        text = f"{power:g} W on average exceed the {accelerator.power_limit_w:g} W of one {accelerator.name}"
+        findings.append(about("R7", "suspect", text, "power_mean"))
+    return findings if looked else None
 
 
 _PEAKS = (("memory", "memory_mean", "memory_peak"), ("power", "power_mean", "power_peak"))

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from bench_runner.plausibility.inference import output_tokens_per_request
+from bench_runner.plausibility.inference import gpus_at_work, output_tokens_per_request
 from bench_runner.result import BenchmarkResult, Provenance
 from bench_runner.spec import BenchmarkSpec
 
@@ -20,6 +20,8 @@ class Neighbour(Struct, frozen=True, kw_only=True, gc=False):
     """Of the row among all that are judged together."""
     spec: BenchmarkSpec
     provenance: Provenance
+    gpus: int | None
+    """Those that worked."""
     throughput: float
     ttft: float | None
     memory_mean: float | None
@@ -39,6 +41,7 @@ def neighbour(index: int, result: BenchmarkResult) -> Neighbour | None:
         index=index,
         spec=result.spec,
         provenance=result.provenance,
+        gpus=gpus_at_work(result.spec),
         throughput=throughput,
         ttft=values.get("ttft_mean"),
         memory_mean=values.get("memory_mean"),
@@ -59,6 +62,14 @@ def grouped(rows: Iterable[Neighbour], key: Callable[[Neighbour], Hashable]) -> 
     return [group for group in found.values() if len(group) > 1]
 
 
+def alike(rows: Iterable[Neighbour], key: Callable[[BenchmarkSpec], Hashable]) -> list[Group]:
+    """As `grouped`, by what the specs of the rows say."""
+    found: dict[Hashable, Group] = defaultdict(list)
+    for row in rows:
+        found[key(row.spec)].append(row)
+    return [group for group in found.values() if len(group) > 1]
+
+
 def _batch(row: Neighbour) -> Hashable:
     """What was measured together: the rows of one table, or the runs that one version of a tool wrote file by file."""
     provenance = row.provenance
@@ -67,20 +78,21 @@ def _batch(row: Neighbour) -> Hashable:
     return (provenance.format, provenance.tool_version)
 
 
-source = attrgetter("provenance.sha256")
-question = attrgetter("spec.system", "spec.partition", "spec.model", "spec.dataset")
-"""What frameworks are compared on."""
-_asked = attrgetter(
-    "spec.framework",
-    "spec.system",
-    "spec.partition",
-    "spec.model",
-    "spec.dataset",
-    "spec.precision",
-    "spec.server_flags",
-)
+def source(row: Neighbour) -> Hashable:
+    return row.provenance.sha256
+
+
+_question = attrgetter("system", "partition", "model", "dataset")
+
+
+def question(row: Neighbour) -> Hashable:
+    """What frameworks are compared on."""
+    return _question(row.spec)
+
+
+_asked = attrgetter("framework", "system", "partition", "model", "dataset", "precision", "server_flags")
 
 
 def workload(row: Neighbour) -> Hashable:
     """What was asked of the system at one time, apart from how many GPUs, how many requests at once and the context."""
-    return (_batch(row), _asked(row))
+    return (_batch(row), _asked(row.spec))

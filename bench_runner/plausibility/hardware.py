@@ -54,11 +54,12 @@ _BY_WORD: tuple[tuple[re.Pattern[str], Accelerator], ...] = tuple(
 
 def accelerator_of(spec: BenchmarkSpec) -> Accelerator | None:
     """From the system and partition as stated; None when they name no accelerator that we know."""
-    return _named(f"{spec.system or ''} {spec.partition or ''}".strip())
+    return _named(spec.system or "", spec.partition or "")
 
 
 @lru_cache(maxsize=1024)
-def _named(words: str) -> Accelerator | None:
+def _named(system: str, partition: str) -> Accelerator | None:
+    words = f"{system} {partition}".strip()
     return next((accelerator for pattern, accelerator in _BY_WORD if pattern.search(words)), None) if words else None
 
 

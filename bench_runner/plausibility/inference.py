@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from operator import attrgetter
 
 from bench_runner.plausibility.findings import Finding, Level, Values, about, closeness
 from bench_runner.plausibility.hardware import accelerator_of, active_parameters
 from bench_runner.result import BenchmarkResult
+from bench_runner.spec import BenchmarkSpec, allocated_gpus, engaged_gpus
+
+_Said = tuple[Finding, ...] | None
 
 ENOUGH_PROMPTS = 3
 """Prompts per slot of concurrency: filling and draining take about one request's time each."""
@@ -23,15 +28,33 @@ def output_tokens_per_request(values: Values) -> float | None:
     return throughput / requests if throughput is not None and requests else None
 
 
+_held = attrgetter("gpus", "nodes", "gpus_per_node", "tp", "pp", "dp")
+"""What a spec says about GPUs. The same few combinations come again and again."""
+
+
+def gpus_at_work(spec: BenchmarkSpec) -> int | None:
+    """By the parallelism if it is stated, else those allocated."""
+    return _at_work(*_held(spec))
+
+
+@lru_cache(maxsize=4096)
+def _at_work(gpus: int | None, nodes: int | None, per_node: int | None, *parallel: int | None) -> int | None:
+    return engaged_gpus(*parallel) or allocated_gpus(gpus, nodes, per_node)
+
+
 def gpu_count(result: BenchmarkResult, _: Values) -> Iterable[Finding] | None:
     """D1: gpus = nodes x GPUs per node = TP x PP x DP."""
-    spec = result.spec
-    gpus, allocated, engaged = spec.gpus, spec.allocated_gpus, spec.engaged_gpus
+    return _gpu_count(*_held(result.spec))
+
+
+@lru_cache(maxsize=4096)
+def _gpu_count(gpus: int | None, nodes: int | None, per_node: int | None, *parallel: int | None) -> _Said:
+    allocated, engaged = allocated_gpus(gpus, nodes, per_node), engaged_gpus(*parallel)
     if gpus is None or (allocated == gpus and engaged is None):
         return None
     if allocated is not None and gpus != allocated:
-        reason = f"{gpus} GPUs are stated, but {spec.nodes} nodes of {spec.gpus_per_node} GPUs hold {allocated}"
-        if spec.nodes and gpus == allocated * spec.nodes:
+        reason = f"{gpus} GPUs are stated, but {nodes} nodes of {per_node} GPUs hold {allocated}"
+        if nodes and gpus == allocated * nodes:
             reason += "; the total was multiplied by the nodes once more"
         return (about("D1", "suspect", reason),)
     if engaged is not None and engaged > gpus:
@@ -41,7 +64,12 @@ def gpu_count(result: BenchmarkResult, _: Values) -> Iterable[Finding] | None:
 
 def idle_gpus(result: BenchmarkResult, _: Values) -> Iterable[Finding] | None:
     """D2: GPUs that were allocated and serve nothing count in every figure per GPU."""
-    allocated, engaged = result.spec.allocated_gpus, result.spec.engaged_gpus
+    return _idle_gpus(*_held(result.spec))
+
+
+@lru_cache(maxsize=4096)
+def _idle_gpus(gpus: int | None, nodes: int | None, per_node: int | None, *parallel: int | None) -> _Said:
+    allocated, engaged = allocated_gpus(gpus, nodes, per_node), engaged_gpus(*parallel)
     if allocated is None or engaged is None:
         return None
     if engaged >= allocated:
@@ -78,11 +106,15 @@ def _rate(rule: str, name: str, amount: float | None, values: Values) -> Iterato
     return iter((about(rule, "suspect", text, name, "duration"),))
 
 
+SAMPLED = ("output_tokens", "input_tokens", "ttft_mean", "itl_mean")
+"""Totals that single requests give again, as `recomputed_...`."""
+
+
 def samples_agree(_: BenchmarkResult, values: Values) -> Iterator[Finding] | None:
     """R4: sums and means over single requests give the printed totals."""
     pairs = [
         (name, values[name], values[f"recomputed_{name}"])
-        for name in ("output_tokens", "input_tokens", "ttft_mean", "itl_mean")
+        for name in SAMPLED
         if name in values and f"recomputed_{name}" in values
     ]
     return _disagreeing(pairs) if pairs else None
@@ -186,7 +218,7 @@ def model_utilisation(result: BenchmarkResult, values: Values) -> Iterable[Findi
     spec = result.spec
     rate = values.get("total_throughput") or values.get("output_throughput")
     accelerator, size = accelerator_of(spec), active_parameters(spec.model)
-    gpus = spec.engaged_gpus or spec.allocated_gpus
+    gpus = gpus_at_work(spec)
     if spec.kind != "inference" or rate is None or accelerator is None or size is None or not gpus:
         return None
     factor = 2.0 if accelerator.has_fp8 else 1.0

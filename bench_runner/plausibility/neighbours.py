@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from statistics import median
 
 from bench_runner.plausibility.findings import Finding, about
-from bench_runner.plausibility.grouping import Group, Neighbour, grouped
+from bench_runner.plausibility.grouping import Group, Neighbour, alike
 
 FLAT = 0.05
 """Throughputs closer than this are the same: the noise of repeats at the 90th percentile is 3.9 %."""
@@ -21,16 +21,18 @@ CHANGED = 0.10
 LONGER_ANSWERS = 1.15
 OTHER_ANSWERS = 3.0
 
-_same_parallelism = attrgetter("spec.concurrency", "spec.max_model_len", "spec.tp", "spec.pp", "spec.dp")
+_same_parallelism = attrgetter("concurrency", "max_model_len", "tp", "pp", "dp")
 
 
 def flat_scaling(rows: Group) -> Iterator[tuple[int, Finding]]:
     """D2: the same parallelism on more nodes is not faster, because the additional GPUs idle."""
-    for group in grouped(rows, _same_parallelism):
+    for group in alike(rows, _same_parallelism):
         known = [(nodes, row) for row in group if (nodes := row.spec.nodes) is not None]
-        fewest = min(known, key=lambda item: item[0], default=None)
+        if len({nodes for nodes, _ in known}) < 2:
+            continue
+        fewest = min(known, key=_size)
         for nodes, row in known:
-            if fewest is None or row.spec.tp is None or nodes == fewest[0]:
+            if row.spec.tp is None or nodes == fewest[0]:
                 continue
             here, there = row.throughput, fewest[1].throughput
             if here < there * (1 + FLAT):
@@ -38,58 +40,55 @@ def flat_scaling(rows: Group) -> Iterator[tuple[int, Finding]]:
                 yield row.index, about("D2", "suspect", f"{text}: the added GPUs do no work", "output_throughput")
 
 
-def gpus_of(row: Neighbour) -> int | None:
-    """GPUs that worked: by the parallelism if it is stated, else those allocated."""
-    return row.spec.engaged_gpus or row.spec.allocated_gpus
-
-
-_same_load = attrgetter("spec.concurrency", "spec.max_model_len")
+_Sized = tuple[int, Neighbour]
+"""A row after its nodes, its GPUs or its requests in flight."""
+_size = itemgetter(0)
+_same_load = attrgetter("concurrency", "max_model_len")
 
 
 def scaling(rows: Group) -> Iterator[tuple[int, Finding]]:
     """D3: more GPUs must not be slower; D16: nor more than proportionally faster."""
-    for group in grouped(rows, _same_load):
-        sized = [(gpus, row) for row in group if (gpus := gpus_of(row)) is not None]
+    for group in alike(rows, _same_load):
+        sized = [(gpus, row) for row in group if (gpus := row.gpus) is not None]
         if len({gpus for gpus, _ in sized}) < 2:
             continue
-        sized.sort(key=lambda item: item[0])
+        sized.sort(key=_size)
         fewest = best = sized[0]
-        for gpus, same in groupby(sized, key=lambda item: item[0]):
+        base = fewest[1].throughput
+        for gpus, same in groupby(sized, key=_size):
             members = list(same)
             if gpus > fewest[0]:
                 for _, row in members:
-                    yield from _against_smaller(row, gpus, best, fewest)
-            best = max(best, *members, key=lambda item: item[1].throughput)
+                    if row.throughput < best[1].throughput * SLOWER:
+                        yield row.index, _slower(row, gpus, best)
+                    if row.throughput > base * gpus / fewest[0] * SUPER_LINEAR and base > 0:
+                        text = f"{gpus} GPUs are {row.throughput / base:.1f} times as fast as {fewest[0]}"
+                        yield row.index, about("D16", "suspect", f"{text}: more than proportional", "output_throughput")
+            best = max(best, *members, key=_rate)
 
 
-def _against_smaller(
-    row: Neighbour, gpus: int, best: tuple[int, Neighbour], fewest: tuple[int, Neighbour]
-) -> Iterator[tuple[int, Finding]]:
-    here = row.throughput
+def _rate(item: _Sized) -> float:
+    return item[1].throughput
+
+
+def _slower(row: Neighbour, gpus: int, best: _Sized) -> Finding:
     count, other = best
-    if here < other.throughput * SLOWER:
-        text = f"{here:g} on {gpus} GPUs, {other.throughput:g} on {count}: slower with more"
-        if (row.spec.nodes or 1) > (other.spec.nodes or 1):
-            text += "; suspect the network between the nodes (interface, RDMA, NCCL or RCCL settings)"
-        yield row.index, about("D3", "suspect", text, "output_throughput")
-    base = fewest[1].throughput
-    if base > 0 and here > base * gpus / fewest[0] * SUPER_LINEAR:
-        text = f"{gpus} GPUs are {here / base:.1f} times as fast as {fewest[0]}: more than proportional"
-        yield row.index, about("D16", "suspect", text, "output_throughput")
+    text = f"{row.throughput:g} on {gpus} GPUs, {other.throughput:g} on {count}: slower with more"
+    if (row.spec.nodes or 1) > (other.spec.nodes or 1):
+        text += "; suspect the network between the nodes (interface, RDMA, NCCL or RCCL settings)"
+    return about("D3", "suspect", text, "output_throughput")
 
 
-_same_hardware = attrgetter("spec.max_model_len", "spec.nodes", "spec.gpus", "spec.tp", "spec.pp", "spec.dp")
+_same_hardware = attrgetter("max_model_len", "nodes", "gpus", "tp", "pp", "dp")
 
 
 def plateau(rows: Group) -> Iterator[tuple[int, Finding]]:
     """D6: beyond the knee more requests only wait: the client's concurrency is above the server's batch limit."""
-    for group in grouped(rows, _same_hardware):
-        ordered = sorted(
-            ((load, row) for row in group if (load := row.spec.concurrency)),
-            key=lambda item: item[0],
-        )
-        if len(ordered) < 2:
+    for group in alike(rows, _same_hardware):
+        loaded = [(load, row) for row in group if (load := row.spec.concurrency)]
+        if len({load for load, _ in loaded}) < 2:
             continue
+        ordered = sorted(loaded, key=_size)
         best = max(row.throughput for _, row in ordered)
         knee, first = next(item for item in ordered if item[1].throughput >= best * (1 - 2 * FLAT))
         before = first.ttft
@@ -150,18 +149,18 @@ def declared_memory(rows: Group) -> Iterator[tuple[int, Finding]]:
     yield from ((row.index, said) for row in stating)
 
 
-_repeat = attrgetter("spec.nodes", "spec.gpus", "spec.tp", "spec.pp", "spec.dp", "spec.concurrency")
+_repeat = attrgetter("nodes", "gpus", "tp", "pp", "dp", "concurrency")
 """All but the context length, which does not bind where answers are short: near repeats."""
 
 
 def repeats(rows: Group) -> Iterator[tuple[int, Finding]]:
     """O1: one of several (near) repeats far from the others."""
-    for group in grouped(rows, _repeat):
+    for group in alike(rows, _repeat):
         if len(group) < 3:
             continue
-        middle = median(row.throughput for row in group)
-        for row in group:
-            here = row.throughput
+        figures = [row.throughput for row in group]
+        middle = median(figures)
+        for row, here in zip(group, figures, strict=True):
             if middle and abs(here / middle - 1) > OUTLIER:
                 text = f"{here:g} where the median of {len(group)} repeats is {middle:g} ({here / middle - 1:+.0%})"
                 yield row.index, about("O1", "suspect", text, "output_throughput")

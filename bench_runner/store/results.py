@@ -63,6 +63,8 @@ def now() -> str:
 def known(connection: Connection, identities: Sequence[str]) -> set[str]:
     """Those of the `identities` that are stored."""
     found: set[str] = set()
+    if connection.exec_driver_sql("SELECT 1 FROM result LIMIT 1").first() is None:
+        return found
     for start in range(0, len(identities), _AT_ONCE):
         piece = tuple(identities[start : start + _AT_ONCE])
         marks = ",".join("?" * len(piece))
@@ -79,7 +81,7 @@ class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
     original: Mapping[str, Any] | None = None
     """None for a row of a table."""
     header: str = ""
-    cells: tuple[str, ...] = ()
+    cells: Sequence[str] = ()
     server_flags: tuple[str, ...] = ()
     settings: tuple[tuple[str, Any], ...] = ()
     not_measured: tuple[str, ...] = ()
@@ -95,13 +97,16 @@ Verdicts = tuple[Verdict, str, str]
 def facts(identity: str, result: BenchmarkResult, stamped: str) -> Facts:
     """What is known of a result without any other."""
     spec, provenance, original = result.spec, result.provenance, result.original
+    table = original if isinstance(original, Cells) else None
     record = _Record(
         provenance=replace(provenance, sha256=""),
+        original=finite(original) if table is None else None,  # type: ignore[arg-type]
+        header="" if table is None else table.header.id,
+        cells=() if table is None else table.cells,
         server_flags=spec.server_flags,
         settings=finite(spec.settings) if spec.settings else (),  # type: ignore[arg-type]
         not_measured=result.not_measured,
         notes=result.notes,
-        **_as_kept(original),
     )
     return (
         identity,
@@ -114,12 +119,6 @@ def facts(identity: str, result: BenchmarkResult, stamped: str) -> Facts:
         packed(record),
         stamped,
     )
-
-
-def _as_kept(original: Mapping[str, object]) -> dict[str, Any]:
-    if isinstance(original, Cells):
-        return {"header": original.header.id, "cells": tuple(original.cells)}
-    return {"original": finite(original)}
 
 
 _of_spec = attrgetter(*SPEC_COLUMNS)
