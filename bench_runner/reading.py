@@ -65,7 +65,9 @@ FORMATS = (
     ),
     Format(
         name="aiperf",
-        looks=re.compile(rb'\A\s*\{.*"(?:aiperf_version"|(?:request_latency|request_throughput)"\s*:\s*\{)', re.DOTALL),
+        looks=re.compile(
+            rb'\A\s*\{.*"(?:aiperf_version"|(?:request_latency|request_throughput)"\s*:\s*\{\s*"unit")', re.DOTALL
+        ),
         from_text=aiperf.read,
     ),
     Format(

@@ -73,7 +73,7 @@ def _result(buffer: Buffer, found: Scanned, report: Scanned, source: Source, lin
     dead = completed == 0
     provenance = source.at(line, tool="guidellm", tool_version=text(metadata.get("guidellm_version")))
     return BenchmarkResult(
-        spec=_spec(config, _member(buffer, report, "args")),
+        spec=_spec(config, _member(buffer, report, "args"), _data(_member(buffer, report, "config"))),
         state="failed" if dead else "finished",
         metrics=tuple(item for item in metrics if item.name in ("completed", "failed")) if dead else metrics,
         provenance=replace(provenance, date=_first_text(found.values, "start_time")),
@@ -127,7 +127,18 @@ def _latency(stem: str, to_ms: float, good: Mapping[str, object]) -> Iterator[Me
         yield metric(f"{stem}_p99", p99 * to_ms, unit="ms")
 
 
-def _spec(config: Mapping[str, object], arguments: Mapping[str, object]) -> BenchmarkSpec:
+def _data(config: Mapping[str, object]) -> Mapping[str, object]:
+    """The data of a whole report, from 0.8 on; several at once are not told apart."""
+    asked = config.get("spec")
+    every = asked.get("data") if isinstance(asked, dict) else None
+    return every[0] if isinstance(every, list) and len(every) == 1 and isinstance(every[0], dict) else {}
+
+
+_LENGTHS = ("prompt_tokens", "prompt_tokens_stdev", "output_tokens", "output_tokens_stdev", "turns")
+"""Of synthetic data: runs that differ in these are not repeats."""
+
+
+def _spec(config: Mapping[str, object], arguments: Mapping[str, object], data: Mapping[str, object]) -> BenchmarkSpec:
     strategy = config.get("strategy")
     plan = strategy if isinstance(strategy, dict) else {}
     backend = config.get("backend")
@@ -136,13 +147,15 @@ def _spec(config: Mapping[str, object], arguments: Mapping[str, object]) -> Benc
     settings: list[Setting] = [
         (f"strategy_{key}", value) for key, value in sorted(plan.items()) if isinstance(value, str | int | float | bool)
     ]
+    settings += [(f"data_{key}", value) for key in _LENGTHS if isinstance(value := data.get(key), int | float)]
     streams = plan.get("streams") or plan.get("max_concurrency")
     return BenchmarkSpec(
         kind="inference",
         model=model_name(model),
+        dataset=text(data.get("kind")),
         concurrency=count(streams),
         num_prompts=_limit(config.get("constraints")) or count(arguments.get("max_requests")),
-        settings=tuple(settings),
+        settings=tuple(sorted(settings)),
     )
 
 

@@ -112,10 +112,15 @@ def _result(run: _Run, source: Source) -> BenchmarkResult:
         spec=spec,
         state=state,
         metrics=tuple(metrics),
-        provenance=source.at(run.line, tool=TOOL),
+        provenance=replace(source.at(run.line, tool=TOOL), date=_began(run)),
         original=original,
         reason=reason,
     )
+
+
+def _began(run: _Run) -> str | None:
+    """Seconds since 1970."""
+    return None if run.start_ms is None else f"{run.start_ms / 1000:.3f}"
 
 
 def _state(run: _Run) -> tuple[State, str | None]:

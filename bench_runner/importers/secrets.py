@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ingest.masking import mask_secrets
 
 _SECRET = re.compile(
-    r"api[_-]?key|password|passwd|secret|authori[sz]ation|headers?$|sshkey|^(?:hf_|auth_|access_|bearer_)?token$|base_url|^url$",
+    r"api[_-]?key|password|passwd|secret|authori[sz]ation|headers?$|sshkey|^(?:hf_|auth_|access_|bearer_)?token$|base_url|^urls?$|^cli_command$",
     re.IGNORECASE,
 )
 
