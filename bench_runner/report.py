@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench_runner.jsontext import finite
 from bench_runner.plausibility.audit import TITLES
 from bench_runner.plausibility.findings import Finding, Judged, Verdict
-from bench_runner.result import BenchmarkResult, Problem, State, result_id
+from bench_runner.result import BenchmarkResult, Problem, State
 from bench_runner.spec import canonical, spec_hash
 
 EXAMPLES = 3
@@ -51,8 +51,9 @@ def by_rule(judged: Sequence[Judged]) -> dict[str, list[tuple[Judged, Finding]]]
     return {rule: found[rule] for rule in TITLES if rule in found}
 
 
-def as_text(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> str:
-    return printable("\n".join(_lines(judged, problems, skipped))) + "\n"
+def as_text(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> Iterator[str]:
+    """Piece by piece, as `as_json`: the report on a hundred thousand rows is larger than they are."""
+    return (f"{printable(line)}\n" for line in _lines(judged, problems, skipped))
 
 
 def _lines(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> Iterator[str]:
@@ -88,17 +89,23 @@ def _few(found: list[tuple[Judged, Finding]]) -> list[tuple[Judged, Finding]]:
     return graver[:EXAMPLES]
 
 
-def as_json(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> str:
+def as_json(judged: Sequence[Judged], problems: Sequence[Problem], skipped: Sequence[str]) -> Iterator[str]:
+    """One object with every row."""
     counts = Counter(item.verdict for item in judged)
-    report = {
+    before = {
         "results": len(judged),
         "verdicts": {verdict: counts[verdict] for verdict in VERDICTS},
         "rules": [_rule(rule, found) for rule, found in by_rule(judged).items()],
-        "rows": [_row(item) for item in judged],
-        "problems": [str(problem) for problem in problems],
-        "skipped": list(skipped),
     }
-    return _encodable(json.dumps(report, ensure_ascii=False, indent=1)) + "\n"
+    after = {"problems": [str(problem) for problem in problems], "skipped": list(skipped)}
+    yield _indented(before).removesuffix("\n}") + ',\n "rows": ['
+    for number, item in enumerate(judged):
+        yield ("," if number else "") + "\n  " + _indented(_row(item)).replace("\n", "\n  ")
+    yield ("\n ]" if judged else "]") + "," + _indented(after).removeprefix("{") + "\n"
+
+
+def _indented(value: Mapping[str, object]) -> str:
+    return _encodable(json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def _rule(rule: str, found: list[tuple[Judged, Finding]]) -> dict[str, object]:
@@ -110,7 +117,7 @@ def _rule(rule: str, found: list[tuple[Judged, Finding]]) -> dict[str, object]:
 
 def _row(item: Judged) -> dict[str, object]:
     return {
-        "id": result_id(item.result),
+        "id": item.id,
         "where": where(item.result),
         "name": name_of(item.result),
         "state": item.result.state,
@@ -125,7 +132,7 @@ def normalised(item: Judged) -> str:
     result = item.result
     provenance = result.provenance
     record = {
-        "id": result_id(result),
+        "id": item.id,
         "spec": json.loads(canonical(result.spec)),
         "spec_hash": spec_hash(result.spec),
         "state": result.state,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import subprocess
 import sys
@@ -180,6 +181,11 @@ def main() -> None:
         print(f"benchmark table of {MANY} rows, read, judged, stored: {MANY / got['s']:.0f} rows/s "
               f"({MANY / got['cpu_s']:.0f} a CPU second), peak memory {got['peak_mb']:.0f} MB, "
               f"{got['before_mb']:.0f} MB of it before")  # fmt: skip
+        audit: list[str | Path] = [Path(sys.executable).with_name("minerva"), "bench", "audit", table]
+        with Path(name, "report").open("w") as report:
+            _, _, used = os.wait4(subprocess.Popen(audit, stdout=report).pid, 0)
+        print(f"`minerva bench audit` of the same: {used.ru_utime + used.ru_stime:.1f} CPU s, "
+              f"peak memory {used.ru_maxrss / 1024:.0f} MB")  # fmt: skip
         size = large.stat().st_size / 1e6
         for what, label in (("read", "read"), ("import", "read, judged, stored with the original")):
             got = child(what, large)

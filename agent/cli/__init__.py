@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -38,30 +39,33 @@ COMMANDS = {
 """Name to `module:function` or `module:app`, below `agent.cli` unless the module's whole name is given."""
 
 
-class CommandsOnDemand(TyperGroup):
+def on_demand(commands: Mapping[str, str]) -> type[TyperGroup]:
     """Imports the module of a command when that command is run: each starts with what it needs and no more."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # as the base class has it
-        return list(COMMANDS)
+    class CommandsOnDemand(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # as the base class has it
+            return list(commands)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module_name, _, name = COMMANDS[cmd_name].partition(":")
-        module = importlib.import_module(module_name if "." in module_name else f"agent.cli.{module_name}")
-        found = getattr(module, name)
-        if not isinstance(found, typer.Typer):
-            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            single.command(cmd_name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(found)
-            found = single
-        command = typer.main.get_command(found)
-        command.name = cmd_name
-        return command
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+            if cmd_name not in commands:
+                return None
+            module_name, _, name = commands[cmd_name].partition(":")
+            module = importlib.import_module(module_name if "." in module_name else f"agent.cli.{module_name}")
+            found = getattr(module, name)
+            if not isinstance(found, typer.Typer):
+                single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+                single.command(cmd_name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(found)
+                found = single
+            command = typer.main.get_command(found)
+            command.name = cmd_name
+            return command
+
+    return CommandsOnDemand
 
 
 app = typer.Typer(
     name="minerva",
-    cls=CommandsOnDemand,
+    cls=on_demand(COMMANDS),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,109 +1,23 @@
-"""`minerva bench`: read benchmark results of many tools and say how far each can be trusted."""
+"""`minerva bench`: results of many tools, how far each can be trusted, and new runs."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from agent.cli import bench_results, bench_runs
-from agent.cli.bench_store import bench_store
-from bench_runner.collecting import Collected, collect
-from bench_runner.dates import measured_on
-from bench_runner.importing import Imported, import_paths
-from bench_runner.memory import no_cycles_sought
-from bench_runner.plausibility.audit import audit as judge
-from bench_runner.report import VERDICTS, as_json, as_text, normalised, printable
-from bench_runner.store.schema import SPEC_COLUMNS, TEXT_COLUMNS
+from agent.cli import on_demand
 
-bench_app = typer.Typer(help="Benchmarks: results, their checks and comparisons, and new runs.", no_args_is_help=True)
-for _name in ("results", "compare", "plot", "export", "publish", "serve"):
-    bench_app.command(_name)(getattr(bench_results, _name))
-for _name in ("run", "approve", "reject", "status", "rerun", "cancel", "budget", "stop", "go", "watch"):
-    bench_app.command(_name)(getattr(bench_runs, _name))
+_RESULTS = ("results", "compare", "plot", "export", "publish", "serve")
+_RUNS = ("run", "approve", "reject", "status", "rerun", "cancel", "budget", "stop", "go", "watch")
+COMMANDS = {
+    "audit": "bench_audit:audit",
+    "import": "bench_import:import_results",
+    **{name: f"bench_results:{name}" for name in _RESULTS},
+    **{name: f"bench_runs:{name}" for name in _RUNS},
+}
 
-Paths = Annotated[list[Path], typer.Argument(help="Files, or folders that are searched for them.", metavar="PATH...")]
+bench_app = typer.Typer(cls=on_demand(COMMANDS), no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-@bench_app.command("audit")
-def audit(
-    paths: Paths,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object with every row instead of text.")] = False,
-) -> None:
-    """Recomputes and cross-checks foreign results: verified, suspect or invalid, with the reasons.
-
-    Exit code 1 when a file or a record could not be read; the verdicts do not change it.
-    """
-    with no_cycles_sought():
-        read, found = collect(paths)
-        judged = judge([result for _, result in read])
-    render = as_json if json else as_text
-    sys.stdout.write(render(judged, found.problems, found.skipped))
-    _say_problems(found)
-
-
-@bench_app.command("import")
-def import_results(
-    paths: Paths,
-    measured: Annotated[
-        str, typer.Option("--measured", metavar="DATE", help="Date of results that state none: YYYY-MM or YYYY-MM-DD.")
-    ] = "",
-    declare: Annotated[
-        list[str] | None,
-        typer.Option("--declare", metavar="FIELD=VALUE", help="What the files do not state: system=Leonardo, gpus=4."),
-    ] = None,
-    jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="Store nothing; one JSON object a result on standard output.")
-    ] = False,
-) -> None:
-    """Stores results of vLLM, SGLang, guidellm, AIPerf, HF Trainer, MLPerf, milabench, ReFrame and MINERVA tables.
-
-    What is stored already is left as it is. Originals are kept too, without prompts and answers. Exit code 1 when a
-    file or a record could not be read; the others are stored.
-    """
-    if measured and measured_on(measured) != measured:
-        raise typer.BadParameter("must look like 2026-01 or 2026-01-31", param_hint="--measured")
-    if jsonl:
-        with no_cycles_sought():
-            read, found = collect(paths)
-            sys.stdout.writelines(normalised(item) + "\n" for item in judge([result for _, result in read]))
-    else:
-        imported = import_paths(bench_store(), paths, measured=measured or None, declared=_declared(declare or []))
-        found = imported.collected
-        sys.stdout.write(_summary(imported))
-    _say_problems(found)
-
-
-def _declared(given: list[str]) -> dict[str, str | int]:
-    found: dict[str, str | int] = {}
-    for item in given:
-        name, _, value = item.partition("=")
-        if name not in SPEC_COLUMNS or name == "kind" or not value:
-            fields = ", ".join(column for column in SPEC_COLUMNS if column != "kind")
-            raise typer.BadParameter(f"{item!r} is no FIELD=VALUE with one of {fields}", param_hint="--declare")
-        if name in TEXT_COLUMNS:
-            found[name] = value
-        elif value.isdecimal():
-            found[name] = int(value)
-        else:
-            raise typer.BadParameter(f"{name} must be a whole number, not {value!r}", param_hint="--declare")
-    return found
-
-
-def _summary(imported: Imported) -> str:
-    verdicts = ", ".join(f"{imported.added.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
-    new = sum(imported.added.values())
-    stored = f"{new} new results stored: {verdicts}." if new else "No new results."
-    known = f" {imported.known} were stored already." if imported.known else ""
-    return f"{stored}{known} `minerva bench audit` with the same paths gives the reasons.\n"
-
-
-def _say_problems(found: Collected) -> None:
-    for problem in found.problems:
-        print(printable(f"minerva: {problem}"), file=sys.stderr)
-    if found.repeated:
-        print(f"minerva: {found.repeated} records were the same as others and counted once", file=sys.stderr)
-    if found.problems:
-        raise typer.Exit(1)
+@bench_app.callback()
+def bench() -> None:
+    """Benchmarks: results, their checks and comparisons, and new runs."""

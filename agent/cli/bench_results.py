@@ -325,4 +325,6 @@ def _print_scaling(found: Sequence[Configuration], as_json: bool) -> None:
 
 
 def _judged(row: Stored) -> Judged:
-    return Judged(result=row.result, verdict=row.verdict, findings=row.findings, confirmed_by=row.confirmed_by)
+    return Judged(
+        id=row.id, result=row.result, verdict=row.verdict, findings=row.findings, confirmed_by=row.confirmed_by
+    )

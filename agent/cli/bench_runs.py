@@ -16,7 +16,6 @@ from agent.benchmarks import bench_sites
 from agent.cli.bench_store import bench_store
 from agent.errors import HelpdeskError
 from agent.settings import load_settings
-from agent.store import people
 from agent.store.database import open_database
 from bench_runner.errors import RequestError, StateError
 from bench_runner.report import printable
@@ -205,6 +204,8 @@ def _line(item: Run) -> str:
 
 def _engineer(address: str) -> str:
     """Only people of the desk decide."""
+    from agent.store import people  # noqa: PLC0415  # hashes a password as it is loaded: 64 MB, which others need not
+
     database = open_database(load_settings().database)
     try:
         with database.read() as session:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bench_runner.plausibility import changes, common, grouping, inference, neighbours, training
 from bench_runner.plausibility.findings import Alone, Finding, Judged, RowCheck, Verdict, about
 from bench_runner.plausibility.grouping import Group, Neighbour, grouped, neighbour
-from bench_runner.result import BenchmarkResult
+from bench_runner.result import BenchmarkResult, result_id
 from bench_runner.spec import Kind
 
 TITLES: Mapping[str, str] = {
@@ -119,13 +119,41 @@ _SETS = (
 
 def audit(results: Sequence[BenchmarkResult]) -> list[Judged]:
     """One judgement a result, in the same order. Rows are also held against each other, so give all at once."""
-    found = beside(row for index, result in enumerate(results) if (row := neighbour(index, result)) is not None)
-    judged: list[Judged] = []
-    for index, result in enumerate(results):
-        own = alone(result)
-        verdict, findings = concluded(own, found.get(index, ()))
-        judged.append(Judged(result=result, verdict=verdict, findings=findings, confirmed_by=own.confirmed_by))
-    return judged
+    return judge((result_id(result), result) for result in results)
+
+
+def judge(read: Iterable[tuple[str, BenchmarkResult]], *, figures: bool = True) -> list[Judged]:
+    """As `audit`, of results with their ids as they are read.
+
+    Without `figures` the results are kept without metrics and originals, a fifth of them: enough for a report.
+    """
+    identities: list[str] = []
+    results: list[BenchmarkResult] = []
+    owns: list[Alone] = []
+    others: list[Neighbour] = []
+    shared: dict[Alone, Alone] = {}
+    for index, (identity, result) in enumerate(read):
+        own, other = alone(result), neighbour(index, result)
+        identities.append(identity)
+        results.append(result if figures else _bare(result))
+        owns.append(shared.setdefault(own, own))
+        if other is not None:
+            others.append(other)
+    found = beside(others)
+    others.clear()
+    return [
+        _judged(identity, result, own, found.pop(index, ()))
+        for index, (identity, result, own) in enumerate(zip(identities, results, owns, strict=True))
+    ]
+
+
+def _judged(identity: str, result: BenchmarkResult, own: Alone, others: Sequence[Finding]) -> Judged:
+    verdict, findings = concluded(own, others)
+    return Judged(id=identity, result=result, verdict=verdict, findings=findings, confirmed_by=own.confirmed_by)
+
+
+def _bare(result: BenchmarkResult) -> BenchmarkResult:
+    return BenchmarkResult(spec=result.spec, state=result.state, metrics=(), provenance=result.provenance)
 
 
 def alone(result: BenchmarkResult) -> Alone:
@@ -147,7 +175,7 @@ def alone(result: BenchmarkResult) -> Alone:
 
 def beside(rows: Iterable[Neighbour]) -> dict[int, list[Finding]]:
     """What the checks of rows that belong together say, by the index of the row."""
-    every = list(rows)
+    every = rows if isinstance(rows, list) else list(rows)
     groups = {by: grouped(every, by) for by in dict.fromkeys(rule.by for rule in _SETS)}
     found: dict[int, list[Finding]] = defaultdict(list)
     for rule in _SETS:

@@ -27,14 +27,16 @@ RowCheck = Callable[[BenchmarkResult, Values], Iterable[Finding] | None]
 """None: the row does not say enough for this check. Empty: it passed."""
 
 
-class Alone(Struct, frozen=True):
+class Alone(Struct, frozen=True, gc=False):
     """What a row says by itself."""
 
     findings: tuple[Finding, ...]
     confirmed_by: tuple[str, ...]
 
 
-class Judged(Struct, frozen=True, kw_only=True):
+class Judged(Struct, frozen=True, kw_only=True, gc=False):
+    id: str
+    """`result_id`."""
     result: BenchmarkResult
     verdict: Verdict
     findings: tuple[Finding, ...]

@@ -62,6 +62,22 @@ def test_the_report_as_json(folder: Path) -> None:
     assert [rule["rule"] for rule in report["rules"]] == ["D1", "D10"]
     assert len(report["rows"]) == 4 and report["rows"][1]["confirmed_by"] == ["D7"]
     assert report["skipped"] == [str(folder / "notes.txt")]
+    assert found.stdout == json.dumps(report, ensure_ascii=False, indent=1) + "\n", "written in pieces, read as one"
+
+
+def test_the_report_on_nothing_as_json(tmp_path: Path) -> None:
+    report = json.loads(run("audit", tmp_path, "--json").stdout)
+    assert (report["results"], report["rows"], report["rules"]) == (0, [], [])
+
+
+def test_the_audit_loads_neither_the_desk_nor_a_database(folder: Path) -> None:
+    """A hundred thousand rows are to fit beside the program."""
+    code = (
+        "import sys; from agent.cli import app; app(['bench', 'audit', sys.argv[1]], standalone_mode=False); "
+        "sys.exit(str({'agent.store', 'sqlalchemy', 'agent.settings'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("4 results") and done.stderr.endswith("set()\n")
 
 
 def test_normalised_results_as_lines_of_json(folder: Path) -> None:
