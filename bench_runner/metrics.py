@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from bench_runner.result import How, Metric
 
@@ -71,6 +72,7 @@ def latency_name(key: str) -> str | None:
     return f"{stem}_{match[1]}"
 
 
+@lru_cache(maxsize=4096)
 def unit_of(name: str) -> str:
     """Unit of a metric of ours; empty for a foreign name."""
     if name in DEFINITIONS:

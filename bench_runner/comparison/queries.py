@@ -18,7 +18,10 @@ THROUGHPUTS = ("output_throughput", "train_tokens_per_second")
 
 def throughput(configuration: Configuration) -> float | None:
     """Tokens a second that are generated or trained on."""
-    return next((value for name in THROUGHPUTS if (value := configuration.value(name))), None)
+    for name in THROUGHPUTS:
+        if value := configuration.value(name):
+            return value
+    return None
 
 
 def best(

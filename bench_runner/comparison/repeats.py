@@ -52,6 +52,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is suspect, then what is to be said with the number; each once."""
+        if not any(row.findings for row in self.rows):
+            return ()
         ordered = sorted((f for row in self.rows for f in row.findings), key=lambda f: f.level == "note")
         return tuple(dict.fromkeys(f"{finding.rule}: {finding.reason}" for finding in ordered))
 
@@ -87,19 +89,25 @@ def _of(rows: tuple[Stored, ...], known: Mapping[str, Floor]) -> Configuration:
         for metric in row.result.metrics:
             values[metric.name].append(metric.value)
             how[metric.name] = "declared" if metric.name in declared else metric.how
-    figures = {name: figure(name, found, how[name], floor_of(name, known)) for name, found in values.items()}
+    figures = {
+        name: _once(name, found[0], how[name], known) if len(found) == 1 else _of_repeats(name, found, how[name])
+        for name, found in values.items()
+    }
     return Configuration(spec=rows[0].result.spec, rows=rows, figures=figures)
 
 
-def figure(name: str, values: Sequence[float], how: str, floor: Floor) -> Figure:
-    middle = median(values) if len(values) > 1 else values[0]
-    low, high, coverage = middle * (1 - floor.share), middle * (1 + floor.share), None
-    if len(values) > 1:
-        low, high, coverage = median_interval(values)
+def _once(name: str, value: float, how: str, known: Mapping[str, Floor]) -> Figure:
+    share = floor_of(name, known).share
+    low, high = value * (1 - share), value * (1 + share)
+    return Figure(metric=name, unit=unit_of(name), value=value, low=low, high=high, repeats=1, coverage=None, how=how)
+
+
+def _of_repeats(name: str, values: Sequence[float], how: str) -> Figure:
+    low, high, coverage = median_interval(values)
     return Figure(
         metric=name,
         unit=unit_of(name),
-        value=middle,
+        value=median(values),
         low=low,
         high=high,
         repeats=len(values),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bench_runner.names import plain, same_model, system_id
 from bench_runner.spec import BenchmarkSpec
@@ -50,5 +51,10 @@ def working_gpus(spec: BenchmarkSpec) -> int | None:
 
 def parallelism(spec: BenchmarkSpec) -> str:
     """`TP4 PP1`; empty when the source does not say."""
-    parts = (("TP", spec.tp), ("PP", spec.pp), ("DP", spec.dp))
+    return _parallelism(spec.tp, spec.pp, spec.dp)
+
+
+@lru_cache(maxsize=1024)
+def _parallelism(tp: int | None, pp: int | None, dp: int | None) -> str:
+    parts = (("TP", tp), ("PP", pp), ("DP", dp))
     return " ".join(f"{name}{value}" for name, value in parts if value is not None)
