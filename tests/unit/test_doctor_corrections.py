@@ -79,3 +79,27 @@ def test_name_below_a_script_is_no_part_of_it() -> None:
     made = diagnose(f"Hello,\nmy script\n\n{SHARED.replace('2', '9')}python train.py\n\nZdravím vás\nJaroslav Ø.\n")
     assert made.corrected_script
     assert "Jaroslav" not in made.corrected_script
+
+
+def test_comment_above_the_interpreter_line_goes_below_it() -> None:
+    made = attached("# my job\n" + SHARED + "#SBATCH --cpus-per-task=14\nsrun -c 14 ./solver\n")
+    lines = [item.line for item in made.findings if item.id == "form-first-line"]
+    assert lines == [1, 2]
+    assert (made.corrected_script or "").startswith("#!/bin/bash\n# my job\n#SBATCH")
+
+
+def test_line_that_begins_with_a_function_of_the_script_is_no_rest() -> None:
+    step = "step train python train.py --data /scratch/project_465000001/corpus --resume\n"
+    made = attached(SHARED + 'step() { shift; srun -c 14 "$@"; }\n' + step + "step export python export.py\n")
+    assert "form-broken-continuation" not in {item.id for item in made.findings}
+
+
+def test_gpu_model_as_constraint_does_not_name_a_system() -> None:
+    head = "#!/bin/bash\n#SBATCH --partition=gpuq\n#SBATCH --constraint=a100\n#SBATCH --gres=gpu:1\n"
+    assert attached(head + "#SBATCH --time=30:00:00\npython train.py\n").system is None
+
+
+def test_other_line_of_a_fault_has_a_hint() -> None:
+    made = attached(SHARED + "#SBATCH --ntasks-per-node=2\nsrun torchrun --standalone --nproc_per_node=2 train.py\n")
+    lines = {item.line: item.severity for item in made.findings if item.id == "launch-torchrun-per-gpu"}
+    assert lines == {8: "error", 9: "hint"}

@@ -141,7 +141,8 @@ def check_script(piece: Piece, *, hint: str = "", mailed: bool = False) -> Check
         corrected += "\n".join(rest).rstrip("\n") + "\n"
     findings = [_finding(item, piece, item.line) for item in (*mended.found, *_too_long(piece))]
     findings += [
-        _finding(at, piece, at.line) for at in (_at_origin(item, mended.origins) for item in (*found, *uncovered))
+        _finding(at, piece, at.line)
+        for at in (_at_origin(item, mended.origins) for item in (*found, *_with_a_part(found), *uncovered))
     ]
     original = "\n".join(piece.lines).rstrip("\n") + "\n"
     return Checked(
@@ -253,6 +254,16 @@ def _corrected(job: Job, found: list[Found], *, changed: bool) -> tuple[str | No
         job, changed, origins, found = candidate, True, places, found_in(candidate)
     uncovered += _changed_along(given.lines, job.lines, origins, changes)
     return ("\n".join(job.lines) + "\n" if changed else None), uncovered
+
+
+def _with_a_part(found: Sequence[Found]) -> Iterator[Found]:
+    """A hint on each other line that has a part in a fault of two lines."""
+    named = {(item.rule, item.line) for item in found}
+    for item in found:
+        for line in dict.fromkeys(item.also):
+            if (item.rule, line) not in named:
+                what = f"belongs to line {item.line}: {item.what}"
+                yield replace(item, line=line, column=1, what=what, severity="hint", edits=())
 
 
 def _changed_along(

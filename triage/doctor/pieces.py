@@ -98,6 +98,9 @@ def _pieces_of_mail(text: str, *, name: str = "text", script_name: bool = False)
     blocks = list(_script_blocks(lines, own_file=own_file))
     if not blocks and script_name:
         blocks = [(0, len(lines))]
+    if blocks and script_name and all(re.match(r"#(?!!)|\s*$", line) for line in lines[: blocks[0][0]]):
+        above = next((index for index, line in enumerate(lines) if line.strip()), 0)
+        blocks[0] = (min(above, blocks[0][0]), blocks[0][1])
     taken: set[int] = set()
     for start, end in blocks:
         taken.update(range(start, end))

@@ -166,6 +166,10 @@ def guess_system(
     )
 
 
+_GPU_MODELS = ("a100", "h100")
+"""Constraints that many clusters have; beside a partition that a system does not have they say nothing."""
+
+
 def _score(  # noqa: PLR0917 (the marks of a script)
     name: str, partitions: Sequence[str], qos: str, account: str, constraint: str, text: str, gres_type: str
 ) -> float:
@@ -176,11 +180,12 @@ def _score(  # noqa: PLR0917 (the marks of a script)
     for partition in partitions:
         score += _DETECT_WEIGHTS["partition"] / _shared_by(partition) if partition in known else 0
     score += _DETECT_WEIGHTS["qos"] if qos and (qos in _qos_names(name)) else 0
-    score += (
-        _DETECT_WEIGHTS["constraint"]
-        if any(part.strip() in (detect.get("constraints") or ()) for part in re.split(r"[&|,]", constraint))
-        else 0
-    )
+    asked = [part.strip() for part in re.split(r"[&|,]", constraint)]
+    fitting = [part for part in asked if part in (detect.get("constraints") or ())]
+    if fitting and not all(part in _GPU_MODELS for part in fitting):
+        score += _DETECT_WEIGHTS["constraint"]
+    elif fitting and not (partitions and known.isdisjoint(partitions)):
+        score += 2 + ("nomultithread" in text)
     if name == "leonardo-booster" and re.match(r"(?i)(?:iscr[abc]_|euhpc_|aifac_)", account):
         score += _DETECT_WEIGHTS["account"]
     regex = ((row["directives"] or {}).get("account") or {}).get("regex")

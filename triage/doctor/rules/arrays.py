@@ -119,6 +119,10 @@ def _array_edit(job: Job, value: str, line: int) -> tuple[Edit, ...]:
     return change(job, line, value, f"{low}-{high}{match.group(3) or ''}")
 
 
+_JOB_LIMITS = {"small-g": 210, "standard-g": 210, "dev-g": 2}
+"""Jobs that a user may have queued."""
+
+
 def _array_use(job: Job, size: tuple[int, int, int | None], uses: bool) -> Iterator[Found]:
     count, highest, throttle = size
     line = job.line_of("array")
@@ -145,14 +149,19 @@ def _array_use(job: Job, size: tuple[int, int, int | None], uses: bool) -> Itera
             fix="fewer, larger tasks, or an offset",
             severity="error",
         )
-    elif count > 20 and throttle is None and job.asks_for_gpus:
-        limit = {"small-g": 210, "standard-g": 210, "dev-g": 2}.get(job.value("partition"), 0)
-        said = f"; {job.value('partition')} takes {limit} jobs" if limit and count > limit else ""
+    elif not chain and 0 < (limit := _JOB_LIMITS.get(job.value("partition"), 0)) < count:
         yield Found(
             rule="rob-array",
             line=line,
-            what=f"{count} tasks at once without a throttle{said}",
-            severity="warning" if said else "hint",
+            what=f"{count} tasks, but {job.value('partition')} takes {limit} jobs of a user; each task counts as one",
+            fix=f"at most {limit} tasks at a time, or several runs in each task",
+        )
+    elif count > 20 and throttle is None and job.asks_for_gpus:
+        yield Found(
+            rule="rob-array",
+            line=line,
+            what=f"{count} tasks at once without a throttle",
+            severity="hint",
             fix=f"--array={job.value('array')}%10",
             edits=change(job, line, job.value("array"), f"{job.value('array')}%10"),
         )

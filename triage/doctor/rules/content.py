@@ -271,6 +271,7 @@ def sh_bashism(job: Job) -> Iterator[Found]:
         yield Found(
             rule="form-sh-bashism",
             line=1,
+            also=(job.code[: match.end()].count("\n") + 1,),
             what=f"{job.lines[0].strip()}, but `{match.group().strip()}` is bash",
             fix="first line #!/bin/bash",
             edits=(Edit(1, 1, (_PLAIN_SH.sub("#!/bin/bash", job.lines[0]),)),),

@@ -46,6 +46,7 @@ def leak_export(job: Job) -> Iterator[Found]:
         yield Found(
             rule="env-leak-export",
             line=option.line,
+            also=(first,),
             what=f"--export={value} also cuts the environment of srun: tasks have no PATH",
             fix="export SLURM_EXPORT_ENV=ALL before srun",
             edits=(Edit(first, first - 1, ("export SLURM_EXPORT_ENV=ALL",)),),

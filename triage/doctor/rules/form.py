@@ -107,6 +107,8 @@ def _first_line(mended: Mended, piece: Piece, *, mailed: bool) -> None:
                 fix="#!/bin/bash must be line 1",
             )
         )
+    if piece.whole and not mailed:
+        _interpreter_up(mended)
     problem, right = _interpreter(lines[0])
     if (problem and lines[0].startswith("#SBATCH")) or (
         problem and right == "insert" and not lines[0].startswith(("#", "!"))
@@ -133,6 +135,21 @@ def _first_line(mended: Mended, piece: Piece, *, mailed: bool) -> None:
             return
         mended.found.append(Found(rule="form-first-line", line=at, what=problem, fix=f"write {right}"))
         lines[0] = right
+
+
+def _interpreter_up(mended: Mended) -> None:
+    """Comments that stand above the interpreter line go below it."""
+    comments = next((index for index, line in enumerate(mended.lines) if not re.match(r"#(?!!|SBATCH)|\s*$", line)), 0)
+    if not comments or not mended.lines[comments].startswith("#!"):
+        return
+    mended.lines.insert(0, mended.lines.pop(comments))
+    mended.origins.insert(0, mended.origins.pop(comments))
+    first, place = mended.origins[1], mended.origins[0]
+    what = "a comment stands before the interpreter line"
+    mended.found.append(Found(rule="form-first-line", line=first, what=what, fix="#!/bin/bash must be line 1"))
+    mended.found.append(
+        Found(rule="form-first-line", line=place, severity="hint", what="this must be line 1", fix="move it up")
+    )
 
 
 def _interpreter(line: str) -> tuple[str, str]:  # noqa: PLR0911 (one return for each fault)

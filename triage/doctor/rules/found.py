@@ -31,6 +31,8 @@ class Found:
     severity: Severity | None = None
     """The rule's own severity when None."""
     edits: tuple[Edit, ...] = ()
+    also: tuple[int, ...] = ()
+    """Other lines that have a part in it; each gets a hint that names this one."""
 
 
 Check = Callable[[Job], Iterable[Found]]

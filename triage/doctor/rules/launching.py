@@ -73,6 +73,7 @@ def torchrun_per_gpu(job: Job) -> Iterator[Found]:
             rule="launch-torchrun-per-gpu",
             line=line,
             edits=edits,
+            also=(launch.line,),
             what=f"srun starts {tasks} copies of {launch.launcher} per node (line {launch.line}), and each "
             f"starts {count or 'all'} processes again",
             fix="one task per node with all its cores: --ntasks-per-node=1",

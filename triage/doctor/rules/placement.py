@@ -28,6 +28,7 @@ def one_visible_gpu(job: Job) -> Iterator[Found]:
             yield Found(
                 rule="launch-one-visible-gpu",
                 line=line,
+                also=(launch.line,),
                 what=f"{launch.launcher} starts {count} processes, but its task is given {own} GPU(s)",
                 fix="--gpus-per-node instead of --gpus-per-task",
             )
@@ -40,6 +41,7 @@ def one_visible_gpu(job: Job) -> Iterator[Found]:
             yield Found(
                 rule="launch-one-visible-gpu",
                 line=line,
+                also=(launch.line,),
                 what="each task sees one GPU, as device 0, but LOCAL_RANK counts 0, 1, 2 ...",
                 fix="--gpus-per-node with srun --gpu-bind=none, or device 0 in the program",
             )

@@ -172,12 +172,14 @@ def ntasks_inconsistent(job: Job) -> Iterator[Found]:
     if job.ntasks is None or job.het or (given and given[0] != given[1]):
         return
     line, total = job.line_of("ntasks"), job.ntasks
+    others = tuple(job.line_of(name) for name in ("ntasks-per-node", "nodes") if job.has(name))
     if per_node.isdigit() and given and total != given[0] * int(per_node):
         if _srun_overrides(job):
             return
         yield Found(
             rule="res-ntasks-inconsistent",
             line=line,
+            also=others,
             what=f"--ntasks={total} wins over --nodes={given[0]} x --ntasks-per-node={per_node} = "
             f"{given[0] * int(per_node)}",
             fix="drop --ntasks",
@@ -187,6 +189,7 @@ def ntasks_inconsistent(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-ntasks-inconsistent",
             line=line,
+            also=others,
             what=f"--ntasks={total} wins over --ntasks-per-node={per_node}",
             fix="drop --ntasks",
             edits=without_option(job, "ntasks"),
@@ -195,6 +198,7 @@ def ntasks_inconsistent(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-ntasks-inconsistent",
             line=line,
+            also=others,
             what=f"{total} task(s) cannot use {given[0]} nodes",
             fix="drop --ntasks and give --ntasks-per-node",
             edits=change(job, line, job.effective["ntasks"].raw, "--ntasks-per-node=1")

@@ -194,6 +194,7 @@ def debug_misuse(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-debug-misuse",
             line=job.line_of("partition" if job.value("partition") == name else "qos"),
+            also=tuple(job.line_of(option) for option in ("array", "dependency", "requeue") if job.has(option)),
             what=f"`{name}` is for debugging; this looks like a production run",
             fix=f"use the production partition{f' ({production})' if production else ''}",
         )

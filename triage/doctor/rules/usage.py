@@ -27,6 +27,7 @@ def over_asking(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-over-asking",
             line=line,
+            also=(job.main_launches[0].line,),
             what=f"{total} GPU(s) are held, but the script uses {used}{shared}",
             fix=f"ask for {used}, or start a process for each GPU",
             edits=_fewer(job, used) if used and job.nodes == 1 and not job.exclusive else (),
@@ -36,6 +37,7 @@ def over_asking(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-over-asking",
             line=job.line_of(where, "gpus-per-node", "gpus", "partition"),
+            also=(line,),
             what=f"a whole node with {job.node_gpus} GPUs is taken and billed for {job.gpus_per_node}",
             fix="use all GPUs of the node, or a partition that shares nodes",
         )
@@ -50,6 +52,7 @@ def over_asking(job: Job) -> Iterator[Found]:
         yield Found(
             rule="res-over-asking",
             line=job.line_of("exclusive"),
+            also=(line,),
             what=f"--exclusive takes the whole node with {job.node_gpus} GPUs for {job.gpus_per_node}",
             fix="drop --exclusive",
         )

@@ -134,7 +134,13 @@ def _code_line(mended: Mended, index: int) -> int:
     ):
         _cut_off(mended, index, f"{_NO_BACKSLASH}: the options on the next line are run as a command")
         mended.lines[index] = line.rstrip() + " \\"
-    elif len(line) >= 58 and after.strip() and _is_torn(line, after) and not _in_array(mended.lines, index + 1):
+    elif (
+        len(line) >= 58
+        and after.strip()
+        and _is_torn(line, after)
+        and not _is_known(mended, index)
+        and not _in_array(mended.lines, index + 1)
+    ):
         _wrapped(mended, index)
         return index - 1
     return index
@@ -142,6 +148,13 @@ def _code_line(mended: Mended, index: int) -> int:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" \t"))
+
+
+def _is_known(mended: Mended, index: int) -> bool:
+    """Whether the next line begins with a function of the script, or with the same command as this line."""
+    word, *_ = mended.lines[index + 1].split()
+    function = re.compile(rf"^\s*(?:function\s+)?{re.escape(word)}\s*(?:\(\)|\{{)")
+    return mended.lines[index].split()[:1] == [word] or any(function.match(line) for line in mended.lines)
 
 
 def _is_torn(line: str, after: str) -> bool:
@@ -216,10 +229,10 @@ def _directive_backslash(mended: Mended, index: int) -> None:
     _broken(mended, index, "a #SBATCH line cannot be continued with a backslash")
     mended.lines[index] = mended.lines[index].rstrip().rstrip("\\").rstrip()
     after = mended.lines[index + 1] if index + 1 < len(mended.lines) else ""
-    if re.match(r"^\s*-{1,2}[A-Za-z]", after):
-        mended.lines[index + 1] = f"#SBATCH {after.strip()}"
-    elif after.startswith("#") and re.match(r"^#\s+-{1,2}[A-Za-z]", after):
-        mended.lines[index + 1] = f"#SBATCH {after.lstrip('# ')}"
+    options = re.match(r"^\s*-{1,2}[A-Za-z]", after) or re.match(r"^#\s+-{1,2}[A-Za-z]", after)
+    if options:
+        _broken(mended, index + 1, f"the rest of line {mended.origins[index]}: a directive of its own", severity="hint")
+        mended.lines[index + 1] = f"#SBATCH {after.lstrip('# ').strip()}"
 
 
 def _start_of_command(lines: list[str], index: int) -> int:
