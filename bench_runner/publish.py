@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ def _write_training(rows: Sequence[Stored], writer: object) -> None:
     write((*TRAINING_COLUMNS, *(f"{name} ({units[name]})" for name in names)))
     for row in rows:
         spec, values = row.result.spec, row.result.values
-        flags = without_paths(" ".join([*spec.server_flags, *(f"{name}={value}" for name, value in spec.settings)]))
+        flags = without_paths(shlex.join([*spec.server_flags, *(f"{name}={value}" for name, value in spec.settings)]))
         stated = ["" if (value := getattr(spec, name)) is None else str(value) for name in _TRAINING_FIELDS]
         write((*stated, flags, *(repr(values[name]) if name in values else "" for name in names)))
 

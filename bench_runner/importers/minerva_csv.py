@@ -1,8 +1,13 @@
-"""The tables of minerva-benchmarks: 24 columns, 29 with scores, and the narrower ones of single sites."""
+"""The tables of minerva-benchmarks: 24 columns, 29 with scores, and the narrower ones of single sites.
+
+And the table of trainings that we publish there, whose columns of figures are called `name (unit)`.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,6 +62,8 @@ SCORE_COLUMNS = (
     "Global Score",
 )
 """They mix units: kept for export, never compared."""
+_TRAINING_TEXTS = {**TEXT_COLUMNS, "Precision": "precision"}
+_NAMED_FIGURE = re.compile(r"(\w+) \(([^()]*)\)")
 FLAGS_COLUMN = "Additional Arguments"
 TOOL_COLUMN = "Benchmark Type"
 REQUIRED = ("Supercomputer", "Framework", "Model")
@@ -85,6 +92,8 @@ class _Plan:
     metrics: tuple[tuple[int, str, str], ...]
     flags: int | None
     tool: int | None
+    trained: bool = False
+    """Rows are trainings."""
 
     def column(self, place: int) -> str:
         return self.header.columns[place]
@@ -129,6 +138,17 @@ def _plan(header: tuple[str, ...]) -> _Plan:
     def where(columns: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
         return tuple((header.index(name), ours) for name, ours in columns.items() if name in header)
 
+    named = [(index, match) for index, name in enumerate(header) if (match := _NAMED_FIGURE.fullmatch(name))]
+    if any(match[1].startswith(("train_", "time_to_train")) for _, match in named):
+        return _Plan(
+            header=Header(header),
+            texts=where(_TRAINING_TEXTS),
+            counts=where(COUNT_COLUMNS),
+            metrics=tuple((index, match[1], match[2]) for index, match in named),
+            flags=header.index(FLAGS_COLUMN) if FLAGS_COLUMN in header else None,
+            tool=None,
+            trained=True,
+        )
     return _Plan(
         header=Header(header),
         texts=where(TEXT_COLUMNS),
@@ -153,6 +173,8 @@ def _row(cells: list[str], plan: _Plan, source: Source, line: int, seen: dict[st
     for index, name in plan.texts:
         spec[name] = intern(cells[index]) or None
     raw_flags = cells[plan.flags] if plan.flags is not None else ""
+    if plan.trained:
+        return _training(spec, metrics, raw_flags, Cells(plan.header, cells), source.at(line))
     if raw_flags not in seen:
         seen[raw_flags] = split_flags(raw_flags)
     spec["server_flags"] = seen[raw_flags]
@@ -167,6 +189,40 @@ def _row(cells: list[str], plan: _Plan, source: Source, line: int, seen: dict[st
     )
 
 
+def _training(
+    spec: dict[str, Any], metrics: list[Metric], arguments: str, original: Cells, provenance: Provenance
+) -> BenchmarkResult:
+    try:
+        words = shlex.split(arguments)
+    except ValueError:
+        words = arguments.split()
+    pairs = (word.partition("=") for word in words if "=" in word and not word.startswith("-"))
+    spec["kind"] = "training"
+    spec["settings"] = tuple((name, _value(text)) for name, _, text in pairs)
+    spec["server_flags"] = tuple(word for word in words if "=" not in word or word.startswith("-"))
+    return BenchmarkResult(
+        spec=BenchmarkSpec(**spec),
+        state="finished" if metrics else "failed",
+        metrics=tuple(metrics),
+        provenance=provenance,
+        original=original,
+        reason=None if metrics else "no figure is printed",
+    )
+
+
+def _value(text: str) -> str | int | float | bool | None:
+    """A setting as `str` wrote it."""
+    if text in _WORDS:
+        return _WORDS[text]
+    for form in (int, float):
+        try:
+            return form(text)
+        except ValueError:
+            continue
+    return text
+
+
+_WORDS = {"True": True, "False": False, "None": None}
 _BLANK: dict[str, Any] = asdict(BenchmarkSpec(kind="inference"))
 """All fields in their order, which makes a spec in half of the time."""
 

@@ -214,6 +214,20 @@ def test_the_pareto_front_has_only_sound_points_that_nothing_beats() -> None:
         )
 
 
+def test_published_trainings_are_read_again_as_they_were(tmp_path: Path) -> None:
+    data = Path(__file__).parents[1] / "data" / "bench"
+    store, again = open_store(tmp_path / "one"), open_store(tmp_path / "two")
+    import_paths(store, [data / "d14.log", data / "mlperf_logging_4.1.log"])
+    with store.read() as connection:
+        before = load(connection)
+    publish(before, {}, tmp_path / "out")
+    import_paths(again, [tmp_path / "out" / "data" / "training.csv"])
+    with again.read() as connection:
+        after = load(connection)
+    assert [item.result.spec for item in after] == [item.result.spec for item in before]
+    assert [item.result.values for item in after] == [item.result.values for item in before]
+
+
 def test_paths_do_not_leave() -> None:
     assert (
         without_paths("--model /gpfs/projects/ehpc01/u1/models/Llama-8B --x=1/2") == "--model <path>/Llama-8B --x=1/2"
