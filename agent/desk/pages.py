@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from agent import translations
 from agent.desk import words
+from agent.desk.retold import retold
 from agent.desk.session import SignedIn
 from agent.store.tables import Engineer, OutboundKind
 from agent.store.views import MAX_COUNT
@@ -67,6 +68,7 @@ def _environment() -> Environment:
     environment.filters.update({name: getattr(translations, name) for name in FILTERS})
     environment.filters.update(
         initials=initials,
+        retold=retold,
         first_upper=first_upper,
         happened=happened,
         state=lambda code: words.STATES.get(code, code),

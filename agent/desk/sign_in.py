@@ -98,7 +98,7 @@ def _by_link(request: Request, desk: Desk, token: str, *, code: str) -> Response
 def start(session: Session, request: Request, desk: Desk, engineer: Engineer, target: str) -> Response:
     """A session for somebody who has proved who she is, and the way to the page she wanted."""
     where = request.client.host if request.client else "?"
-    token = people.start_session(session, engineer, f"{request.headers.get('user-agent', '?')} from {where}")
+    token = people.start_session(session, engineer, f"{request.headers.get('user-agent', '?')}, {where}")
     audit.append(session, actor=engineer.email, action="sign in", subject="/sign-in", detail=where)
     response = RedirectResponse(target, status.HTTP_303_SEE_OTHER)
     set_cookie(response, token, secure=desk.secure)

@@ -159,7 +159,7 @@ def light_ports(index_dir: Path, released: threading.Event, compose: Compose | N
             level_probabilities={"L1": 0.86}, type_probabilities={"T1": 0.74}, language="en",
             urgency="high" if "deadline" in request.body else "normal", route="approve",
             fingerprint=outage_of(request.body),
-            reasons=("words: squeue, pending, AssocGrpGRES", "a question about one job"),
+            reasons=("word 'pending' (+1.3 for L1)", "route approve: not certain enough to answer without a person"),
         )  # fmt: skip
 
     return Ports(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 from desk_fixture import RunningDesk, running_desk
+from playwright.sync_api import Page
 
 from agent import catalogues
 from agent.store import people
 from agent.store.tables import Role
+
+pytest_plugins = ["browser_fixture"]
 
 GERMAN = {"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}
 
@@ -66,6 +69,58 @@ def test_no_page_in_german_has_english_left(desk: RunningDesk, client: httpx.Cli
         assert '<html lang="de">' in page.text, address
         assert not english(page.text), address
         assert '<html lang="en">' in client.get(address).text
+
+
+OURS = """() => {
+  const page = document.body.cloneNode(true);
+  page.querySelectorAll("script, style, bdi, [dir=auto], [lang=en], pre, code, textarea, .address, #by-system").forEach((other) => other.remove());
+  const said = [...page.querySelectorAll("*")].flatMap((element) => ["title", "aria-label", "placeholder", "alt"].map((name) => element.getAttribute(name) ?? ""));
+  return page.textContent + " " + said.join(" ");
+}"""
+"""What the desk itself says on a page: without what people wrote and what is marked as English."""
+ENGLISH = {
+    "the",
+    "and",
+    "with",
+    "this",
+    "that",
+    "from",
+    "has",
+    "have",
+    "been",
+    "which",
+    "not",
+    "of",
+    "for",
+    "by",
+    "is",
+    "are",
+    "about",
+}
+"""Words that no German sentence has."""
+
+
+@pytest.mark.browser
+def test_what_the_desk_itself_says_is_german(
+    desk: RunningDesk, client: httpx.Client, number: str, signed_in: Callable[..., Page]
+) -> None:
+    spam = desk.send("Buy now.", Subject="Offer", Auto_Submitted="auto-generated")
+    page = signed_in("Grace Hopper", locale="de-DE")
+    addresses = [
+        "/", "/outbox", "/articles", "/account", "/people", "/audit", "/analytics", "/gaps", "/partners", "/macros",
+        "/benchmarks/runs", "/benchmarks/ask", f"/tickets/{number}", f"/tickets/{number}/selection", f"/tickets/{spam}",
+        f"/tickets/{number}/drafts/{desk.draft_of(number).id}/evidence/1", "/nowhere", "/request", "/request/kept",
+    ]  # fmt: skip
+    left = {}
+    for address in addresses:
+        page.goto(desk.url + address)
+        assert page.locator("html").get_attribute("lang") == "de", address
+        said = re.sub(r"\S*/\S*", " ", page.evaluate(OURS))  # addresses of pages and files
+        words = said.split()
+        found = [" ".join(words[max(n - 5, 0) : n + 5]) for n, word in enumerate(words) if word in ENGLISH]
+        if found:
+            left[address] = found
+    assert not left, left
 
 
 def test_the_inbox_in_german(client: httpx.Client, number: str) -> None:

@@ -139,7 +139,7 @@ def test_sessions_are_listed_and_ended_from_elsewhere(desk: RunningDesk) -> None
         elsewhere.headers["User-Agent"] = "Library PC"
         elsewhere.get(desk.sign_in_link("Nora"))
         listed = here.get("/account").text
-        assert "Library PC from 127.0.0.1" in listed
+        assert "Library PC, 127.0.0.1" in listed
         keys = re.findall(r'name="key" value="(\w+)"', listed)
         assert len(keys) == 1, "not its own"
         post(here, "/account/sessions/end", key=keys[0])
