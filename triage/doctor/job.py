@@ -115,9 +115,13 @@ class Job:
         return {name: values[0][1] for name, values in self.assigned.items()}
 
     def sets(self, *names: str) -> bool:
-        return any(name in self.assigned for name in names) or any(
-            re.search(rf"--env[ =]\S*{name}=|(?:APPTAINERENV|SINGULARITYENV)_{name}=", self.code) for name in names
-        )
+        return any(name in self.assigned or name in self._set_in_containers for name in names)
+
+    @cached_property
+    def _set_in_containers(self) -> frozenset[str]:
+        listed = re.findall(r"--env[ =](\S+)", self.code)
+        named = (name for words in listed for name in re.findall(r"(\w+)=", words))
+        return frozenset(named) | frozenset(re.findall(r"(?:APPTAINERENV|SINGULARITYENV)_(\w+)=", self.code))
 
     def sets_outside(self, name: str) -> bool:
         """Whether the batch part itself sets the variable, not only the text of a step."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from triage.doctor.diagnosis import Severity
 from triage.doctor.rules.found import Found
 
+_FUNCTION = re.compile(r"^\s*(?:function\s+)?([\w-]+)\s*(?:\(\)|\{)")
 _TRAILING = re.compile(r"\\[ \t]+$")
 _COMMANDS = re.compile(
     r"^\s*(?:#|$|[A-Za-z_]\w*\+?=|[A-Za-z_][\w\-]*\s*\(\)|[{}()\[\];&|]|\$\{?\w|\./|\.\s|\"?\$|/[\w./\-]+(?:\s|$)|~/|(?:export|module|ml|source|srun|mpirun|mpiexec|torchrun|"
@@ -28,6 +29,8 @@ class Mended:
     """Line numbers are those of the source."""
     mail_width: int = 0
     """Longest line when the script stands in a mail that may have been wrapped, else 0."""
+    functions: frozenset[str] = frozenset()
+    """Names of the functions that the script defines."""
 
 
 WRAP_WIDTHS = range(60, 81)
@@ -38,6 +41,7 @@ def continuations(mended: Mended, *, in_mail: bool = False) -> None:
     """`in_mail`: lines that are too long for the mail were most likely wrapped on the way, not in the user's file."""
     width = max((len(line) for line in mended.lines if " " in line.strip()), default=0)
     mended.mail_width = width if in_mail and width in WRAP_WIDTHS else 0
+    mended.functions = frozenset(match.group(1) for line in mended.lines if (match := _FUNCTION.match(line)))
     _cut_commands(mended)
     if width in WRAP_WIDTHS and any(item.what.startswith((_WRAPPED, _NO_BACKSLASH)) for item in mended.found):
         _wrapped_elsewhere(mended, width)
@@ -153,8 +157,7 @@ def _indent(line: str) -> int:
 def _is_known(mended: Mended, index: int) -> bool:
     """Whether the next line begins with a function of the script, or with the same command as this line."""
     word, *_ = mended.lines[index + 1].split()
-    function = re.compile(rf"^\s*(?:function\s+)?{re.escape(word)}\s*(?:\(\)|\{{)")
-    return mended.lines[index].split()[:1] == [word] or any(function.match(line) for line in mended.lines)
+    return mended.lines[index].split()[:1] == [word] or word in mended.functions
 
 
 def _is_torn(line: str, after: str) -> bool:
