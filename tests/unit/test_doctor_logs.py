@@ -48,6 +48,13 @@ def test_first_cause_behind_very_many_other_errors_is_found() -> None:
     assert last.count == 1
 
 
+def test_a_rare_error_on_a_line_with_one_that_is_counted_to_the_end_is_found() -> None:
+    often = "".join(f"w{n * 7919:x} ModuleNotFoundError: No module named '{n:x}'\n" for n in range(COUNTED_PER_ID + 10))
+    log = f"{often}ModuleNotFoundError: No module named 'a'; then CUDA out of memory. Tried to allocate 1 GiB\n"
+    found = {item.id: (item.line, item.count) for item in diagnose_log_text(log, "log")}
+    assert found == {"python_module_missing": (1, COUNTED_PER_ID), "oom_gpu_framework": (COUNTED_PER_ID + 11, 1)}
+
+
 def test_colours_and_progress_bars_hide_nothing() -> None:
     log = f"  10%|#  | 1/10 [00:10<01:30]\r  20%|## | 2/10 [00:20<01:20]\r\x1b[31m{OOM}\x1b[0m\n"
     assert diagnose_log_text(log, "log")[0].id == "oom_gpu_framework"

@@ -34,13 +34,13 @@ def test_harmless_line_is_no_finding(line: str) -> None:
 @pytest.mark.parametrize("prefix", ["", "12: ", "[rank3]: "])
 def test_every_line_that_matches_is_found(prefix: str) -> None:
     for row in FAILURES:
-        finder = line_finder([load_signatures().by_id[row["id"]]])
+        finder = line_finder([load_signatures().by_id[row["id"]]]).places
         assert [line for line in row["examples"] if not finder.search(f"x\n{prefix}{line}\ny".encode())] == []
 
 
 def test_line_finder_finds_a_place_in_the_line_and_no_other_line() -> None:
     block = b"step 1\n0: CUDA out of memory. Tried to allocate 1 GiB\n\nstep 2\n"
-    places = [match.span() for match in load_signatures().line_finder.finditer(block)]
+    places = [match.span() for match in load_signatures().line_finder.places.finditer(block)]
     assert places
     assert all(7 <= start < end <= 53 for start, end in places)
 

@@ -62,7 +62,7 @@ class LogFinding:
     rank: str
     """Rank or host that said so first; empty when the log does not tell."""
     count: int
-    """Lines of this kind; counting stops at 300."""
+    """Lines of this kind; counting stops at 200."""
     where: str
 
 

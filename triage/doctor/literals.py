@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 Choice = tuple[str, ...]
 """Literals of which at least one must occur; empty when none is known."""
@@ -17,6 +18,7 @@ _PLAIN = re.compile(r"[ :']*[A-Za-z]?[a-z]{0,8}(?: [a-z]{0,5})?[ :]*")
 """A short common word tells too little: megabytes of lines may hold it."""
 
 
+@cache
 def required_literals(pattern: str) -> Choice:
     """The best choice of literals for the pattern, or an empty one."""
     branches, _ = _alternatives(pattern, 0)

@@ -62,7 +62,8 @@ def read_line(raw: str) -> LogLine:
 
 def text_of(raw: str) -> str:
     """The line without colours and prefixes, for lines of which nothing else is needed."""
-    return without_prefixes(_ANSI.sub("", raw[:MAX_LINE_CHARS]))
+    raw = raw[:MAX_LINE_CHARS]
+    return without_prefixes(_ANSI.sub("", raw) if "\x1b" in raw else raw)
 
 
 def without_prefixes(line: str) -> str:
@@ -101,5 +102,5 @@ def _rank(line: str) -> str:
 def with_reason_in_parentheses(line: str, *, pending: bool | None = None) -> str:
     """A bare REASON column, or a reason named in a sentence, written as squeue shows it."""
     if pending is None:
-        pending = bool(_PENDING.search(line))
+        pending = ("P" in line or "pending" in line) and bool(_PENDING.search(line))
     return _REASON_WORD.sub(r"(\1)", line) if pending else line

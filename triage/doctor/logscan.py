@@ -13,6 +13,7 @@ import re2  # type: ignore[import-untyped]
 from triage.doctor.loglines import LogLine, Stamp, read_line, stamp_of, text_of, with_reason_in_parentheses
 from triage.doctor.signatures import (
     PROGRAM_ERROR,
+    Finder,
     Signature,
     Signatures,
     bytes_of_latin1,
@@ -24,8 +25,8 @@ from triage.doctor.signatures import (
 BLOCK_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 KEPT_PER_ID = 40
-COUNTED_PER_ID = 300
-IN_VAIN = 2500
+COUNTED_PER_ID = 200
+IN_VAIN = 4000
 """Lines found in vain after which the search leaves out what is counted to the end; a new search costs as much."""
 SEEN_SHAPES = 8192
 PROGRESS_WINDOW = 1 << 15
@@ -47,7 +48,7 @@ _PROGRESS = re2.compile(
     rb"Avg prompt throughput|\" 200 OK|remaining wall clock time",
     bytes_of_latin1(),
 )
-_TIME = re.compile(rb"\d\d:\d\d:\d\d")
+_TIME = re2.compile(rb"\d\d:\d\d:\d\d", bytes_of_latin1())
 CAUGHT_WINDOW = 400
 _CAUGHT = re.compile(
     rb"(?i)^[^\n]{0,300}\n(?:[^\n]{0,300}\n){0,2}?[^\n]{0,200}\b(?:fall(?:ing|s)? back|ignoring|continuing|"
@@ -86,8 +87,10 @@ class Scan:
     lines: int = 0
     tail: bytes = b""
     shapes: dict[bytes, tuple[Signature, ...]] = field(default_factory=dict)
-    finder: Any
-    """Finds the lines that can still tell something."""
+    finder: Finder
+    """Of the lines that can still tell something."""
+    counted: set[str] = field(default_factory=set)
+    """Signatures of which no more is counted."""
     full: set[str] = field(default_factory=set)
     """Signatures that it leaves out."""
     in_vain: int = 0
@@ -135,19 +138,32 @@ def _scan_block(block: bytes, state: Scan, signatures: Signatures) -> None:
     number, counted, begin = state.lines + 1, 0, 0
     lines = block.replace(b"\r", b"\n")
     progress: dict[int, list[int]] = {}
-    while match := state.finder.search(lines, begin):
+    while match := state.finder.places.search(lines, begin):
         start = max(begin, lines.rfind(b"\n", begin, match.start()) + 1)
         end = lines.find(b"\n", match.end())
         end = len(lines) if end < 0 else end
         number += block.count(b"\n", counted, start)
         counted, begin = start, min(end + 1, len(lines))
-        _scan_line(_Place(block, start, end, number, progress), state, signatures)
+        if _is_counted(match, lines, end, state):
+            state.in_vain += 1
+        else:
+            _scan_line(_Place(block, start, end, number, progress), state, signatures)
         if state.in_vain >= IN_VAIN:
             _leave_out_full(state, signatures)
 
 
+def _is_counted(match: Any, lines: bytes, end: int, state: Scan) -> bool:
+    """Whether the places of a line tell only of what is counted to the end."""
+    while match:
+        owners = state.finder.owners.get(match.group())
+        if owners is None or not owners <= state.counted:
+            return False
+        match = state.finder.places.search(lines, match.start() + 1, end)
+    return True
+
+
 def _leave_out_full(state: Scan, signatures: Signatures) -> None:
-    full = {name for name, count in state.counts.items() if count >= COUNTED_PER_ID} | {PROGRAM_ERROR}
+    full = state.counted | {PROGRAM_ERROR}
     left = [item for item in signatures.by_id.values() if item.role != "harmless" and item.id not in full]
     state.in_vain = 0
     if left and full != state.full:
@@ -178,6 +194,8 @@ def _count(found: tuple[Signature, ...], state: Scan) -> None:
         count = state.counts.get(signature.id, 0)
         full += count >= COUNTED_PER_ID
         state.counts[signature.id] = min(count + 1, COUNTED_PER_ID)
+        if count + 1 == COUNTED_PER_ID:
+            state.counted.add(signature.id)
     state.in_vain += bool(found) and full == len(found)
 
 
@@ -260,7 +278,10 @@ def _told_below(place: _Place, offset: int, rank: str, signatures: Signatures) -
 
 def _stamp_before(place: _Place) -> Stamp | None:
     """The last time stamp in the lines just above."""
-    above = place.block[max(0, place.start - LOOK_BACK_BYTES) : place.start].split(b"\n")
-    timed = (raw for raw in reversed(above) if _TIME.search(raw, 0, 200))
-    stamps = (stamp_of(raw.decode("utf-8", "replace")) for raw in timed)
-    return next((stamp for stamp in stamps if stamp), None)
+    above = place.block[max(0, place.start - LOOK_BACK_BYTES) : place.start]
+    for match in reversed(list(_TIME.finditer(above))):
+        begin, end = above.rfind(b"\n", 0, match.start()) + 1, above.find(b"\n", match.end())
+        stamp = stamp_of(above[begin : end if end >= 0 else len(above)].decode("utf-8", "replace"))
+        if stamp:
+            return stamp
+    return None

@@ -6,9 +6,10 @@ All patterns run in RE2, so that no line, however made, can make a match take mo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice, takewhile
 from typing import Any, Literal
 
 import re2  # type: ignore[import-untyped]
@@ -45,12 +46,31 @@ class Signature:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Matcher:
+    """Half of the patterns: a search for all of them would make states over and over and takes twice as long."""
+
+    owners: tuple[Signature, ...]
+    """Of each pattern."""
+    patterns: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finder:
+    """Finds, in a block of bytes, places in every line that a pattern of some signatures could match (and in others).
+
+    It matches no more of the line than it needs: with all of it, ten times as many states would have to be made.
+    """
+
+    places: Any
+    owners: Mapping[bytes, frozenset[str]]
+    """Ids of the signatures that this text at a place can tell of; a text that is not here may tell of any."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Signatures:
     by_id: Mapping[str, Signature]
-    owners: tuple[Signature, ...]
-    """Of each pattern of `matcher`."""
-    matcher: Any
-    line_finder: Any
+    matchers: tuple[Matcher, ...]
+    line_finder: Finder
     """Of all signatures that are not harmless."""
 
 
@@ -60,24 +80,21 @@ def load_signatures() -> Signatures:
     sources = {key: Source(title=row["title"], url=row["url"]) for key, row in table["sources"].items()}
     known = [_signature(row, sources) for row in (*table["entries"], *table["exit_codes"])]
     known += [_harmless(row, sources) for row in table["harmless"]]
-    matcher = re2.Filter()
-    owners = []
-    for signature in known:
-        for pattern in signature.patterns:
-            matcher.Add(pattern, _options())
-            owners.append(signature)
-    matcher.Compile()
+    half = len(known) // 2
     return Signatures(
         by_id={signature.id: signature for signature in known},
-        owners=tuple(owners),
-        matcher=matcher,
+        matchers=(_matcher(known[:half]), _matcher(known[half:])),
         line_finder=line_finder(signature for signature in known if signature.role != "harmless"),
     )
 
 
 def matching(signatures: Signatures, line: str) -> tuple[Signature, ...]:
     """Signatures that match the line without its prefixes; a harmless one hides what it explains."""
-    found = {signatures.owners[index].id: signatures.owners[index] for index in signatures.matcher.Match(line) or ()}
+    found = {
+        matcher.owners[index].id: matcher.owners[index]
+        for matcher in signatures.matchers
+        for index in matcher.patterns.Match(line) or ()
+    }
     if any(signature.role == "harmless" for signature in found.values()):
         return ()
     certain = tuple(signature for signature in found.values() if not signature.fallback)
@@ -90,21 +107,39 @@ def is_known(signatures: Signatures, line: str) -> bool:
     return any(signature.id != PROGRAM_ERROR for signature in matching(signatures, line))
 
 
+def _matcher(signatures: Sequence[Signature]) -> Matcher:
+    patterns, owners = re2.Filter(), []
+    for signature in signatures:
+        for pattern in signature.patterns:
+            patterns.Add(pattern, _options())
+            owners.append(signature)
+    patterns.Compile()
+    return Matcher(owners=tuple(owners), patterns=patterns)
+
+
 def _options() -> Any:
     options = re2.Options()
     options.log_errors = False
     return options
 
 
-def line_finder(signatures: Iterable[Signature]) -> Any:
-    """Finds, in a block of bytes, a place in every line that a pattern of these signatures could match (and others).
-
-    It matches no more of the line than it needs: with all of it, ten times as many states would have to be made.
-    """
-    literals, rest = literals_of(pattern for signature in signatures for pattern in signature.patterns)
-    parts = [*(re2.escape(literal) for literal in sorted(literals)), *map(_relaxed, rest)]
+def line_finder(signatures: Iterable[Signature]) -> Finder:
+    owners: dict[str, set[str]] = {}
+    rest: list[str] = []
+    for signature in signatures:
+        literals, others = literals_of(iter(signature.patterns))
+        rest += map(_relaxed, others)
+        for literal in literals:
+            owners.setdefault(literal, set()).add(signature.id)
+    ordered = sorted(owners)
+    for index, literal in enumerate(ordered):
+        for longer in takewhile(lambda word: word.startswith(literal), islice(ordered, index + 1, None)):  # noqa: B023
+            owners[literal] |= owners[longer]
     re2.purge()  # else it would keep up to 128 of these, each with its states
-    return re2.compile("|".join(parts).encode(), bytes_of_latin1())
+    return Finder(
+        places=re2.compile("|".join((*rest, *map(re2.escape, ordered))).encode(), bytes_of_latin1()),
+        owners={literal.encode(): frozenset(names) for literal, names in owners.items()},
+    )
 
 
 def bytes_of_latin1() -> Any:
