@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -11,7 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from desk_fixture import RunningDesk, running_desk
+from pdf_fixture import pdf_of
 from playwright.sync_api import Browser, Page, expect
+from pypdf import PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from agent.store import outbox, tickets
 from agent.store.tables import Draft, DraftState
@@ -446,6 +450,47 @@ def test_html_mail_is_shown_in_a_frame_that_cannot_act_and_attachments_open_as_t
     expect(page.locator("img.shown")).to_have_js_property("naturalWidth", 1)
     assert not [url for url in asked if not url.startswith(desk.url)]
     assert not complaints
+
+
+def hostile_pdf() -> bytes:
+    """Runs a script when it is opened, which opens a page elsewhere; with a page of text."""
+    writer = PdfWriter(io.BytesIO(pdf_of([["The job waits with AssocGrpGRES.", "<script>alert(1)</script>"]])))
+    script = TextStringObject("app.alert('taken'); app.launchURL('https://evil.example/', true);")
+    action = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): script}
+    writer.root_object[NameObject("/OpenAction")] = DictionaryObject(action)
+    written = io.BytesIO()
+    writer.write(written)
+    return written.getvalue()
+
+
+def test_a_pdf_is_read_as_text_and_runs_nothing(desk: RunningDesk, signed_in: SignedIn, complaints: list[str]) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Ada <ada@example.org>", "support@minerva.example", "As PDF"
+    mail["Message-ID"] = "<pdf@example.org>"
+    mail.set_content("See the files.")
+    mail.add_attachment(pdf_of([["A plain report", "of two lines"]]), "application", "pdf", filename="report.pdf")
+    mail.add_attachment(hostile_pdf(), "application", "pdf", filename="hostile.pdf")
+    mail.add_attachment(b"%PDF-1.7 and nothing more", "application", "pdf", filename="broken.pdf")
+    number = desk.send_mail(mail)
+    page = signed_in()
+    asked: list[str] = []
+    dialogs: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    for name, text in (("report.pdf", "A plain report"), ("hostile.pdf", "<script>alert(1)</script>")):
+        page.goto(f"{desk.url}/tickets/{number}")
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("pre.shown")).to_contain_text(text)
+        assert page.locator("embed, object, iframe").count() == 0
+    page.goto(f"{desk.url}/tickets/{number}")
+    page.get_by_role("link", name="broken.pdf", exact=True).click()
+    expect(page.get_by_role("status").first).to_be_visible()
+    assert not dialogs
+    assert not [address for address in asked if not address.startswith(desk.url)]
+    assert not complaints
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download", exact=True).click()
+    assert download.value.suggested_filename == "broken.pdf"
 
 
 def test_a_ticket_is_merged_split_and_linked(desk: RunningDesk, signed_in: SignedIn, complaints: list[str]) -> None:
