@@ -106,6 +106,8 @@ def test_a_known_cause_is_named_rather_than_what_the_program_says_of_it() -> Non
         "ERROR: 0 of 12 shards are damaged\nTraining completed\n",
         "start\nWARNING retry 1/5: HTTP Error 503: Service Unavailable\nbuilding the model\nwriting results\n",
         "start\n[ERROR] 0 files failed\nwriting results\n",
+        "[rank0]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
+        "Caught OOM, lowering micro batch from 8 to 4 and restarting from step 0\n" + STEPS,
         "start\nImportError: cannot import name 'x' from 'flash_attn' - falling back to sdpa\nwriting results\n",
         STEPS
         + "Exception ignored in: <function Pool.__del__ at 0x7f>\nTraceback (most recent call last):\n"

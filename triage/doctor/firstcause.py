@@ -19,7 +19,8 @@ _WEAK = re.compile(
 )
 _PASSED_OVER = re.compile(
     r"(?i)\b(?:0|no) (?:errors?|failures?|(?:files?|jobs?|tests?|tasks?|samples?) failed)\b|"
-    r"\bretrying\b|\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|^\W{0,3}warn(?:ing)?\b|Warning: |"
+    r"\bretrying\b|entering retry loop|^\[W\d{0,4} |\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|"
+    r"^\W{0,3}warn(?:ing)?\b|Warning: |"
     r"^[\d\-:,. ]{8,30} *\[?WARN"
     r"|^(?:cp|mv|cat|ls|rm|tail|head|tar|find|stat|chmod|rmdir): |\b(?:nvidia-smi|rocm-smi|git|lscpu|numactl|bc|"
     r"jq|tree|htop|nvtop|"

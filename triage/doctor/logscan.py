@@ -52,6 +52,8 @@ _TIME = re2.compile(rb"\d\d:\d\d:\d\d", bytes_of_latin1())
 CAUGHT_WINDOW = 400
 _CAUGHT = re.compile(
     rb"(?i)^[^\n]{0,300}\n(?:[^\n]{0,300}\n){0,2}?[^\n]{0,200}\b(?:fall(?:ing|s)? back|ignoring|continuing|"
+    rb"(?:lowering|reducing|halving|decreasing) (?:the )?(?:(?:micro|global|per-device)[ -]?)?batch|"
+    rb"(?:restarting|resuming|continuing) from (?:step|iteration|epoch|checkpoint)|trying (?:again|a smaller)|"
     rb"carrying on|going on|step created for stepid|resuming normal operation|"
     rb"skipp(?:ing|ed)|proceeding|will be (?:skipped|ignored)|using [^\n]{1,60} instead|not available, using)\b"
 )
