@@ -50,12 +50,15 @@ _PROGRESS = re2.compile(
 )
 _TIME = re2.compile(rb"\d\d:\d\d:\d\d", bytes_of_latin1())
 CAUGHT_WINDOW = 400
-_CAUGHT = re.compile(
-    rb"(?i)^[^\n]{0,300}\n(?:[^\n]{0,300}\n){0,2}?[^\n]{0,200}\b(?:fall(?:ing|s)? back|ignoring|continuing|"
+CAUGHT_LINES = 3
+"""Lines below an error in which a program says that it goes on."""
+_CAUGHT = re2.compile(
+    rb"(?i)\b(?:fall(?:ing|s)? back|ignoring|continuing|"
     rb"(?:lowering|reducing|halving|decreasing) (?:the )?(?:(?:micro|global|per-device)[ -]?)?batch|"
     rb"(?:restarting|resuming|continuing) from (?:step|iteration|epoch|checkpoint)|trying (?:again|a smaller)|"
     rb"carrying on|going on|step created for stepid|resuming normal operation|"
-    rb"skipp(?:ing|ed)|proceeding|will be (?:skipped|ignored)|using [^\n]{1,60} instead|not available, using)\b"
+    rb"skipp(?:ing|ed)|proceeding|will be (?:skipped|ignored)|using [^\n]{1,60} instead|not available, using)\b",
+    bytes_of_latin1(),
 )
 TRACEBACK_HEAD = "Traceback (most recent call last):"
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]{0,120}(?::|$)")
@@ -221,9 +224,14 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
         text=line.text.strip(),
         rank=line.rank,
         stamp=line.stamp or _stamp_before(place),
-        caught=bool(_CAUGHT.search(place.block[place.end : place.end + CAUGHT_WINDOW])),
+        caught=_is_caught(place),
         progress_after=_progress_after(place),
     )
+
+
+def _is_caught(place: _Place) -> bool:
+    below = place.block[place.end + 1 : place.end + CAUGHT_WINDOW].split(b"\n")[:CAUGHT_LINES]
+    return _CAUGHT.search(b"\n".join(below)) is not None
 
 
 def is_progress(line: bytes) -> bool:
