@@ -20,7 +20,7 @@ from agent.store import tickets
 from agent.store.database import Database
 from agent.store.tables import now
 
-WAIT_S = 0.02
+WAIT_S = 0.01
 """A page waits so long for what is of this moment; small desks have it by then."""
 MAX_KEPT = 16
 
