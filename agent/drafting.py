@@ -22,12 +22,12 @@ MAX_CLAIMS = 6
 MAX_SENTENCES_EACH = 6
 MAX_CLAIM_CHARS = 2200
 MAX_QUESTION_CHARS = 1500
-SAME_THING = 0.86
-"""Cosine above which two sentences say the same."""
-RELEVANT = 0.38
+SAME_THING = 0.87
+"""Nearness above which two sentences say the same."""
+RELEVANT = 0.36
 """Score under which a sentence does not help."""
-ANSWERED = 0.42
-"""Similarity that a single question needs to one of the claims."""
+ANSWERED = 0.40
+"""Nearness that a single question needs to one of the claims."""
 SHORT_ASK_WORDS = 6
 _NEEDS_CONTEXT = re.compile(
     r"^(?:it|its|they|their|these|those|this|that|both|here|there|such|then|so)\b", re.IGNORECASE
@@ -52,11 +52,11 @@ def embedded_composer(vectors: SentenceVectors) -> Compose:
     def compose(question: Question, evidence: Sequence[Evidence], answerable: float) -> Draft:
         asks = [ask.strip() for ask in _ASK.findall(question.text[:MAX_QUESTION_CHARS])][:5]
         candidates, ask_vectors = _candidates(vectors, question, asks, _considered(evidence))
-        chosen = _choose(candidates) if answerable >= POSSIBLE else []
+        chosen = _choose(vectors, candidates) if answerable >= POSSIBLE else []
         return Draft(
             outcome=_outcome(chosen, answerable),
             claims=tuple(_claim(candidate) for candidate in chosen),
-            unanswered=_unanswered(question, asks, ask_vectors, chosen, answerable),
+            unanswered=_unanswered(vectors, question, list(zip(asks, ask_vectors, strict=True)), chosen, answerable),
             questions=(),
             evidence=tuple(evidence),
             answerable=answerable,
@@ -86,7 +86,7 @@ def _candidates(
     for (unit, item), vector in zip(pairs, rows, strict=True):
         prior = 0.25 if item.kind == "row" else 0.15 * item.score / best
         penalty = CONTEXT_PENALTY if _NEEDS_CONTEXT.match(unit.text) else 0.0
-        score = float((questions @ vector).max()) + 0.25 * _overlap(unit.text, words) + prior - penalty
+        score = float(vectors.nearness(questions @ vector).max()) + 0.25 * _overlap(unit.text, words) + prior - penalty
         candidates.append(_Candidate(unit, item, score, vector))
     return candidates, questions[1:]
 
@@ -111,7 +111,7 @@ def _overlap(text: str, words: dict[str, float]) -> float:
     return sum(weight for word, weight in words.items() if word in lowered) / total if total else 0.0
 
 
-def _choose(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+def _choose(vectors: SentenceVectors, candidates: Sequence[_Candidate]) -> list[_Candidate]:
     """The best sentences, no two that say the same, in the order of the evidence and then of its text.
 
     What the diagnosis found is always among them: it is about the requester's own script or log.
@@ -122,7 +122,7 @@ def _choose(candidates: Sequence[_Candidate]) -> list[_Candidate]:
     chosen: list[_Candidate] = []
     size = 0
     for candidate in [*diagnosed, *others]:
-        repeats = candidate in chosen or any(float(candidate.vector @ o.vector) > SAME_THING for o in chosen)
+        repeats = candidate in chosen or any(vectors.nearness(candidate.vector @ o.vector) > SAME_THING for o in chosen)
         if repeats or size + len(candidate.unit.text) > MAX_CLAIM_CHARS:
             continue
         chosen.append(candidate)
@@ -138,18 +138,16 @@ def _claim(candidate: _Candidate) -> Claim:
 
 
 def _unanswered(
+    vectors: SentenceVectors,
     question: Question,
-    asks: Sequence[str],
-    ask_vectors: NDArray[np.float32],
+    asks: Sequence[tuple[str, NDArray[np.float32]]],
     chosen: Sequence[_Candidate],
     answerable: float,
 ) -> tuple[str, ...]:
     if not chosen or (not asks and answerable < POSSIBLE):
-        return tuple(asks) or (question.subject or question.text[:200].strip(),)
+        return tuple(ask for ask, _ in asks) or (question.subject or question.text[:200].strip(),)
     claims = np.stack([candidate.vector for candidate in chosen])
-    return tuple(
-        ask for ask, vector in zip(asks, ask_vectors, strict=True) if float((claims @ vector).max()) < ANSWERED
-    )
+    return tuple(ask for ask, vector in asks if vectors.nearness(claims @ vector).max() < ANSWERED)
 
 
 def _outcome(chosen: Sequence[_Candidate], answerable: float) -> Outcome:

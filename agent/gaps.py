@@ -18,7 +18,7 @@ LOOK_BACK = timedelta(days=180)
 MAX_TICKETS = 1000
 """The newest."""
 Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
-ALIKE = 0.55
+ALIKE = 0.77
 """Cosine from which on two questions count as one; of the embeddings that triage makes."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.sentences import Unit, quotable
-from knowledge_base.encoder import Encoder
+from knowledge_base.encoder import Encoder, nearness, unrelated_cosine
 
 MAX_ENCODED_CHARS = 300
 MAX_KEPT = 100_000
@@ -38,6 +39,14 @@ class SentenceVectors:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    @cached_property
+    def _unrelated(self) -> float:
+        return unrelated_cosine(self._encoder)
+
+    def nearness(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        """1 for the same text, 0 for texts that have nothing to do with each other."""
+        return nearness(cosines, self._unrelated)
 
     def of(
         self, asked: Sequence[str], sentences: Sequence[tuple[str, Unit]]

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         PACKAGED_MODEL,
         description="The packaged embedding model, or the path of a model folder: model.onnx with tokenizer.json "
-        "(mean pooling), or a sentence-transformers model (needs the `models` extra).",
+        "(one vector a text), or a sentence-transformers model (needs the `models` extra).",
     )
 
     rerank_model: Path | None = Field(

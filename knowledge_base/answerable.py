@@ -40,7 +40,7 @@ def answerable_of(signals: Signals, terms: Sequence[str], fields: Fields) -> flo
 
 
 def features_of(signals: Signals, terms: Sequence[str], fields: Fields) -> NDArray[np.float64]:
-    """FEATURES of a question: the cosines of the nearest passage and file, how far the best passage is ahead of a later
+    """FEATURES of a question: how near the nearest passage and file are, how far the best passage is ahead of a later
     one, how much of what is asked the best heading says, the share of its terms that no source knows, and how many
     terms it has."""
     different = list(dict.fromkeys(terms))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from knowledge_base.chunks import indexed_text, passages_of
 from knowledge_base.documents import read_tree
-from knowledge_base.encoder import Encoder
+from knowledge_base.encoder import Encoder, unrelated_cosine
 from knowledge_base.errors import (
     EmptySourceError,
     IndexDamagedError,
@@ -104,6 +104,7 @@ def write_snapshot(
     hashes = np.stack([text_hash(text) for text in texts])
     vectors, embedded = _vectors(texts, hashes, encoder, _known_vectors(index, encoder.name, store))
     file_of = _file_numbers(passages)
+    unrelated = _unrelated(index, encoder)
     with building(index, store.drop) as folder:
         write_passages(folder, passages)
         np.save(folder / "file_of.npy", file_of)
@@ -121,6 +122,7 @@ def write_snapshot(
             passages=len(passages),
             source=source,
             built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            unrelated=unrelated,
         )
         write_manifest(folder, manifest)
     return embedded
@@ -151,6 +153,16 @@ def _known_vectors(index: Path, encoder_name: str, store: VectorStore) -> dict[b
     ):  # fmt: skip
         return {}
     return {row.tobytes(): vector for row, vector in zip(hashes, vectors, strict=True)}
+
+
+def _unrelated(index: Path, encoder: Encoder) -> float:
+    """As the current snapshot tells it, if it is of the same model."""
+    try:
+        told = read_manifest(current_snapshot(index))
+    except (IndexMissingError, IndexDamagedError, SchemaMismatchError):
+        return unrelated_cosine(encoder)
+    known = told.unrelated if told.encoder == encoder.name else None
+    return unrelated_cosine(encoder) if known is None else known
 
 
 def _vectors(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from knowledge_base.answerable import answerable_of
 from knowledge_base.build import FILE_VECTORS, BuildReport, build_index, file_vectors
 from knowledge_base.chunks import indexed_text
-from knowledge_base.encoder import Encoder
+from knowledge_base.encoder import Encoder, nearness
 from knowledge_base.errors import EncoderMismatchError, IndexDamagedError, VectorStoreError
 from knowledge_base.fields import Fields, LexicalScores, load_fields
 from knowledge_base.glossary import other_words
@@ -117,8 +117,11 @@ class Index:
         lexical = self._lexical(words_of(self._understood(question)))
         asked = systems_named(question)
         rows = self._in_scope(self._candidates(vector, lexical, CANDIDATES * (WIDER if asked else 1)), asked)
-        dense = cosines(self._vectors.at(rows), vector)
-        signals = signals_at(rows, self._file_of, lexical, dense, cosines(self._file_vectors, vector))
+        dense, file_dense = (
+            nearness(cosines(vectors, vector), self.manifest.unrelated or 0.0)
+            for vectors in (self._vectors.at(rows), self._file_vectors)
+        )
+        signals = signals_at(rows, self._file_of, lexical, dense, file_dense)
         scores = signals.fused()
         order = np.argsort(-scores, kind="stable")
         return Ranked(rows=rows[order], scores=scores[order], signals=signals.at(order), terms=tuple(terms))

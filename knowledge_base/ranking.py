@@ -34,12 +34,12 @@ class Signals:
     """What is known about each candidate; all arrays have one entry per candidate."""
 
     dense: Scores
-    """Cosine of question and passage."""
+    """Nearness of question and passage, see `encoder.nearness`."""
     body: Scores
     place: Scores
     file: Scores
     file_dense: Scores
-    """Cosine of question and the mean of the file's passages."""
+    """Nearness of question and the mean of the file's passages."""
 
     def at(self, order: Rows) -> Signals:
         return Signals(**{name: getattr(self, name)[order] for name in self.__slots__})

@@ -35,6 +35,8 @@ class Manifest:
     source: str
     built_at: str
     """ISO 8601, UTC."""
+    unrelated: float | None = None
+    """Cosine of unrelated texts by this encoder; an earlier version did not tell."""
 
 
 def read_manifest(folder: Path) -> Manifest:

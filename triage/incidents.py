@@ -21,10 +21,10 @@ INCIDENTS_FILE = Path(__file__).parent / "incidents.yaml"
 WINDOW = timedelta(hours=24)
 """Reports of one incident come within this time of each other."""
 HEAD_CHARS = 3_000
-ALIKE = 0.85
+ALIKE = 0.95
 """Cosine of the embeddings from which two texts say the same: three pairs of the 2,269 training requests, one of them a
 translation."""
-RELATED = 0.35
+RELATED = 0.68
 """Cosine that two reports on the same part of a centre must have when one of them names no system."""
 
 

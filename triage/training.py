@@ -51,9 +51,9 @@ class Scales:
 
 
 CHOSEN: Mapping[str, Scales] = {
-    "scope": Scales(meaning=2.0, cues=0.5, words=1.0, letters=2.0),
-    "level": Scales(meaning=2.0, cues=0.6, words=6.0, letters=6.0, strength=1.0),
-    "type": Scales(meaning=2.4, cues=0.4, words=3.0, letters=6.0),
+    "scope": Scales(meaning=1.5, cues=0.5, words=1.5, letters=3.0),
+    "level": Scales(meaning=3.0, cues=0.6, words=6.0, letters=4.0, strength=1.0),
+    "type": Scales(meaning=3.2, cues=0.4, words=3.0, letters=6.0),
 }
 """Chosen by cross-validation over the author voices of the training data."""
 

@@ -24,7 +24,7 @@ app = typer.Typer()
 app.add_typer(triage_app, name="triage")
 app.command("eval-triage")(eval_triage)
 
-VOICES = {"examples", "plain-de", "plain-it", "inbox-a", "inbox-b", "inbox-e-t", "terse-t"}
+VOICES = {"examples", "plain-de", "plain-fr", "plain-it", "inbox-a", "inbox-b", "inbox-c", "inbox-e-t", "terse-t"}
 
 
 def run(*arguments: str) -> Result:

@@ -80,7 +80,7 @@ def test_without_evidence_nothing_is_claimed_and_the_question_is_named(hashing_e
 
 
 def test_a_part_that_the_evidence_does_not_answer_is_named(hashing_encoder) -> None:
-    asked = "What does the reason AssocGrpGRES mean for my project? Can you also recommend a restaurant in Kajaani?"
+    asked = "What does the reason AssocGrpGRES mean for the GPUs of the project? Can you also recommend a restaurant in Kajaani?"
     draft = embedded_composer(SentenceVectors(hashing_encoder))(question(asked), [evidence(PENDING)], 0.9)
     assert draft.unanswered == ("Can you also recommend a restaurant in Kajaani?",)
 

@@ -90,13 +90,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(7)
     labels = {0: "ENTAILMENT", 1: "NEUTRAL", 2: "CONTRADICTION"}
     config = transformers.BertConfig(
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, id2label=labels,
+        vocab_size=50_265, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, id2label=labels,
         label2id={name: key for key, name in labels.items()},
     )  # fmt: skip
     transformers.BertForSequenceClassification(config).save_pretrained(made)
     transformers.PreTrainedTokenizerFast(
-        tokenizer_file=str(packaged_model_folder() / "tokenizer.json"), pad_token="[PAD]", sep_token="[SEP]",
-        cls_token="[CLS]", unk_token="[UNK]", model_max_length=64,
+        tokenizer_file=str(packaged_model_folder() / "tokenizer.json"), pad_token="<pad>", sep_token="</s>",
+        cls_token="<s>", unk_token="<unk>", model_max_length=64,
     ).save_pretrained(made)  # fmt: skip
     return made
 

@@ -90,12 +90,17 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cross-encoder")
     torch.manual_seed(7)
     config = transformers.BertConfig(
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, num_labels=1
+        vocab_size=50_265,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        num_labels=1,
     )
     transformers.BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer = str(packaged_model_folder() / "tokenizer.json")
     transformers.PreTrainedTokenizerFast(
-        tokenizer_file=tokenizer, pad_token="[PAD]", sep_token="[SEP]", cls_token="[CLS]", unk_token="[UNK]",
+        tokenizer_file=tokenizer, pad_token="<pad>", sep_token="</s>", cls_token="<s>", unk_token="<unk>",
         model_max_length=64,
     ).save_pretrained(folder)  # fmt: skip
     return folder
