@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from knowledge_base.chunks import indexed_text
 from knowledge_base.encoder import Encoder
 from knowledge_base.index import Index
+from knowledge_base.passage import RetrievedPassage, SearchResult
 from knowledge_base.questions import LabelledQuestion
 from knowledge_base.reranker import Reranker
 
 METRICS = ("hit@1", "hit@3", "hit@5", "hit@10", "MRR", "nDCG@10")
 RRF_K = 60
+FILES = 10
+"""That are looked at."""
 RESAMPLES = 2000
 BINS = 5
 """Of the reliability curve."""
@@ -24,12 +27,14 @@ BINS = 5
 Vector = NDArray[np.float32]
 RankFiles = Callable[[str, Vector], Sequence[str]]
 """Paths of the ten best files for a question and its embedding."""
+Rewriting = Callable[[Callable[[str, int], SearchResult], str, int], SearchResult]
+"""Searches with other words as well: by a search, a question, and how many hits are wanted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
     ranking: str
-    """ours, bm25, dense, rrf or rerank."""
+    """ours, bm25, dense, rrf, rerank or rewritten."""
     values: NDArray[np.float64]
     """Shape (questions, len(METRICS))."""
 
@@ -84,13 +89,17 @@ class Abstention:
 
 
 def measure(
-    index: Index, questions: Sequence[LabelledQuestion], encoder: Encoder, reranker: Reranker | None = None
+    index: Index,
+    questions: Sequence[LabelledQuestion],
+    encoder: Encoder,
+    reranker: Reranker | None = None,
+    rewriting: Rewriting | None = None,
 ) -> list[Measured]:
     """All rankings on the questions that have an answer; the best passage of a file stands for it."""
     answerable = [question for question in questions if question.gold_paths]
     vectors = encoder.encode([question.question for question in answerable])
     measured = []
-    for name, rank in rankings(index, encoder, reranker).items():
+    for name, rank in rankings(index, encoder, reranker, rewriting).items():
         rows = [
             scores_of(rank(question.question, vector), question.gold_paths)
             for question, vector in zip(answerable, vectors, strict=True)
@@ -112,14 +121,16 @@ def measure_abstention(index: Index, questions: Sequence[LabelledQuestion], enco
 
 def scores_of(paths: Sequence[str], gold: frozenset[str]) -> list[float]:
     """METRICS of one question."""
-    hits = [path in gold for path in paths[:10]]
+    hits = [path in gold for path in paths[:FILES]]
     first = hits.index(True) + 1 if any(hits) else None
     gain = sum(1 / np.log2(rank + 1) for rank, hit in enumerate(hits, start=1) if hit)
     ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(len(gold), 10) + 1))
     return [float(any(hits[:k])) for k in (1, 3, 5, 10)] + [1 / first if first else 0.0, gain / ideal]
 
 
-def rankings(index: Index, encoder: Encoder, reranker: Reranker | None = None) -> Mapping[str, RankFiles]:
+def rankings(
+    index: Index, encoder: Encoder, reranker: Reranker | None = None, rewriting: Rewriting | None = None
+) -> Mapping[str, RankFiles]:
     passages = [index.passages.at(row) for row in range(len(index))]
     paths = [passage.path for passage in passages]
     bm25 = bm25s.BM25()
@@ -143,7 +154,17 @@ def rankings(index: Index, encoder: Encoder, reranker: Reranker | None = None) -
     }
     if reranker is not None:
         found["rerank"] = lambda question, _: ours(question, reranker)
+    if rewriting is not None:
+
+        def search(query: str, k: int) -> SearchResult:
+            return index.search(query, encoder, k, one_per_file=True)
+
+        found["rewritten"] = lambda question, _: _files(rewriting(search, question, FILES).hits)
     return found
+
+
+def _files(hits: Sequence[RetrievedPassage]) -> list[str]:
+    return list(dict.fromkeys(hit.passage.path for hit in hits))[:FILES]
 
 
 def _tokens(texts: list[str]) -> list[list[str]]:
@@ -152,7 +173,7 @@ def _tokens(texts: list[str]) -> list[list[str]]:
 
 
 def _best_files(scores: NDArray[np.float32], paths: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(paths[row] for row in np.argsort(-scores, kind="stable")))[:10]
+    return list(dict.fromkeys(paths[row] for row in np.argsort(-scores, kind="stable")))[:FILES]
 
 
 def _reciprocal(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from knowledge_base.encoder import Encoder
-from knowledge_base.evaluation import METRICS, Abstention, Measured, measure, measure_abstention
+from knowledge_base.evaluation import METRICS, Abstention, Measured, Rewriting, measure, measure_abstention
 from knowledge_base.index import Index
 from knowledge_base.questions import LabelledQuestion
 from knowledge_base.reranker import Reranker
@@ -43,12 +43,14 @@ def measure_source(
     index: Index,
     questions: Sequence[LabelledQuestion],
     encoder: Encoder,
+    *,
     reranker: Reranker | None = None,
+    rewriting: Rewriting | None = None,
 ) -> SourceMeasured:
-    """With a reranker, also the search with it."""
+    """With a reranker or a rewriting, also the search with it."""
     return SourceMeasured(
         source=source,
-        rankings=measure(index, questions, encoder, reranker)
+        rankings=measure(index, questions, encoder, reranker, rewriting)
         if any(question.gold_paths for question in questions)
         else [],
         abstention=measure_abstention(index, questions, encoder),
@@ -95,11 +97,11 @@ def _table(part: SourceMeasured) -> Iterator[str]:
         shown = ", ".join(part.missing[:5]) + (", …" if len(part.missing) > 5 else "")
         yield f"{len(part.missing)} of the files that should answer are not in the index: {shown}"
     if part.rankings:
-        yield f"{'':6}" + "".join(f"{name:>22}" for name in METRICS)
+        yield f"{'':9}" + "".join(f"{name:>22}" for name in METRICS)
     for measured in part.rankings:
         low, high = measured.interval()
         cells = zip(measured.mean(), low, high, strict=True)
-        yield f"{measured.ranking:6}" + "".join(f"   {m:.3f} [{a:.3f} {b:.3f}]" for m, a, b in cells)
+        yield f"{measured.ranking:9}" + "".join(f"   {m:.3f} [{a:.3f} {b:.3f}]" for m, a, b in cells)
     if without:
         unanswerable, answerable = part.abstention.flagged(THRESHOLD)
         yield f"flagged as not answered: {unanswerable:.3f} of those without, {answerable:.3f} of those with"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agent.settings import load_settings
+from agent.settings import Settings, load_settings
 from agent.triage_model import triage_model_folder
 from knowledge_base.encoder import SentenceEncoder
+from knowledge_base.evaluation import Rewriting
 from knowledge_base.evaluation_report import folders_of, measure_source
 from knowledge_base.evaluation_report import report as report_retrieval
 from knowledge_base.index import Index, build_index, open_index
@@ -65,7 +67,8 @@ def eval_retrieval(
     index: Annotated[Path | None, typer.Option("--index", help="The same with indexes of them.")] = None,
     corpus: Annotated[str | None, typer.Option("--corpus", help="Take only the questions of this corpus.")] = None,
 ) -> None:
-    """Measure the search on labelled questions, beside BM25 alone, vectors alone, and both by reciprocal ranks."""
+    """Measure the search on labelled questions, beside BM25 alone, vectors alone, and both by reciprocal ranks; with a
+    cross-encoder or queries by a language model set, also with that."""
     place = source or index
     if place is None or (source and index):
         raise typer.BadParameter("give either --source or --index")
@@ -73,12 +76,13 @@ def eval_retrieval(
     if not any(question.gold_paths for question in chosen):
         raise typer.BadParameter(f"{questions} has no question with an answer of that corpus")
     folders = folders_of(place, (question.corpus for question in chosen))
-    encoder, reranker, parts = _encoder(), reranker_at(load_settings().rerank_model), []
+    settings = load_settings()
+    encoder, reranker, rewriting, parts = _encoder(), reranker_at(settings.rerank_model), _rewriting(settings), []
     for folder in sorted(set(folders.values())):
         mine = [question for question in chosen if folders[question.corpus] == folder]
         with _opened(folder, encoder, is_index=source is None) as opened:
             name = ", ".join(sorted({item.corpus for item in mine}))
-            parts.append(measure_source(name, opened, mine, encoder, reranker))
+            parts.append(measure_source(name, opened, mine, encoder, reranker=reranker, rewriting=rewriting))
     typer.echo("\n".join(report_retrieval(parts)))
 
 
@@ -115,6 +119,17 @@ def _opened(folder: Path, encoder: SentenceEncoder, *, is_index: bool) -> Iterat
     with tempfile.TemporaryDirectory() as scratch:
         build_index(folder, Path(scratch), encoder)
         yield open_index(Path(scratch))
+
+
+def _rewriting(settings: Settings) -> Rewriting | None:
+    """When it is set and a language model is."""
+    from agent.llm.client import client_of  # noqa: PLC0415
+    from agent.llm.rewriting import search_with_rewrites  # noqa: PLC0415
+
+    client = client_of(settings)
+    return (
+        partial(search_with_rewrites, client.ask) if settings.llm_rewrite_queries and client.is_configured() else None
+    )
 
 
 def _encoder() -> SentenceEncoder:

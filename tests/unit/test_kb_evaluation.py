@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from knowledge_base.errors import QuestionsError
 from knowledge_base.evaluation import METRICS, Abstention, Measured, measure, measure_abstention, scores_of
 from knowledge_base.evaluation_report import SourceMeasured, folders_of, measure_source, report, together
 from knowledge_base.index import build_index, open_index
+from knowledge_base.passage import SearchResult
 from knowledge_base.questions import LabelledQuestion, read_questions
 
 EVALS = Path(__file__).parents[1] / "evals"
@@ -46,6 +48,24 @@ def test_the_rankings_side_by_side(tmp_path: Path, hashing_encoder: Encoder) -> 
     assert measured["ours"].interval().shape == (2, 6)
     abstention = measure_abstention(index, questions, hashing_encoder)
     assert abstention.answerable[0] > abstention.unanswerable[0]
+
+
+def test_the_search_by_other_words_is_measured_beside_ours(tmp_path: Path, hashing_encoder: Encoder) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.md").write_text("# Apples\n\nApples grow on trees in autumn.\n")
+    (source / "b.md").write_text("# Boats\n\nBoats swim on rivers and lakes.\n")
+    build_index(source, tmp_path / "index", hashing_encoder)
+    question = LabelledQuestion(id="1", question="apples", corpus="c", gold_paths=frozenset({"b.md"}))
+
+    def in_other_words(search: Callable[[str, int], SearchResult], asked: str, k: int) -> SearchResult:
+        assert asked == "apples"
+        return search("boats on rivers and lakes", k)
+
+    found = measure(open_index(tmp_path / "index"), [question], hashing_encoder, rewriting=in_other_words)
+    first = {item.ranking: item.mean()[0] for item in found}
+    assert first["ours"] == 0.0
+    assert first["rewritten"] == 1.0
 
 
 def test_shares_flagged() -> None:
