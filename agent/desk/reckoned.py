@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,9 @@ from agent.store.database import Database
 from agent.store.tables import now
 
 WAIT_S = 0.01
-"""A page waits so long for what is of this moment; small desks have it by then."""
+"""A page waits so long for what is of this moment. Where that takes longer the last one is shown at once."""
+AFTER_S = 0.1
+"""The newer one is made when the page has gone out: the two would hold each other up."""
 MAX_KEPT = 16
 
 Value = TypeVar("Value")
@@ -33,6 +36,7 @@ class Reckoned(Generic[Value]):
     at: datetime
     version: tuple[int, date]
     """Key of the last thing that had happened to a ticket, and the day."""
+    took_s: float
     is_latest: bool = True
     """Nothing has happened since; otherwise a newer one is being made."""
 
@@ -43,6 +47,7 @@ class Figures:
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Reckoned[Any]] = OrderedDict()
         self._lock = Lock()
+        self._soon: set[Hashable] = set()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="figures")
 
     def report(self, database: Database, weeks: int) -> Reckoned[Report]:
@@ -58,6 +63,9 @@ class Figures:
             last: Reckoned[Value] | None = self._kept.get(key)
         if last is not None and last.version == version:
             return last
+        if last is not None and last.took_s > WAIT_S:
+            self._make_soon(database, key, make)
+            return replace(last, is_latest=False)
         under_way: Future[Reckoned[Value]] = self._worker.submit(self._make, database, key, make)
         try:
             return under_way.result(WAIT_S if last else None)
@@ -65,13 +73,29 @@ class Figures:
             assert last is not None
             return replace(last, is_latest=False)
 
+    def _make_soon(self, database: Database, key: Hashable, make: Callable[[Session], Value]) -> None:
+        with self._lock:
+            if key in self._soon:
+                return
+            self._soon.add(key)
+
+        def after_the_page() -> None:
+            time.sleep(AFTER_S)
+            with self._lock:
+                self._soon.discard(key)
+            self._make(database, key, make)
+
+        self._worker.submit(after_the_page)
+
     def _make(self, database: Database, key: Hashable, make: Callable[[Session], Value]) -> Reckoned[Value]:
         """Once for each state of the store, however many have asked."""
         with database.read() as session:
             version, last = _version(session), self._kept.get(key)
-            made = (
-                last if last and last.version == version else Reckoned(value=make(session), at=now(), version=version)
-            )
+            if last is not None and last.version == version:
+                return last
+            begun = time.monotonic()
+            value = make(session)
+            made = Reckoned(value=value, at=now(), version=version, took_s=time.monotonic() - begun)
         with self._lock:
             self._kept[key] = made
             self._kept.move_to_end(key)
