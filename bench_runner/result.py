@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import cached_property
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct, field
@@ -68,10 +68,13 @@ class BenchmarkResult(Struct, frozen=True, kw_only=True, dict=True):
     """Why the run failed or is partial; None when it finished or the source does not say."""
     notes: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def values(self) -> Mapping[str, float]:
-        """Metric by name."""
-        return {metric.name: metric.value for metric in self.metrics}
+        """Metric by name; made once, without the lock that `cached_property` takes in Python 3.11."""
+        kept: dict[str, dict[str, float]] = self.__dict__
+        if "values" not in kept:
+            kept["values"] = {metric.name: metric.value for metric in self.metrics}
+        return kept["values"]
 
     def value(self, name: str) -> float | None:
         return self.values.get(name)
@@ -105,7 +108,13 @@ def result_id(result: BenchmarkResult) -> str:
     """
     where, original = (result.provenance.format, result.provenance.line), result.original
     if isinstance(original, Cells):
-        printed = f"[{encoded(where).decode()},{original.header.printed(original.cells)}]".encode()
+        form, line = where
+        printed = f"[[{_quoted(form)},{line}],{original.header.printed(original.cells)}]".encode()
     else:
         printed = encoded([where, finite(original)], sort=True)
     return hashlib.sha256(printed).hexdigest()[:24]
+
+
+@lru_cache(maxsize=64)
+def _quoted(form: str) -> str:
+    return encoded(form).decode()

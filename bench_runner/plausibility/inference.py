@@ -135,11 +135,13 @@ def little(result: BenchmarkResult, values: Values) -> Iterable[Finding] | None:
 def little_share(result: BenchmarkResult, values: Values) -> float | None:
     """(req/s x mean end-to-end latency) / concurrency; without a TTFT it is too small by that."""
     requests, concurrency = values.get("request_throughput"), result.spec.concurrency
-    latency_ms = values.get("e2el_mean")
-    tokens, per_token = output_tokens_per_request(values), values.get("tpot_mean")
-    if latency_ms is None and tokens is not None and per_token is not None:
-        latency_ms = values.get("ttft_mean", 0.0) + per_token * max(tokens - 1, 0)
-    if requests is None or latency_ms is None or not concurrency:
+    if requests is None or not concurrency:
+        return None
+    latency_ms, per_token = values.get("e2el_mean"), values.get("tpot_mean")
+    if latency_ms is None and per_token is not None:
+        tokens = output_tokens_per_request(values)
+        latency_ms = values.get("ttft_mean", 0.0) + per_token * max(tokens - 1, 0) if tokens is not None else None
+    if latency_ms is None:
         return None
     return requests * latency_ms / 1000 / concurrency
 
@@ -231,7 +233,8 @@ def model_utilisation(result: BenchmarkResult, values: Values) -> Iterable[Findi
 
 def within_context(result: BenchmarkResult, values: Values) -> Iterable[Finding] | None:
     """R6: a request cannot be longer than the context."""
-    tokens, limit = output_tokens_per_request(values), result.spec.max_model_len
+    limit = result.spec.max_model_len
+    tokens = output_tokens_per_request(values) if limit else None
     if tokens is None or not limit:
         return None
     if tokens <= limit * 1.01:

@@ -24,7 +24,7 @@ class Store:
     def __init__(self, path: Path, originals: Path) -> None:
         self.path = path
         self.originals = originals
-        self._engine = wal_engine(path, cache_kb=32_000)
+        self._engine = wal_engine(path, cache_kb=32_000, page_bytes=16_384)
         self._writing = for_writing(self._engine)
 
     @contextmanager

@@ -11,8 +11,11 @@ from sqlalchemy import Connection, Engine, create_engine, event
 BUSY_TIMEOUT_S = 30
 
 
-def wal_engine(path: Path, *, cache_kb: int) -> Engine:
-    """For readers; `for_writing` gives the one whose transactions take the write lock at once."""
+def wal_engine(path: Path, *, cache_kb: int, page_bytes: int = 4096) -> Engine:
+    """For readers; `for_writing` gives the one whose transactions take the write lock at once.
+
+    `page_bytes` counts for a new file.
+    """
     arguments = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
     # Without its parameters an error in the log cannot carry what somebody wrote to us.
     engine = create_engine(f"sqlite:///{path}", connect_args=arguments, hide_parameters=True)
@@ -20,7 +23,13 @@ def wal_engine(path: Path, *, cache_kb: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's documented way to control BEGIN itself
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{cache_kb}"):
+        for pragma in (
+            f"page_size={page_bytes}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"cache_size=-{cache_kb}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
