@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import signal
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from types import FrameType
 from typing import IO, TYPE_CHECKING
 
 import structlog
@@ -62,10 +65,28 @@ class Places:
 def serve(settings: Settings) -> None:
     """Runs until it is interrupted. Raises HelpdeskError or KnowledgeBaseError when it cannot start."""
     with ExitStack() as ending:  # whatever ends it, in mid-start too: what has begun is ended, the last first
-        _serve(settings, ending)
+        interrupted = ending.enter_context(interrupts_noted())
+        _serve(settings, ending, interrupted)
 
 
-def _serve(settings: Settings, ending: ExitStack) -> None:
+@contextmanager
+def interrupts_noted() -> Iterator[Event]:
+    """Set once Ctrl-C was pressed. Python drops a KeyboardInterrupt that is raised while it calls a weak reference's
+    function, as it does after each import; a start imports much, and a service must not go on after Ctrl-C."""
+    interrupted = Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _serve(settings: Settings, ending: ExitStack, interrupted: Event) -> None:
     models = Models(settings)
     ending.callback(lock_folder(settings.data_dir).close)
     desk_socket = _bind(settings.desk_host, settings.desk_port)
@@ -119,6 +140,8 @@ def _serve(settings: Settings, ending: ExitStack) -> None:
     ending.callback(watch_benches(settings.bench_dir))
     if slack is not None:
         take_events(app, slack)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
     _server(app).run(sockets=[desk_socket])
 
 
