@@ -11,6 +11,7 @@ from scipy.linalg import solve_triangular
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from knowledge_base.encoder import Encoder
 from triage.cues import Lexicon, load_cues
@@ -95,7 +96,15 @@ def label_of(row: Labelled, head: str) -> str:
 
 
 def train(labelled: Sequence[Labelled], encoder: Encoder) -> Trained:
-    """Fits on the training voices; the frozen test voices are not looked at."""
+    """Fits on the training voices; the frozen test voices are not looked at.
+
+    With one thread for linear algebra: more of them wait for one another, and take half as long again.
+    """
+    with threadpool_limits(limits=1):
+        return _train(labelled, encoder)
+
+
+def _train(labelled: Sequence[Labelled], encoder: Encoder) -> Trained:
     prepared = prepare([row for row in labelled if not row.is_test], encoder)
     matrix = matrix_of(prepared.space, prepared.rows)
     products = block_products(prepared.space, matrix)
