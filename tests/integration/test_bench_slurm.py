@@ -113,6 +113,12 @@ def behave(bench: Bench, how: str) -> None:
     Path(bench.sites["hydra"].work_dir, "behaviour").write_text(how)
 
 
+def behave_alone(run: Run, how: str) -> None:
+    """What one run of a batch does, whatever the others do and whenever its turn comes."""
+    Path(run.work_dir).mkdir(parents=True, exist_ok=True)
+    Path(run.work_dir, "behaviour").write_text(how)
+
+
 def ended(run: Run) -> bool:
     return run.state in (RunState.FINISHED, RunState.FAILED, RunState.CANCELLED)
 
@@ -274,8 +280,7 @@ def test_runs_that_share_an_allocation_end_each_as_its_own(bench: Bench) -> None
     bench = replace(bench, sites=batching)
     several = [bench.approved(f", walltime_min: 15, max_model_len: {1000 + n}") for n in range(4)]
     for run, how in zip(several, ("oom", "sleep 12", "sleep 2", "sleep 2"), strict=True):
-        Path(run.work_dir).mkdir(parents=True)
-        Path(run.work_dir, "behaviour").write_text(how)
+        behave_alone(run, how)
     bench.watcher().tick()
     assert bench.calls.count("sbatch") == 1
     first = bench.until(several[0], ended)
@@ -295,14 +300,14 @@ def test_runs_that_share_an_allocation_end_each_as_its_own(bench: Bench) -> None
 
 def test_a_batch_that_loses_its_node_is_finished_by_another(bench: Bench) -> None:
     bench = replace(bench, sites={"hydra": replace(bench.sites["hydra"], batch_walltime_min=60)})
-    behave(bench, "sleep 1")
     one, two = (bench.approved(f", walltime_min: 20, max_model_len: {2000 + n}") for n in range(2))
+    behave_alone(one, "sleep 1")
+    behave_alone(two, "sleep 60")
     bench.until(one, ended)
-    behave(bench, "sleep 60")
     started = bench.until(two, lambda r: r.slurm_state == "RUNNING")
     name = bench.cluster.run("squeue", "-h", "-j", started.job or "", "-o", "%N").stdout.strip()
     bench.cluster.run("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
-    behave(bench, "sleep 1")
+    behave_alone(two, "sleep 1")
     done = bench.until(two, ended, seconds=400)
     bench.cluster.run("scontrol", "update", f"nodename={name}", "state=resume")
     assert (done.state, done.attempts) == (RunState.FINISHED, 2), done
