@@ -12,7 +12,8 @@ import pyotp
 import pytest
 from desk_fixture import RunningDesk, running_desk
 
-from agent.store import audit, people
+from agent import second_approval
+from agent.store import audit, people, tickets
 from agent.store.tables import Role
 
 PASSWORD = "correct horse battery"  # of the test
@@ -80,6 +81,33 @@ def test_a_partner_finds_and_touches_only_her_own(desk: RunningDesk) -> None:
         assert post(client, f"/tickets/{mine}/with", act="merge", other=other).status_code == 409
         assert client.get("/outbox").status_code == 403
     assert desk.ticket(other).status == "drafted"
+
+
+def test_a_partner_cannot_ask_a_colleague_even_with_a_form_made_by_hand(desk: RunningDesk) -> None:
+    number = desk.ask("Quota of the heron project?", Subject="Handed over")
+    with browser(desk, "Petra", Role.PARTNER) as client, browser(desk, "Grace") as grace:
+        with desk.database.read() as session:
+            petra = people.by_email(session, "petra@minerva.example")
+            colleague = people.by_email(session, "grace@minerva.example").id
+        post(grace, "/acts", act=f"assign:{petra.id}", number=number)
+        address = f"/tickets/{number}/colleague"
+        page = client.get(f"/tickets/{number}")
+        assert page.status_code == 200
+        assert address not in page.text
+        refused = post(client, address, colleague=str(colleague), words="Would you?")
+        assert refused.status_code == 403
+        assert "Your role, partner, does not allow this" in refused.text
+        assert post(client, f"{address}/", colleague=str(colleague)).status_code in {403, 404}
+        assert address in grace.get(f"/tickets/{number}").text, "nobody was asked"
+    with desk.database.read() as session:
+        assert second_approval.asked_of(session, tickets.by_number(session, number)) is None
+    assert ("petra", "colleague, refused", address) in entries(desk)
+
+
+def test_a_partner_reads_macros_and_changes_none(desk: RunningDesk) -> None:
+    with browser(desk, "Pia", Role.PARTNER) as client:
+        assert "<textarea" not in client.get("/macros").text
+        assert post(client, "/macros", name="Quota", text="Dear {name},").status_code == 403
 
 
 def test_an_admin_adds_people_and_gives_roles(desk: RunningDesk) -> None:

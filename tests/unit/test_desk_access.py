@@ -65,6 +65,16 @@ def test_a_role_may_what_the_table_says(database: Database, add: Add, role: str,
     assert [allowed(database, engineer, *asked) for asked in ASKED] == [word == "yes" for word in may.split()]
 
 
+@pytest.mark.parametrize("path", ["/tickets/MIN-2026-000001/colleague", "/macros", "/macros/1/remove"])
+@pytest.mark.parametrize(("role", "may"), [("engineer", True), ("lead", True), ("partner", False), ("viewer", False)])
+def test_what_is_for_people_of_the_centre_is_refused_to_partners(
+    database: Database, add: Add, role: str, path: str, *, may: bool
+) -> None:
+    engineer = add(role)
+    assert allowed(database, engineer, "POST", path) is may
+    assert allowed(database, engineer, "POST", "/tickets/MIN-2026-000001/macros") is (role != "viewer")
+
+
 def test_a_partner_sees_only_what_is_assigned_to_her(database: Database, settings: Settings, add: Add) -> None:
     filed = receive(database, settings, PLAIN)
     partner, engineer = add("partner"), add("engineer")
