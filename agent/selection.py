@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from pydantic import BaseModel, Field
 from sqlmodel import Session, col, select
 
 from agent.errors import HandlingError
@@ -125,38 +126,37 @@ def letter(ticket: Ticket, *, accepted: bool, reasons: str) -> str:
     return "\n\n".join(part for part in (told, reasons, after) if part)
 
 
-def plan(
-    session: Session,
-    ticket: Ticket,
-    *,
-    partner_id: int,
-    starts: date,
-    ends: date,
-    days: int,
-    text: str,
-    milestones: str,
-    by: Engineer,
-) -> Engagement:
-    """Who comes, when, for how long and for what. `milestones` has one a line: `2027-01-31 baseline measured`.
+class PlanForm(BaseModel):
+    """Who comes, when, for how long and for what."""
 
-    Raises HandlingError before an acceptance, for impossible dates, or a line that is no milestone.
-    """
+    partner: int
+    starts: date
+    ends: date
+    days: int
+    text: str = Field(default="", max_length=20_000)
+    milestones: str = Field(default="", max_length=20_000)
+    """One a line: `2027-01-31 baseline measured`."""
+
+
+def plan(session: Session, ticket: Ticket, form: PlanForm, *, by: Engineer) -> Engagement:
+    """Raises HandlingError before an acceptance, for impossible dates, or a line that is no milestone."""
     decided = session.get(Selection, ticket.id)
     if decided is None or not decided.accepted:
         raise HandlingError("Only what has been accepted is planned.")
+    starts, ends, days = form.starts, form.ends, form.days
     if ends < starts or not 1 <= days <= (ends - starts).days + 1:
         raise HandlingError("The end comes after the beginning, and the working days fit between them.")
     kept = session.get(Engagement, ticket.id)
     done = {item["title"] for item in kept.milestones if item["done"]} if kept else set()
-    partner = partner_by_id(session, partner_id)
-    steps = [_milestone(line, done) for line in milestones.splitlines() if line.strip()]
+    partner = partner_by_id(session, form.partner)
+    steps = [_milestone(line, done) for line in form.milestones.splitlines() if line.strip()]
     kept = kept or Engagement(
-        ticket_id=tickets.key_of(ticket), partner_id=partner_id, starts=starts, ends=ends, days=days
+        ticket_id=tickets.key_of(ticket), partner_id=form.partner, starts=starts, ends=ends, days=days
     )
-    kept.partner_id, kept.starts, kept.ends, kept.days = partner_id, starts, ends, days
-    kept.plan, kept.milestones = text.strip(), steps
+    kept.partner_id, kept.starts, kept.ends, kept.days = form.partner, starts, ends, days
+    kept.plan, kept.milestones = form.text.strip(), steps
     session.add(kept)
-    ticket.partner_id = partner_id
+    ticket.partner_id = form.partner
     tickets.note_event(session, ticket, by.name, "planned", f"{partner.name}, {starts} to {ends}, {days} days")
     return kept
 

@@ -22,6 +22,7 @@ from agent.api.forms import (
     RequestOut,
     TicketOut,
     TicketPage,
+    TicketQuery,
     TicketWithMessages,
 )
 from agent.desk.state import Desk
@@ -29,7 +30,7 @@ from agent.errors import HandlingError, NotFoundError
 from agent.mail.as_mail import Written, keep_as_mail
 from agent.store import inbound, people, tickets, views
 from agent.store.tables import Engineer, Message, StoredMail, Ticket, TicketStatus
-from agent.store.views import View, Wanted
+from agent.store.views import Wanted
 
 Number = Annotated[str, Path(pattern=r"^MIN-\d{4}-\d{6,12}$", description="`MIN-2026-000001`")]
 MAX_KEY = 2**31 - 1
@@ -57,20 +58,14 @@ def list_tickets(
     *,
     desk: DeskState,
     token: Reader,  # noqa: ARG001  # checked
-    view: View = View.ALL,
-    level: Annotated[str, Query(max_length=10)] = "",
-    type: Annotated[str, Query(max_length=10)] = "",  # noqa: A002
-    tag: Annotated[str, Query(max_length=40)] = "",
-    q: Annotated[str, Query(max_length=200)] = "",
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
-    start: Annotated[int, Query(ge=0, le=10_000_000, alias="from")] = 0,
+    query: Annotated[TicketQuery, Query()],
 ) -> TicketPage:
     """The latest change first. `mine` and `mentions` are empty: a token is nobody."""
-    wanted = Wanted(view=view, level=level, type=type, tag=tag, text=q)
+    wanted = Wanted(view=query.view, level=query.level, type=query.type, tag=query.tag, text=query.q)
     with desk.database.read() as session:
-        found = views.find(session, wanted, me=0, limit=limit + 1, offset=start)
-        shown = [_ticket(session, ticket) for ticket in found[:limit]]
-    return TicketPage(tickets=shown, next=start + limit if len(found) > limit else None)
+        found = views.find(session, wanted, me=0, limit=query.limit + 1, offset=query.start)
+        shown = [_ticket(session, ticket) for ticket in found[: query.limit]]
+    return TicketPage(tickets=shown, next=query.start + query.limit if len(found) > query.limit else None)
 
 
 def one_ticket(desk: DeskState, token: Reader, number: Number) -> TicketWithMessages:  # noqa: ARG001

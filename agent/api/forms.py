@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from agent.store.views import View
+
 _ADDRESS = r"^[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}$"
 Address = Annotated[str, StringConstraints(max_length=320, pattern=_ADDRESS)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\r\n\x00]*[^\s\x00][^\r\n\x00]*$")]
@@ -44,6 +46,16 @@ class MessageOut(BaseModel):
     trust: str
     at: datetime
     attachments: list[str] = Field(description="File names.")
+
+
+class TicketQuery(BaseModel):
+    view: View = View.ALL
+    level: Annotated[str, StringConstraints(max_length=10)] = ""
+    type: Annotated[str, StringConstraints(max_length=10)] = ""
+    tag: Annotated[str, StringConstraints(max_length=40)] = ""
+    q: Annotated[str, StringConstraints(max_length=200)] = ""
+    limit: int = Field(default=50, ge=1, le=100)
+    start: int = Field(default=0, ge=0, le=10_000_000, alias="from")
 
 
 class TicketPage(BaseModel):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import yaml
 from fastapi import APIRouter, Form, Request, Response
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Connection
 from sqlmodel import Session
 
@@ -32,17 +32,20 @@ RUNS = "/benchmarks/runs"
 SHOWN_RUNS = 200
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Asked(BaseModel):
     """The form as it was filled in."""
 
-    spec: str
+    spec: str = Field(default="", max_length=20_000)
     """YAML."""
-    words: str
-    ticket: str
+    words: Annotated[str, StringConstraints(max_length=MAX_WORDS, strip_whitespace=True)] = ""
+    ticket: str = ""
     """Number of the ticket that it is for; empty for none."""
-    wish: str
+    wish: str = ""
     """Id of the wish that it answers; empty for none."""
+    act: str = "check"
+    """`check` (a dry run), `propose`, or `wish`, for which words are enough."""
+    again: bool = False
+    """Also what was measured already."""
 
 
 @router.get(RUNS)
@@ -89,7 +92,7 @@ def form(request: Request, desk: DeskState, who: Who, ticket: str = "", wish: st
     elif ticket:
         with desk.database.read() as session:
             words = tickets.by_number(session, ticket).subject
-    return _form(request, desk, who, Asked(spec=_first_spec(asked), words=words, ticket=ticket, wish=wish))
+    return _form(request, desk, who, Asked(spec=_first_spec(asked), words=words[:MAX_WORDS], ticket=ticket, wish=wish))
 
 
 @router.post("/benchmarks/ask")
@@ -97,21 +100,14 @@ def ask(
     request: Request,
     desk: DeskState,
     who: Checked,
-    spec: Annotated[str, Form(max_length=20_000)] = "",
-    words: Annotated[str, Form(max_length=MAX_WORDS)] = "",
-    ticket: Annotated[str, Form()] = "",
-    wish: Annotated[str, Form()] = "",
-    act: Annotated[str, Form()] = "check",
-    again: Annotated[bool, Form()] = False,
+    asked: Annotated[Asked, Form()],
 ) -> Response:
-    """`act` is `check` (a dry run), `propose`, or `wish`, for which words are enough."""
-    asked = Asked(spec=spec, words=words.strip(), ticket=ticket, wish=wish)
-    if act == "wish":
+    if asked.act == "wish":
         return _wish(request, desk, who, asked)
     try:
-        found = plans(spec, bench_sites(desk.settings.bench_dir))
-        if act == "propose":
-            told = _propose(desk, who, found, asked, again=again)
+        found = plans(asked.spec, bench_sites(desk.settings.bench_dir))
+        if asked.act == "propose":
+            told = _propose(desk, who, found, asked)
             return _form(request, desk, who, asked, before=told) if told else done(RUNS, "run proposed")
     except BenchError as error:
         return _form(request, desk, who, asked, problem=str(error))
@@ -119,12 +115,12 @@ def ask(
     return _form(request, desk, who, asked, scripts=scripts)
 
 
-def _propose(desk: Desk, who: SignedIn, found: list[Plan], asked: Asked, *, again: bool) -> list[str]:
+def _propose(desk: Desk, who: SignedIn, found: list[Plan], asked: Asked) -> list[str]:
     """What was measured already, so that nothing was proposed for it; empty when all are proposed."""
     with _store(desk, write=True) as connection:
         wish = runs.find(connection, asked.wish) if asked.wish else None
         origin = wish.origin if wish else asked.ticket or "desk"
-        made = propose_all(connection, found, by=who.engineer.email, project=PROJECT, origin=origin, again=again)
+        made = propose_all(connection, found, by=who.engineer.email, project=PROJECT, origin=origin, again=asked.again)
         if wish and all(item.run for item in made):
             answer_wish(connection, wish, who.engineer.email)
     proposed = [item.run.id for item in made if item.run]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response, status
 from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, StringConstraints
 
 from agent import partners
 from agent.bridges.desks import set_desk
@@ -24,8 +25,18 @@ DESK_KINDS = {
     "zammad": "Zammad",
     "mail": marked("by mail"),
 }
-Line = Annotated[str, Form(max_length=500)]
+Word = Annotated[str, StringConstraints(max_length=500)]
+Line = Annotated[Word, Form()]
 Days = Annotated[int, Form(ge=0, le=1000)]
+
+
+class DeskForm(BaseModel):
+    kind: Word = ""
+    address: Word = ""
+    queue: Word = ""
+    secret: Word = ""
+    act: str = ""
+    """`try`, or anything else for a change."""
 
 
 @router.get("/partners")
@@ -86,20 +97,16 @@ def change_desk(
     desk: DeskState,
     who: Checked,  # noqa: ARG001
     key: int,
-    kind: Line = "",
-    address: Line = "",
-    queue: Line = "",
-    secret: Line = "",
-    act: Annotated[str, Form()] = "",
+    form: Annotated[DeskForm, Form()],
 ) -> Response:
-    """Where the partner works; `act=try` has it tried at once, as does every change."""
+    """Where the partner works; it is tried at once, whether it was changed or only to be tried."""
     try:
         with desk.database.write() as session:
             partner = partners.by_id(session, key)
-            if act == "try":
+            if form.act == "try":
                 bridges.try_now(session, key)
             else:
-                set_desk(session, partner, kind=kind, address=address, queue=queue, token=secret)
+                set_desk(session, partner, kind=form.kind, address=form.address, queue=form.queue, token=form.secret)
     except HandlingError as error:
         return not_done(request, error, "/partners")
     return done("/partners", "saved")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
@@ -15,6 +14,7 @@ from agent.desk.pages import done, not_done, page
 from agent.desk.session import Checked, DeskState, Who
 from agent.desk.state import Desk
 from agent.errors import HandlingError
+from agent.selection import PlanForm
 from agent.store import people, tickets
 from agent.store.partner_tables import Engagement
 from agent.store.tables import Ticket, now
@@ -81,20 +81,12 @@ def plan(
     desk: DeskState,
     who: Checked,
     number: str,
-    starts: Annotated[date, Form()],
-    ends: Annotated[date, Form()],
-    partner: Annotated[int, Form()],
-    days: Annotated[int, Form()],
-    text: Text = "",
-    milestones: Text = "",
+    form: Annotated[PlanForm, Form()],
 ) -> Response:
     def act(session: Session, ticket: Ticket) -> None:
-        selection.plan(
-            session, ticket, partner_id=partner, starts=starts, ends=ends, days=days, text=text,
-            milestones=milestones, by=who.engineer,
-        )  # fmt: skip
+        selection.plan(session, ticket, form, by=who.engineer)
 
-    return _do(request, desk, number, "planned", act, typed=f"{text}\n\n{milestones}")
+    return _do(request, desk, number, "planned", act, typed=f"{form.text}\n\n{form.milestones}")
 
 
 @router.post("/tickets/{number}/selection/milestones/{position}")

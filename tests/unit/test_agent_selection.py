@@ -151,11 +151,11 @@ def test_a_plan_books_capacity_and_milestones_are_ticked(
 
     def plan(starts: str, ends: str, days: int, milestones: str = "2027-02-01 baseline measured") -> Engagement:
         with database.write() as session:
-            return selection.plan(
-                session, tickets.by_number(session, ticket.number), partner_id=lab.id or 0,
-                starts=date.fromisoformat(starts), ends=date.fromisoformat(ends), days=days, text="Two days on site.",
-                milestones=milestones, by=grace,
+            form = selection.PlanForm(
+                partner=lab.id or 0, starts=date.fromisoformat(starts), ends=date.fromisoformat(ends), days=days,
+                text="Two days on site.", milestones=milestones,
             )  # fmt: skip
+            return selection.plan(session, tickets.by_number(session, ticket.number), form, by=grace)
 
     with pytest.raises(HandlingError, match="accepted"):
         plan("2027-02-01", "2027-02-02", 2)
