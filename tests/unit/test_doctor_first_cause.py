@@ -142,3 +142,37 @@ def test_a_traceback_behind_any_prefix_is_read_to_its_end(prefix: str) -> None:
     ]
     first = diagnose_log_text("".join(f"{prefix}{line}\n" for line in lines), "log")[0]
     assert (first.id, first.line) == ("python_traceback", 3)
+
+
+OOM_LINE = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.00 GiB."
+OUR_END = "srun: error: n1: task 3: Exited with exit code 1\n"
+
+
+def test_what_a_program_says_above_a_bare_exit_code_is_the_cause() -> None:
+    found = diagnose_log_text(f"{STEPS}grid has 3 blocks\nsolver needs 4 blocks, cannot go on\nbye\n{OUR_END}", "log")
+    assert [(item.id, item.line) for item in found] == [("program_error", 7), ("exit_1", 9)]
+    warned = f"{STEPS}WARNING: cannot read cache, falling back to none\n{OUR_END}"
+    assert [item.id for item in diagnose_log_text(warned, "log")] == ["exit_1"]
+
+
+def test_last_line_that_plainly_says_so_is_a_failure() -> None:
+    found = diagnose_log_text("reading mesh\nmesher: unable to close the surface of cell 12\n", "log")
+    assert [(item.id, item.line, item.count) for item in found] == [("program_error", 2, 1)]
+    assert diagnose_log_text("unable to find a checkpoint, starting from scratch\nreading mesh\n", "log") == ()
+    assert diagnose_log_text("unable to find a checkpoint, starting from scratch\n", "log") == ()
+    assert diagnose_log_text("failed to warm the cache\nTraining finished\n", "log") == ()
+
+
+def test_message_below_the_line_of_an_exception_counts_for_the_same_process() -> None:
+    refused = "hub.errors.BadRequestError:  (Request ID: 6)\n\n{}400 Client Error: Bad Request for url: https://x.eu\n"
+    assert diagnose_log_text(refused.format(""), "log")[0].id == "http_refused"
+    assert diagnose_log_text(f"KeyError: 'a'\n\n[rank1]: {OOM_LINE}\n", "log")[0].id == "python_traceback"
+
+
+def test_number_of_an_error_is_no_rank() -> None:
+    assert diagnose_log_text("[Errno 28] No space left on device: '/tmp/x'\n", "log")[0].id == "quota_or_disk_full"
+
+
+@pytest.mark.parametrize("line", ["Error: 0.0012 after 100 iterations", "relative error = 3e-5", "errors: 12 of 500"])
+def test_size_of_an_error_is_no_failure(line: str) -> None:
+    assert diagnose_log_text(f"{line}\nconverged\n", "log") == ()

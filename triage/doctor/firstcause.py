@@ -7,25 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from triage.doctor.logscan import RECOVERED_AFTER, Hit, Scan, is_progress
-from triage.doctor.signatures import PROGRAM_ERROR
+from triage.doctor.lastwords import NEAR, PASSED_OVER, WEAK, closing_words
+from triage.doctor.logscan import MESSAGE_LINES, RECOVERED_AFTER, Hit, Scan, is_progress
+from triage.doctor.signatures import PROGRAM_ERROR, load_signatures
 
+GUESSED = 0.3
+"""How sure it is that a log's last line tells of a failure, when nothing else does."""
 Standing = Literal["cause", "weak", "symptom", "wait"]
 
-_WEAK = re.compile(
-    r"(?i)\bwarn(?:ing)?\b|\bretry(?:ing)?\b|\bretries in\b|attempt \d|will (?:be )?(?:retried|ignored?)|"
-    r"fall(?:ing|s)? back|ignor(?:ing|ed)|skipping|\bnon-?fatal\b|\boptional\b|continuing|\bproceeding\b|"
-    r"\bdebug\b|\bNCCL INFO\b|^\[W|^W\d{4}|using .{0,40} instead|disabl(?:ed|ing)|deprecated"
-)
-_PASSED_OVER = re.compile(
-    r"(?i)\b(?:0|no) (?:errors?|failures?|(?:files?|jobs?|tests?|tasks?|samples?) failed)\b|"
-    r"\bretrying\b|entering retry loop|^\[W\d{0,4} |\bretry \d|attempt \d{1,3} ?(?:/|of) ?\d|"
-    r"^\W{0,3}warn(?:ing)?\b|Warning: |"
-    r"^[\d\-:,. ]{8,30} *\[?WARN"
-    r"|^(?:cp|mv|cat|ls|rm|tail|head|tar|find|stat|chmod|rmdir): |\b(?:nvidia-smi|rocm-smi|git|lscpu|numactl|bc|"
-    r"jq|tree|htop|nvtop|"
-    r"pigz|ccache|hostname|lspci): (?:command )?not found"
-)
 _STRONG = re.compile(r"(?i)\b\w*(?:Error|Exception)\b ?[:(]|\bfatal\b|\berror:|\baborted\b|NCCL WARN")
 _KILLED_FROM_OUTSIDE = re.compile(
     r"^(?:KeyboardInterrupt|SystemExit|\S{0,80}SignalException|\S{0,60}CancelledError|BrokenPipeError)"
@@ -54,8 +43,6 @@ _OFTEN_HARMLESS = frozenset(
     {"nccl_net_plugin_missing", "loss_scale_overflow", "tf_no_gpu", "container_no_gpu_libraries"}
 )
 """Told at the start of programs that then run without."""
-NEAR = 12
-"""Lines between what a program says of one failure, and between that and the end of its log."""
 _ALWAYS_FATAL = frozenset({"slurm_time_limit", "oom_cpu_slurm", "slurm_node_fail", "slurm_preempted_or_requeued"})
 
 
@@ -69,7 +56,9 @@ class Cause:
 def causes_of(scan: Scan) -> tuple[Cause, ...]:
     """One for each signature, first cause first; empty when nothing failed."""
     standing = _first_of_each([(hit, _standing(hit)) for hit in scan.hits])
-    if not standing or _went_well(standing, scan):
+    if not standing:
+        return _said_at_the_end(scan)
+    if _went_well(standing, scan):
         return ()
     causes = [hit for hit, kind in standing if kind == "cause" and not _recovered(hit, standing)]
     weak = [hit for hit, kind in standing if kind == "weak" and not _recovered(hit, standing)]
@@ -89,6 +78,7 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
         or _first_symptom([hit for hit in telling if not _told_before(hit, symptoms)])
         or _first(weak, [])
         or next(iter(own_words), None)
+        or _said_above(symptoms, scan)
         or _first_symptom(symptoms)
         or _first(recovered, [])
         or _first(waits, [])
@@ -96,14 +86,14 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
     if first is None:
         return ()
     if first.signature.fallback:
-        first = _first([hit for hit in weak if _explains(hit, first)], []) or first
+        first = _told_just_below(first, causes) or _first([hit for hit in weak if _explains(hit, first)], []) or first
     rest = [
         hit for hit in (*_ordered(causes), *_ordered(symptoms), *_ordered(weak), *_ordered(waits)) if hit is not first
     ]
     confident = _confidence(first, causes, weak)
-    named = dict(zip((id(hit) for hit, _ in standing), (kind for _, kind in standing), strict=True))
+    named = {id(hit): kind for hit, kind in standing}
     return (
-        Cause(hit=first, standing=named[id(first)], confidence=confident),
+        Cause(hit=first, standing=named.get(id(first), "weak"), confidence=confident),
         *(Cause(hit=hit, standing=named[id(hit)], confidence=round(confident * 0.4, 2)) for hit in rest),
     )
 
@@ -116,9 +106,9 @@ def _standing(hit: Hit) -> Standing:
         return "symptom"
     if hit.caught and hit.progress_after and hit.signature.id not in _ALWAYS_FATAL:
         return "weak"
-    if hit.signature.id == PROGRAM_ERROR or _PASSED_OVER.search(hit.text) or _IGNORED.search(hit.text):
+    if hit.signature.id == PROGRAM_ERROR or PASSED_OVER.search(hit.text) or _IGNORED.search(hit.text):
         return "weak"
-    doubtful = _WEAK.search(hit.text) or (role == "either" and not hit.signature.fallback)
+    doubtful = WEAK.search(hit.text) or (role == "either" and not hit.signature.fallback)
     return "weak" if doubtful and not _STRONG.search(hit.text) else "cause"
 
 
@@ -185,13 +175,31 @@ def _first(hits: Sequence[Hit], symptoms: Sequence[Hit], weak: Sequence[Hit] = (
 
 def _explains(hit: Hit, fallback: Hit) -> bool:
     """A named line above an exception that nothing names, after which the program did not go on."""
-    said_little = hit.caught or hit.progress_after or _WEAK.search(hit.text) or _PASSED_OVER.search(hit.text)
+    said_little = hit.caught or hit.progress_after or WEAK.search(hit.text) or PASSED_OVER.search(hit.text)
     return not said_little and not hit.signature.fallback and hit.line < fallback.line
+
+
+def _told_just_below(fallback: Hit, causes: Sequence[Hit]) -> Hit | None:
+    """A named line of the same process in the message of an exception that nothing names."""
+    below = [hit for hit in causes if 0 < hit.line - fallback.line <= MESSAGE_LINES and hit.rank == fallback.rank]
+    return min((hit for hit in below if not hit.signature.fallback), key=lambda hit: hit.line, default=None)
+
+
+def _said_at_the_end(scan: Scan) -> tuple[Cause, ...]:
+    hit = None if _last_success_line(scan) else closing_words(scan, load_signatures(), above=None)
+    return (Cause(hit=hit, standing="weak", confidence=GUESSED),) if hit else ()
+
+
+def _said_above(symptoms: Sequence[Hit], scan: Scan) -> Hit | None:
+    """What the program said above the first line that says no more than that it ended."""
+    if not symptoms:
+        return None
+    return closing_words(scan, load_signatures(), above=min(hit.line for hit in symptoms))
 
 
 def _stopped(hit: Hit) -> bool:
     """A line that may be the cause, is no mere warning, and after which the program did not go on."""
-    goes_on = hit.caught or hit.progress_after or _WEAK.search(hit.text) or _PASSED_OVER.search(hit.text)
+    goes_on = hit.caught or hit.progress_after or WEAK.search(hit.text) or PASSED_OVER.search(hit.text)
     return not goes_on and hit.signature.id not in _OFTEN_HARMLESS
 
 
@@ -241,7 +249,9 @@ def _passed(hit: Hit, scan: Scan) -> bool:
     """The program went on, or says that it does, and something follows."""
     if hit.signature.id == PROGRAM_ERROR:
         return not any(scan.lines - last.line <= NEAR for last in _last_words(scan))
-    mere = _IGNORED.search(hit.text) or _PASSED_OVER.search(hit.text)
+    if hit.signature.id in _OFTEN_HARMLESS and scan.lines - hit.line > 1:
+        return True
+    mere = _IGNORED.search(hit.text) or PASSED_OVER.search(hit.text)
     said = hit.caught or (mere and hit.line < scan.lines)
     return bool(said) or hit.progress_after >= RECOVERED_AFTER
 

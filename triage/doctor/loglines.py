@@ -16,7 +16,7 @@ _MORE_PREFIXES = (
     r"^\([A-Za-z_.]{1,60} pid=\d{1,9}(?:, ip=[0-9.]{7,15})?\) ",  # Ray actors
     r"^\[\d{1,4},\d{1,6}\]<std(?:err|out)>:\s?",  # mpirun --tag-output
     r"^(?:> ?){1,4}",  # quoted in a mail
-    r"^\[(?:\w{1,12}[ _:\-]?)?\d{1,5}\]:?\s{1,2}",  # [4], [task3], [worker_1]
+    r"^\[(?!Errno)(?:\w{1,12}[ _:\-]?)?\d{1,5}\]:?\s{1,2}",  # [4], [task3], [worker_1]
     r"^\[?(?:stderr|stdout)\]?:? ",
     r"^[A-Za-z][\w.\-]{0,40}\d {1,3}\| ",  # Docker Compose
     r"^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d \S{1,60} \S{1,40}: ",  # syslog

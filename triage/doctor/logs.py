@@ -16,7 +16,7 @@ MAX_EXCERPT_CHARS = 300
 def diagnose_log(stream: BinaryIO, where: str) -> tuple[LogFinding, ...]:
     """Findings of a log of any size, read as a stream; empty when nothing failed."""
     state = scan(stream, load_signatures())
-    return tuple(_finding(cause, state.counts[cause.hit.signature.id], where) for cause in causes_of(state))
+    return tuple(_finding(cause, state.counts.get(cause.hit.signature.id, 1), where) for cause in causes_of(state))
 
 
 def diagnose_log_text(text: str, where: str) -> tuple[LogFinding, ...]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from triage.doctor.check import Checked, check_script
 from triage.doctor.cost import cost_of
 from triage.doctor.diagnosis import Diagnosis, Finding, LogFinding
+from triage.doctor.firstcause import GUESSED
 from triage.doctor.loglines import with_reason_in_parentheses
 from triage.doctor.logs import diagnose_log_text
 from triage.doctor.mentions import mentions_in
@@ -102,6 +103,8 @@ def log_findings_of(piece: Piece) -> tuple[LogFinding, ...]:
         return diagnose_log_text("\n".join(piece.lines), piece.where)
     lines = [with_reason_in_parentheses(line, pending=True) for line in piece.lines]
     found = diagnose_log_text("\n".join(lines), piece.where)
+    if found and found[0].confidence <= GUESSED:  # people write such lines too
+        found = ()
     mentioned = [] if found else list(mentions_in("\n".join(piece.lines), piece.where))
     return (*(replace(finding, excerpt=_as_written(finding, piece)) for finding in found), *mentioned)
 

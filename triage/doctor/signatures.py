@@ -89,17 +89,26 @@ def load_signatures() -> Signatures:
 
 
 def matching(signatures: Signatures, line: str) -> tuple[Signature, ...]:
-    """Signatures that match the line without its prefixes; a harmless one hides what it explains."""
-    found = {
-        matcher.owners[index].id: matcher.owners[index]
-        for matcher in signatures.matchers
-        for index in matcher.patterns.Match(line) or ()
-    }
+    """Signatures that match the line without its prefixes, as in the table; a harmless one hides what it explains."""
+    found = _all_matching(signatures, line)
     if any(signature.role == "harmless" for signature in found.values()):
         return ()
     certain = tuple(signature for signature in found.values() if not signature.fallback)
     better = tuple(signature for signature in found.values() if signature.id != PROGRAM_ERROR)
     return certain or better or tuple(found.values())
+
+
+def is_told_by_none(signatures: Signatures, line: str) -> bool:
+    """Whether no signature matches the line, not even a harmless one."""
+    return not _all_matching(signatures, line)
+
+
+def _all_matching(signatures: Signatures, line: str) -> dict[str, Signature]:
+    return {
+        matcher.owners[index].id: matcher.owners[index]
+        for matcher in signatures.matchers
+        for index in sorted(matcher.patterns.Match(line) or ())
+    }
 
 
 def is_known(signatures: Signatures, line: str) -> bool:
