@@ -16,6 +16,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from agent.translations import CATALOGUES, DOMAIN, LANGUAGES
+from bench_runner.dashboard.words import texts as board_texts
 
 SOURCES = Path(__file__).parent
 METHODS = [("**.py", "python"), ("desk/templates/**.html", "jinja2")]
@@ -55,6 +56,8 @@ def texts() -> Catalog:
         for name, _, message, _, _ in extract_from_dir(SOURCES, METHODS, options, KEYWORDS, directory_filter=_is_shown):
             if not name.startswith(WITHOUT):
                 found.add(message, locations=[(name, 0)])
+    for message in board_texts():
+        found.add(message, locations=[("bench_runner", 0)])
     return found
 
 

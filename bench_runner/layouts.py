@@ -25,21 +25,21 @@ _FADED = {"condition": _PICKED, "value": 0.12}
 _TOOLTIP = [
     {"field": name, "type": kind, **more}
     for name, kind, more in (
-        ("run", "nominal", {}),
-        ("system", "nominal", {}),
-        ("framework", "nominal", {}),
-        ("model", "nominal", {}),
-        ("dataset", "nominal", {}),
-        ("parallelism", "nominal", {}),
-        ("gpus", "quantitative", {}),
-        ("nodes", "quantitative", {}),
-        ("concurrency", "quantitative", {}),
+        ("run", "nominal", {"title": "run"}),
+        ("system", "nominal", {"title": "system"}),
+        ("framework", "nominal", {"title": "framework"}),
+        ("model", "nominal", {"title": "model"}),
+        ("dataset", "nominal", {"title": "data set"}),
+        ("parallelism", "nominal", {"title": "parallelism"}),
+        ("gpus", "quantitative", {"title": "GPUs"}),
+        ("nodes", "quantitative", {"title": "nodes"}),
+        ("concurrency", "quantitative", {"title": "concurrency"}),
         ("tokens_per_s", "quantitative", {"title": "tok/s", "format": ",.5~g"}),
         ("low", "quantitative", {"title": "from", "format": ",.5~g"}),
         ("high", "quantitative", {"title": "to", "format": ",.5~g"}),
-        ("repeats", "quantitative", {}),
-        ("verdict", "nominal", {}),
-        ("why", "nominal", {}),
+        ("repeats", "quantitative", {"title": "repeats"}),
+        ("verdict", "nominal", {"title": "checks"}),
+        ("why", "nominal", {"title": "why"}),
     )
 ]
 

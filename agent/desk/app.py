@@ -93,7 +93,8 @@ def desk_app(
     for module in PAGES:
         app.include_router(module.router)
     app.state.board = Board(cache(lambda: open_store(settings.bench_dir)))
-    app.include_router(benchmarks(app.state.board, base="/benchmarks", home="/", ask="/benchmarks/ask"))
+    board = benchmarks(app.state.board, base="/benchmarks", home="/", ask="/benchmarks/ask", reader=measuring.reader)
+    app.include_router(board)
     app.middleware("http")(_with_headers)
     for error, answer in ANSWERS.items():
         app.add_exception_handler(error, answer)

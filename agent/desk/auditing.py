@@ -23,7 +23,7 @@ def record(request: Request, status_code: int) -> None:
     is_view = request.method == "GET"
     if engineer is None or not _is_kept(request, status_code, is_view=is_view):
         return
-    action = "view" if is_view else request.url.path.rstrip("/").rpartition("/")[2]
+    action = "view" if is_view else deed(request)
     with desk_of(request).database.write() as session:
         audit.append(
             session,
@@ -32,6 +32,13 @@ def record(request: Request, status_code: int) -> None:
             detail=getattr(request.state, "audit_detail", ""),
             subject=request.url.path + (f"?{request.url.query}" if is_view and request.url.query else ""),
         )
+
+
+def deed(request: Request) -> str:
+    """The last word of the address that is no key: `people` of `/people/3`."""
+    route = request.scope.get("route")
+    path: str = getattr(route, "path", request.url.path)
+    return next((part for part in reversed(path.split("/")) if part and "{" not in part), "")
 
 
 def _is_kept(request: Request, status_code: int, *, is_view: bool) -> bool:

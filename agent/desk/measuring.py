@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 from sqlmodel import Session
 
 from agent.benchmarks import MAX_WORDS, bench_sites
-from agent.desk.pages import done, not_done, page
-from agent.desk.session import Checked, DeskState, SignedIn, Who
-from agent.desk.state import Desk
-from agent.store import tickets
-from agent.translations import marked
+from agent.desk.pages import done, language_of, not_done, page
+from agent.desk.session import COOKIE, Checked, DeskState, SignedIn, Who
+from agent.desk.state import Desk, desk_of
+from agent.store import people, tickets
+from agent.translations import gettext, marked, speaking
+from bench_runner.dashboard.words import Tell
 from bench_runner.errors import BenchError
 from bench_runner.reruns import runs
 from bench_runner.reruns.proposing import answer_wish, propose_all
@@ -46,6 +47,20 @@ class Asked(BaseModel):
     """`check` (a dry run), `propose`, or `wish`, for which words are enough."""
     again: bool = False
     """Also what was measured already."""
+
+
+def reader(request: Request) -> tuple[str, Tell]:
+    """For the page of results, which asks nobody to sign in: who is signed in has it as chosen under Account."""
+    token = request.cookies.get(COOKIE, "")
+    with desk_of(request).database.read() as session:
+        found = people.session_of(session, token) if token else None
+    language = language_of(request, found[1] if found else None)
+
+    def tell(text: str) -> str:
+        with speaking(language):
+            return gettext(text)
+
+    return language, tell
 
 
 @router.get(RUNS)

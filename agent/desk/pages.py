@@ -44,6 +44,13 @@ def happened(what: str) -> str:
     return f"{words.STATES.get(kind, kind)} {words.STATES.get(state) or translations.told(state)}"
 
 
+def deed(action: str) -> str:
+    """A code of the audit log in words; as it is where nobody named it, as for programs."""
+    code, comma, refused = action.partition(", ")
+    told = words.DEEDS.get(code, code)
+    return f"{told}, {translations.gettext('refused')}" if comma and refused == "refused" else told
+
+
 FILTERS = (
     "age", "ahead", "day", "month", "moment", "second", "number", "percent", "size",
     "language_name", "told", "sentence",
@@ -71,6 +78,7 @@ def _environment() -> Environment:
         retold=retold,
         first_upper=first_upper,
         happened=happened,
+        deed=deed,
         state=lambda code: words.STATES.get(code, code),
         twice=lambda value: (value, value),
         code_and_language=lambda code: (code, translations.language_name(code)),
@@ -97,8 +105,9 @@ def compile_templates() -> None:
         _templates.env.get_template(name)
 
 
-def language_of(request: Request) -> str:
-    engineer: Engineer | None = getattr(request.state, "engineer", None)
+def language_of(request: Request, engineer: Engineer | None = None) -> str:
+    """As the engineer chose, who is the one that the page asked to sign in unless given."""
+    engineer = engineer or getattr(request.state, "engineer", None)
     return translations.wanted(engineer.language if engineer else "", request.headers.get("accept-language", ""))
 
 

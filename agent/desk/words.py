@@ -115,6 +115,51 @@ STATES = Words(
     }
 )
 """Of drafts, mails, findings and runs, and how urgent a request is and which way it goes."""
+DEEDS = Words(
+    {
+        "view": marked("looked at"),
+        "sign in": marked("signed in"),
+        "sign-out": marked("signed out"),
+        "account": marked("changed the own account"),
+        "second-factor": marked("set up a second factor"),
+        "remove": marked("removed"),
+        "end": marked("ended a session"),
+        "acts": marked("changed tickets"),
+        "undo": marked("undid"),
+        "ask": marked("asked for a measurement"),
+        "runs": marked("decided about a run"),
+        "macros": marked("used or changed a macro"),
+        "partners": marked("changed a partner"),
+        "desk": marked("changed a partner's desk"),
+        "people": marked("changed a person"),
+        "partner": marked("handed over or took back"),
+        "try": marked("tried again"),
+        "colleague": marked("asked a colleague, or no longer"),
+        "approve": marked("approved"),
+        "edit": marked("approved after editing"),
+        "reject": marked("rejected"),
+        "redraft": marked("asked for another draft"),
+        "preview": marked("previewed"),
+        "files": marked("attached a file"),
+        "reuse": marked("marked reusable, or no longer"),
+        "withdraw": marked("took back"),
+        "assign": marked("assigned"),
+        "notes": marked("added a note"),
+        "placing": marked("corrected the placing"),
+        "requester": marked("changed the requester's card"),
+        "with": marked("merged or linked"),
+        "split": marked("split off"),
+        "propose": marked("proposed a meeting"),
+        "confirm": marked("confirmed a meeting"),
+        "call-off": marked("called off a meeting"),
+        "evaluation": marked("evaluated"),
+        "decision": marked("decided on the request"),
+        "plan": marked("changed the plan"),
+        "milestones": marked("changed a milestone"),
+        "report": marked("wrote the report"),
+    }
+)
+"""Codes of the audit log: the last word of the address that it was sent to."""
 TRUST = Words(
     {
         "verified": marked("verified"),

@@ -5,6 +5,8 @@
   const MOST_SERIES = 8, MOST_POINTS = 1500, MOST_ROWS = 20;
   const board = document.getElementById("board");
   const layouts = JSON.parse(document.getElementById("layouts").textContent);
+  const { said, forms } = JSON.parse(document.getElementById("words").textContent); // in the language of the page; empty in English
+  const LANGUAGE = document.documentElement.lang;
   const chosen = {}; // dimension -> Set of codes; a dimension without choice is absent
   const drawn = {}; // picture -> what is drawn
   const views = {}; // picture -> Vega view
@@ -22,7 +24,37 @@
   const figure = (name, row) => table.figures[name][row];
   const told = (x) => (Number.isNaN(x) ? null : x);
   const made = (tag, text, more = {}) => Object.assign(document.createElement(tag), text === undefined ? {} : { textContent: text }, more);
-  const number = (x, digits = 5) => Number.isNaN(x) ? "–" : Number(x.toPrecision(digits)).toLocaleString("en");
+  const counted = (x) => x.toLocaleString(LANGUAGE);
+  const number = (x, digits = 5) => Number.isNaN(x) ? "–" : counted(Number(x.toPrecision(digits)));
+
+  // ---- language
+
+  const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  /** A text of the page's own, with values for its `{names}`. */
+  const say = (text, values = {}) => filled(said[text] ?? text, values);
+  /** A value of a dimension as people read it; addresses and downloads keep the value itself. */
+  const shown = (name, text) => (text === "" ? say("not stated") : name === "kind" || name === "verdict" ? say(text) : text);
+
+  let patterns;
+  /** A reason of the checks, part by part; what fits no form stays English. */
+  function retold(reason) {
+    if (!forms.length) return reason;
+    patterns ??= forms.map(([form, text]) => [new RegExp(`^${form.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{(\w+)\}/g, "(?<$1>.+?)")}$`, "s"), text]);
+    const [, rule = "", parts] = /^([A-Z]\d+: )?(.*)$/s.exec(reason);
+    return rule + parts.split("; ").map((part) => {
+      for (const [pattern, text] of patterns) { const found = pattern.exec(part); if (found) return filled(text, found.groups); }
+      return part;
+    }).join("; ");
+  }
+
+  /** A reason, with what a sound row fulfils to be read beside it. */
+  const reasoned = (tag, reason, more = {}) => made(tag, retold(reason), { title: say(table.rules[reason.split(":")[0]] ?? ""), ...more });
+
+  /** Vega's numbers as people write them here. */
+  function numberFormat() {
+    const parts = new Intl.NumberFormat(LANGUAGE).formatToParts(12345.6), of = (type) => parts.find((part) => part.type === type).value;
+    return { decimal: of("decimal"), thousands: of("group"), grouping: [3], currency: ["", ""] };
+  }
 
   // ---- filters
 
@@ -66,16 +98,16 @@
       const box = made("details", undefined, { name: "filter" });
       box.dataset.name = name;
       const set = made("fieldset");
-      set.append(made("legend", table.titles[name], { hidden: true }));
+      set.append(made("legend", say(table.titles[name]), { hidden: true }));
       values.forEach((text, code) => {
         const label = made("label");
-        label.append(made("input", undefined, { type: "checkbox", value: code, name }), made("em", text === "" ? "not stated" : text), made("span"));
+        label.append(made("input", undefined, { type: "checkbox", value: code, name }), made("em", shown(name, text)), made("span"));
         set.append(label);
       });
-      box.append(made("summary", table.titles[name]), set);
+      box.append(made("summary", say(table.titles[name])), set);
       form.append(box);
     }
-    const clear = made("button", "Clear", { type: "button" });
+    const clear = made("button", say("Clear"), { type: "button" });
     clear.addEventListener("click", () => { for (const name of names) delete chosen[name]; update(); });
     form.append(clear);
     form.addEventListener("change", (event) => {
@@ -93,11 +125,11 @@
     for (const box of document.querySelectorAll("#filters details")) {
       const { name } = box.dataset, size = chosen[name]?.size ?? 0;
       box.classList.toggle("on", size > 0);
-      box.firstChild.textContent = table.titles[name] + (size ? ` (${size})` : "");
+      box.firstChild.textContent = say(table.titles[name]) + (size ? ` (${size})` : "");
       for (const label of box.lastChild.querySelectorAll("label")) {
         const code = Number(label.firstChild.value);
         label.firstChild.checked = chosen[name]?.has(code) ?? false;
-        label.lastChild.textContent = counts[name][code].toLocaleString("en");
+        label.lastChild.textContent = counted(counts[name][code]);
         label.classList.toggle("none", counts[name][code] === 0);
       }
     }
@@ -118,8 +150,8 @@
   /** Names of series: only what differs among them. */
   function labels(rows, dimensions) {
     const told = dimensions.filter((name) => new Set(rows.map((row) => table.dimensions[name].codes[row])).size > 1);
-    return (row) => told.map((name) => { const text = value(name, row); return text === "" ? "" : name === "gpus" ? `${text} GPUs` : name === "nodes" ? `${text} nodes` : name === "concurrency" ? `c=${text}` : text; })
-      .filter(Boolean).join(" ").slice(0, 60) || value("model", rows[0]) || "all";
+    return (row) => told.map((name) => { const text = value(name, row); return text === "" ? "" : name === "gpus" ? `${text} GPUs` : name === "nodes" ? say("{count} nodes", { count: text }) : name === "concurrency" ? `c=${text}` : shown(name, text); })
+      .filter(Boolean).join(" ").slice(0, 60) || value("model", rows[0]) || say("all");
   }
 
   /** A test of rows: all of these are stated, or measured. */
@@ -132,8 +164,9 @@
     const made = { row, series, ...more };
     for (const name of names) made[name] = value(name, row);
     for (const name in table.figures) made[name] = told(figure(name, row));
-    made.run = `configuration ${row + 1}`;
-    made.why = made.verdict === "suspect" ? "click for the reasons" : "";
+    made.run = say("configuration {number}", { number: row + 1 });
+    made.checked = shown("verdict", made.verdict);
+    made.why = made.verdict === "suspect" ? say("click for the reasons") : "";
     return made;
   }
 
@@ -154,7 +187,7 @@
   function cells(rows) {
     const gpus = table.dimensions.gpus.codes, load = table.dimensions.concurrency.codes, width = table.dimensions.concurrency.values.length;
     return firsts(rows, (row) => gpus[row] * width + load[row])
-      .map((row) => point(row, "", { label: Math.round(figure("tokens_per_s", row)).toLocaleString("en") + (value("verdict", row) === "verified" ? "" : " △") }));
+      .map((row) => point(row, "", { label: counted(Math.round(figure("tokens_per_s", row))) + (value("verdict", row) === "verified" ? "" : " △") }));
   }
 
   /** Each family against its fewest GPUs. */
@@ -233,11 +266,11 @@
     for (const [name, layout] of Object.entries(layouts)) {
       const box = made("figure", undefined, { id: name }), caption = made("figcaption", layout.title.text);
       for (const form of ["PNG", "SVG"]) {
-        const button = made("button", form, { type: "button", title: `${layout.title.text} as ${form}` });
+        const button = made("button", form, { type: "button", title: say("{picture} as {format}", { picture: layout.title.text, format: form }) });
         button.addEventListener("click", () => savePicture(name, form));
         caption.append(button);
       }
-      box.append(caption, made("div", undefined, { className: "draw" }), made("p", "No row of this choice has what this picture shows.", { className: "nothing", hidden: true }));
+      box.append(caption, made("div", undefined, { className: "draw" }), made("p", say("No row of this choice has what this picture shows."), { className: "nothing", hidden: true }));
       document.getElementById("pictures").append(box);
       watch.observe(box);
     }
@@ -247,10 +280,11 @@
     const { title, ...spec } = layouts[name];
     for (const { encoding } of spec.layer) {
       if (encoding.shape) encoding.shape.legend = null; // the line above the pictures says it
+      for (const line of encoding.tooltip ?? []) if (line.field === "verdict") line.field = "checked";
       if (name === "heatmap" && encoding.color) encoding.color.legend = null; // the cells say it
     }
     const full = { ...spec, width: "container", height: "container", autosize: { type: "fit", contains: "padding" }, description: title.text, datasets: { rows: data.rows, front: data.front ?? [] }, config: colours() };
-    const options = { mode: "vega-lite", actions: false, logLevel: 1, ast: true, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true } };
+    const options = { mode: "vega-lite", actions: false, logLevel: 1, ast: true, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true }, formatLocale: numberFormat() };
     const { view } = await vegaEmbed(`#${name} .draw`, full, options);
     view.addEventListener("click", (_, item) => { const datum = item?.datum; if (datum?.row !== undefined) { pick(datum.series); closer(datum.row); } else pick(""); });
     return view;
@@ -279,8 +313,8 @@
 
   function showSeries() {
     const most = Math.max(0, ...[...seen].map((name) => drawn[name]?.all ?? 0));
-    document.getElementById("series").textContent = "△ marks suspect rows, bars are intervals; click a point for its reasons and its series. " + (most > MOST_SERIES
-      ? `Of ${most.toLocaleString("en")} series a picture shows the ${MOST_SERIES} with most points; the Pareto front and the heat map are of all rows. Filter to see others.` : "");
+    document.getElementById("series").textContent = `${say("△ marks suspect rows, bars are intervals; click a point for its reasons and its series.")} ${most > MOST_SERIES
+      ? say("Of {all} series a picture shows the {shown} with most points; the Pareto front and the heat map are of all rows. Filter to see others.", { all: counted(most), shown: MOST_SERIES }) : ""}`;
   }
 
   async function pick(series) {
@@ -290,13 +324,13 @@
 
   // ---- closer look, table, downloads
 
-  function verdict(row) { const text = value("verdict", row); return made("span", text, { className: `verdict ${text}` }); }
-  const described = (row) => LINE.map((name) => value(name, row)).filter((text) => text !== "").join(" · ") + (value("concurrency", row) === "" ? "" : ` · c=${value("concurrency", row)}`);
+  function verdict(row) { const text = value("verdict", row); return made("span", shown("verdict", text), { className: `verdict ${text}` }); }
+  const described = (row) => LINE.filter((name) => value(name, row) !== "").map((name) => shown(name, value(name, row))).join(" · ") + (value("concurrency", row) === "" ? "" : ` · c=${value("concurrency", row)}`);
 
   async function closer(row) {
     const box = document.getElementById("closer"), { runs, reasons } = await details();
     const figures = Object.keys(table.figures).filter((name) => !Number.isNaN(figure(name, row))).map((name) => `${name} ${number(figure(name, row))}`).join(", ");
-    box.replaceChildren(made("h2", described(row)), verdict(row), made("p", figures), made("p", `Runs ${runs[row].join(", ")}`, { className: "hint" }), ...reasons[row].map((text) => made("p", text, { className: "hint" })));
+    box.replaceChildren(made("h2", described(row)), verdict(row), made("p", figures), made("p", `${say("Runs")} ${runs[row].join(", ")}`, { className: "hint" }), ...reasons[row].map((text) => reasoned("p", text, { className: "hint" })));
     box.hidden = false;
   }
 
@@ -305,16 +339,16 @@
     const body = made("tbody"), cells = top.map((row) => {
       const line = made("tr");
       const cell = (content, more) => { const made_ = made("td", typeof content === "string" ? content : undefined, more); if (typeof content !== "string") made_.append(content); line.append(made_); return made_; };
-      cell(described(row)); cell(number(figure("tokens_per_s", row))); cell(`${number(figure("low", row))} to ${number(figure("high", row))}`);
+      cell(described(row)); cell(number(figure("tokens_per_s", row))); cell(`${number(figure("low", row))} – ${number(figure("high", row))}`);
       cell(String(figure("repeats", row))); cell(number(figure("ttft_ms", row))); cell(number(figure("gpu_hours_per_mtok", row), 3)); cell(verdict(row));
       body.append(line);
       return [row, cell("", { className: "why" })];
     });
     const head = made("tr");
-    for (const text of ["Configuration", "tok/s", "interval", "repeats", "TTFT, ms", "GPU-hours per million tokens", "checks", "reasons, run"]) head.append(made("th", text, { scope: "col" }));
+    for (const text of [say("Configuration"), "tok/s", say("interval"), say("repeats"), "TTFT, ms", say("GPU-hours per million tokens"), say("checks"), say("reasons, run")]) head.append(made("th", text, { scope: "col" }));
     const heading = made("thead"); heading.append(head);
     document.getElementById("rows").replaceChildren(heading, body);
-    details().then(({ runs, reasons }) => { for (const [row, cell] of cells) cell.replaceChildren(...reasons[row].slice(0, 3).map((text) => made("div", text)), made("code", runs[row][0])); });
+    details().then(({ runs, reasons }) => { for (const [row, cell] of cells) cell.replaceChildren(...reasons[row].slice(0, 3).map((text) => reasoned("div", text)), made("code", runs[row][0])); });
   }
 
   function save(content, name, type) {
@@ -354,7 +388,8 @@
     writeAddress();
     showFilters(filter());
     const out = table.left_out, why = Object.entries(out.rules).map(([rule, count]) => `${rule}: ${count}`).join(", ");
-    document.getElementById("counts").textContent = `${kept.length.toLocaleString("en")} of ${table.rows.toLocaleString("en")} configurations from ${table.results.toLocaleString("en")} results; ${out.rows.toLocaleString("en")} failed or invalid results are in no picture${why ? ` (${why})` : ""}`;
+    document.getElementById("counts").textContent = say("{kept} of {all} configurations from {results} results; {out} failed or invalid results are in no picture", { kept: counted(kept.length), all: counted(table.rows), results: counted(table.results), out: counted(out.rows) }) + (why ? ` (${why})` : "");
+    document.getElementById("counts").title = Object.keys(out.rules).map((rule) => `${rule}: ${say(table.rules[rule] ?? "")}`).join("\n");
     document.getElementById("empty").hidden = kept.length > 0;
     chooseLines();
     for (const name in layouts) stale.add(name);
@@ -380,5 +415,5 @@
     board.dataset.ready = "yes";
   }
 
-  start().catch((error) => { document.getElementById("counts").textContent = `The results cannot be shown: ${error.message}`; });
+  start().catch((error) => { document.getElementById("counts").textContent = say("The results cannot be shown: {problem}", { problem: error.message }); });
 })();

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from bench_runner.dashboard.data import Table
+from bench_runner.dashboard.words import Tell, file, pictures, words
 from bench_runner.errors import PlotError
 from bench_runner.jsontext import encoded
-from bench_runner.layouts import LAYOUTS, layout
 from bench_runner.plotting import VEGA_LITE
-
-
-@cache
-def file(name: str) -> str:
-    """A text file of this package."""
-    return resources.files("bench_runner.dashboard").joinpath(name).read_text(encoding="utf-8")
-
 
 _GLOBALS = "window.vegaEmbed = vegaEmbed;"
 
@@ -33,14 +25,16 @@ def vega() -> str:
     return str(vl_convert.javascript_bundle(_GLOBALS, vl_version=VEGA_LITE))
 
 
-def served(*, base: str, version: str, home: str = "", ask: str = "") -> str:
+def served(*, base: str, version: str, home: str = "", ask: str = "", language: str = "en", tell: Tell = str) -> str:
     """The page whose parts lie below `base`. `home` and `ask` are links of the helpdesk; empty for none."""
-    return _render(inline=False, base=base, version=version, home=home, ask=ask)
+    return _render(language, tell, inline=False, base=base, version=version, home=home, ask=ask)
 
 
 def whole(table: Table) -> str:
     """One file that needs no server and no network."""
     return _render(
+        "en",
+        str,
         inline=True,
         home="",
         ask="",
@@ -60,9 +54,9 @@ def write_whole(table: Table, path: Path) -> None:
         raise PlotError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _render(**values: object) -> str:
-    layouts = encoded({name: layout(name) for name in LAYOUTS})
-    return _template().render(layouts=_data(layouts), **values)
+def _render(language: str, tell: Tell, **values: object) -> str:
+    data = {"layouts": _data(encoded(pictures(tell))), "words": _data(encoded(words(tell)))}
+    return _template().render(language=language, _=tell, **data, **values)
 
 
 @cache

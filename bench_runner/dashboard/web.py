@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from bench_runner.dashboard import page
 from bench_runner.dashboard.data import Table, table
+from bench_runner.dashboard.words import Tell, file
 from bench_runner.memory import no_cycles_sought
 from bench_runner.store.database import Store
 from bench_runner.store.results import load
@@ -59,13 +60,22 @@ class Board:
         threading.Thread(target=lambda: (page.vega(), self.table()), name="benchmarks", daemon=True).start()
 
 
-def router(board: Board, *, base: str, home: str = "", ask: str = "") -> APIRouter:
+Reader = Callable[[Request], tuple[str, Tell]]
+"""The language that a request asks for, and what tells the page's texts in it."""
+
+
+def english(_: Request) -> tuple[str, Tell]:
+    return "en", str
+
+
+def router(board: Board, *, base: str, home: str = "", ask: str = "", reader: Reader = english) -> APIRouter:
     """Routes below `base`, which may be empty."""
     routes = APIRouter()
 
     @routes.get(base or "/", response_class=HTMLResponse)
-    def show() -> Response:
-        html = page.served(base=base, version=board.version(), home=home, ask=ask)
+    def show(request: Request) -> Response:
+        language, tell = reader(request)
+        html = page.served(base=base, version=board.version(), home=home, ask=ask, language=language, tell=tell)
         return HTMLResponse(html, headers=FRESH)
 
     @routes.get(f"{base}/columns.json")
@@ -78,8 +88,8 @@ def router(board: Board, *, base: str, home: str = "", ask: str = "") -> APIRout
 
     for name, content, kind in (
         ("vega.js", page.vega, "text/javascript"),
-        ("board.js", lambda: page.file("board.js"), "text/javascript"),
-        ("board.css", lambda: page.file("board.css"), "text/css"),
+        ("board.js", lambda: file("board.js"), "text/javascript"),
+        ("board.css", lambda: file("board.css"), "text/css"),
     ):
         routes.add_api_route(f"{base}/{name}", _static(content, kind))
     return routes

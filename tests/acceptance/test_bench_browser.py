@@ -17,8 +17,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from bench_runner.comparison.queries import scaling
 from bench_runner.comparison.repeats import configurations
 from bench_runner.dashboard.data import table
-from bench_runner.dashboard.page import file as file_of
 from bench_runner.dashboard.page import served, vega, write_whole
+from bench_runner.dashboard.words import file as file_of
 from bench_runner.plotting import heat_cells, pareto_front, points
 from bench_runner.store.results import Stored
 

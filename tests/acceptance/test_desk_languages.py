@@ -5,18 +5,24 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from desk_fixture import RunningDesk, running_desk
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from agent import catalogues
+from agent.desk.app import PAGES
+from agent.desk.words import DEEDS
 from agent.store import people
 from agent.store.tables import Role
+from bench_runner.importing import import_paths
+from bench_runner.store.database import open_store
 
 pytest_plugins = ["browser_fixture"]
 
+BENCH_DATA = Path(__file__).parents[1] / "data" / "bench"
 GERMAN = {"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}
 
 
@@ -61,7 +67,7 @@ def test_no_page_in_german_has_english_left(desk: RunningDesk, client: httpx.Cli
     draft = desk.draft_of(number)
     addresses = [
         "/", "/?view=breaching", "/?q=nothing-has-this", "/outbox", "/articles", "/account", "/people", "/audit", "/analytics",
-        "/gaps", "/partners", "/macros", "/benchmarks/runs", "/benchmarks/ask", f"/tickets/{number}",
+        "/gaps", "/partners", "/macros", "/benchmarks", "/benchmarks/runs", "/benchmarks/ask", f"/tickets/{number}",
         f"/tickets/{number}/selection", f"/tickets/{number}/drafts/{draft.id}/evidence/1", "/nowhere", "/sign-in",
     ]  # fmt: skip
     for address in addresses:
@@ -121,6 +127,59 @@ def test_what_the_desk_itself_says_is_german(
         if found:
             left[address] = found
     assert not left, left
+
+
+@pytest.mark.browser
+def test_the_results_of_benchmarks_are_told_in_german_reasons_included(
+    desk: RunningDesk, signed_in: Callable[..., Page], complaints: list[str]
+) -> None:
+    folder = desk.settings.bench_dir
+    import_paths(
+        open_store(folder), [BENCH_DATA / name for name in ("d02.csv", "d09.csv", "d11.csv", "d13_epochs.log")]
+    )
+    page = signed_in("Grace Hopper", locale="de-DE", viewport={"width": 1400, "height": 3000})
+    page.goto(f"{desk.url}/benchmarks")
+    expect(page.locator("#board[data-ready]")).to_be_attached()
+    expect(page.locator("#rows td.why div").first).to_be_visible()
+    expect(page.locator("#counts")).to_contain_text("Konfigurationen aus")
+    expect(page.locator("#rows")).to_contain_text("verdächtig")
+    assert page.locator("#rows td.why div").first.get_attribute("title")
+    said = page.evaluate(OURS).replace("--", " ")
+    left = [word for word in re.split(r"[\s,;:()]+", said) if word in ENGLISH]
+    assert not left, left
+    titles = page.evaluate("() => JSON.stringify(JSON.parse(document.getElementById('layouts').textContent))")
+    assert "Zeit bis zum ersten Token" in titles and "time to first" not in titles
+    page.locator("#filters summary", has_text="Prüfungen").click()
+    page.locator("#filters label", has_text="verdächtig").click()
+    expect(page).to_have_url(re.compile("verdict=suspect"))  # an address means the same in every language
+    assert not complaints
+
+
+def test_the_results_of_benchmarks_follow_what_a_person_chose(desk: RunningDesk, client: httpx.Client) -> None:
+    assert '<html lang="en">' in client.get("/benchmarks").text
+    with desk.database.write() as session:
+        people.by_email(session, "grace@minerva.example").language = "de"
+    assert '<html lang="de">' in client.get("/benchmarks").text
+    assert '<html lang="en">' in httpx.get(f"{desk.url}/benchmarks").text, "nobody is signed in"
+    assert '<html lang="de">' in httpx.get(f"{desk.url}/benchmarks", headers=GERMAN).text
+
+
+def test_the_audit_log_in_german_has_words_for_its_codes(desk: RunningDesk, client: httpx.Client, number: str) -> None:
+    client.get(f"/tickets/{number}")
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/account").text)
+    assert found
+    client.post(f"/tickets/{number}/notes", data={"csrf_token": found[1], "body": "seen"})
+    rows = re.findall(r'<td title="([^"]+)">([^<]+)<', client.get("/audit", headers=GERMAN).text)
+    assert {("view", "angesehen"), ("notes", "Notiz hinzugefügt"), ("sign in", "angemeldet")} <= set(rows)
+    assert not [row for row in rows if row[0] == row[1]], "codes without a word"
+
+
+def test_every_address_that_changes_something_has_a_word_in_the_audit_log() -> None:
+    silent = {"typing", "request", "sign-in"}
+    """Not kept, or kept under another name."""
+    paths = {route.path for module in PAGES for route in module.router.routes if "POST" in route.methods}
+    last = {next(part for part in reversed(path.split("/")) if part and "{" not in part) for path in paths}
+    assert len(last) > 30 and last - silent <= set(DEEDS), last - silent - set(DEEDS)
 
 
 def test_the_inbox_in_german(client: httpx.Client, number: str) -> None:

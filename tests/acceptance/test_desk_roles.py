@@ -116,12 +116,14 @@ def test_an_admin_adds_people_and_gives_roles(desk: RunningDesk) -> None:
         found = re.search(r"/sign-in/[\w-]+", page)
         assert found
         assert "Tickets" in new.get(found[0]).text
-        assert new.get("/audit").status_code == 200
+        log = new.get("/audit").text
+        assert 'title="people">changed a person<' in log
         assert new.get("/people").status_code == 403
         with desk.database.read() as session:
             lea = people.by_email(session, "lea@minerva.example")
         assert "Saved." in post(client, f"/people/{lea.id}", act="role", role="viewer").text
         assert new.get("/audit").status_code == 403
+        assert ("ada", "people", f"/people/{lea.id}") in entries(desk), "by a word, not by the key"
         post(client, f"/people/{lea.id}", act="disable")
         assert "Sign in" in new.get("/").text, "at once"
         assert post(client, "/people", email="lea@minerva.example").status_code == 409

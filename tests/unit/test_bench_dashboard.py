@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_examples import result, row, stored
+from bench_examples import SHARED, result, row, stored
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench_runner.collecting import Collected, read_all
 from bench_runner.comparison.noise import floors
 from bench_runner.comparison.repeats import configurations
 from bench_runner.dashboard.data import DIMENSIONS, FIGURES, _coded, table
 from bench_runner.dashboard.page import served, whole, write_whole
 from bench_runner.dashboard.web import Board, app
+from bench_runner.dashboard.words import REASONS, texts
 from bench_runner.errors import PlotError
 from bench_runner.importing import store_results
+from bench_runner.plausibility.audit import judge
 from bench_runner.store.database import Store, open_store
 from bench_runner.store.results import Stored
 
@@ -70,6 +73,39 @@ def test_what_failed_or_is_invalid_is_counted_with_its_rules_and_in_no_row() -> 
     made = [*rows(), stored(result(), 10**6 + 1, "invalid")]
     found = columns(made)
     assert (found["results"], found["rows"], found["left_out"]["rows"]) == (9, 7, 2)
+
+
+def told(text: str) -> str:
+    """Another language: every word backwards, fields as they are."""
+    return " ".join(word if "{" in word else word[::-1] for word in text.split(" "))
+
+
+def test_in_another_language_the_page_and_its_pictures_say_nothing_in_english() -> None:
+    page = served(base="/b", version="1", home="/", ask="/ask", language="xx", tell=told)
+    assert '<html lang="xx">' in page
+    data = {
+        name: json.loads(text)
+        for name, text in re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>', page)
+    }
+    assert data["words"]["said"]["not stated"] == "ton detats"
+    assert data["layouts"]["energy"]["title"]["text"] == told("Energy of a million tokens")
+    assert data["layouts"]["latency"]["layer"][0]["encoding"]["x"]["title"] == "tuptuo s/kot"
+    body = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>|\"", " ", page, flags=re.DOTALL)
+    own = [text for text in texts() if " " in text and "{" not in text]
+    assert len(own) > 50 and not [text for text in own if text in body]
+    assert json.loads(re.findall(r'id="words">(.*?)</script>', whole(table(rows())))[0]) == {"said": {}, "forms": []}
+
+
+BENCH_DATA = Path(__file__).parents[1] / "data" / "bench"
+
+
+def test_what_the_checks_say_fits_a_form_that_can_be_told_in_another_language() -> None:
+    patterns = [re.compile(re.sub(r"\\\{(\w+)\\\}", "(.+?)", re.escape(form)), re.DOTALL) for form in REASONS]
+    folders = [BENCH_DATA] + [SHARED / "benchmarks"] * (SHARED / "benchmarks").exists()
+    judged = judge(read_all(folders, Collected()), figures=False)
+    parts = {part for one in judged for finding in one.findings for part in finding.reason.split("; ")}
+    assert len(parts) > 15
+    assert not [part for part in parts if not any(pattern.fullmatch(part) for pattern in patterns)]
 
 
 def test_reasons_and_runs_stand_in_the_order_of_the_rows_and_hold_no_paths() -> None:
@@ -131,7 +167,7 @@ def test_the_file_asks_for_nothing_and_text_of_results_cannot_leave_its_element(
     html = (tmp_path / "page.html").read_text(encoding="utf-8")
     outside = re.sub(r"(<script[^>]*>).*?</script>", r"\1", html, flags=re.DOTALL)
     assert not re.search(r"\b(?:src|href)=[\"']?(?!data:)[^\"'#]", outside)
-    assert outside.count("<script") == 5  # layouts, columns, details, Vega and the page's own
+    assert outside.count("<script") == 6  # words, layouts, columns, details, Vega and the page's own
     assert "document.title" not in outside
     data = re.search(r'id="columns">(.*?)</script>', html, re.DOTALL)
     assert data is not None
