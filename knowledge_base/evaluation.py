@@ -27,8 +27,8 @@ BINS = 5
 Vector = NDArray[np.float32]
 RankFiles = Callable[[str, Vector], Sequence[str]]
 """Paths of the ten best files for a question and its embedding."""
-Rewriting = Callable[[Callable[[str, int], SearchResult], str, int], SearchResult]
-"""Searches with other words as well: by a search, a question, and how many hits are wanted."""
+Rewriting = Callable[[Callable[[str, int], SearchResult], str, int], SearchResult | None]
+"""Searches with other words as well: by a search, a question, and how many hits are wanted. None for no other words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +37,8 @@ class Measured:
     """ours, bm25, dense, rrf, rerank or rewritten."""
     values: NDArray[np.float64]
     """Shape (questions, len(METRICS))."""
+    rewritten: int | None = None
+    """Questions for which there were other words; None for a ranking that uses none."""
 
     def mean(self) -> NDArray[np.float64]:
         return np.asarray(self.values.mean(axis=0))
@@ -99,13 +101,31 @@ def measure(
     answerable = [question for question in questions if question.gold_paths]
     vectors = encoder.encode([question.question for question in answerable])
     measured = []
-    for name, rank in rankings(index, encoder, reranker, rewriting).items():
+    for name, rank in rankings(index, encoder, reranker).items():
         rows = [
             scores_of(rank(question.question, vector), question.gold_paths)
             for question, vector in zip(answerable, vectors, strict=True)
         ]
         measured.append(Measured(ranking=name, values=np.asarray(rows)))
+    if rewriting is not None:
+        measured.append(_measure_rewriting(index, answerable, encoder, rewriting))
     return measured
+
+
+def _measure_rewriting(
+    index: Index, questions: Sequence[LabelledQuestion], encoder: Encoder, rewriting: Rewriting
+) -> Measured:
+    """Where there are no other words the search goes by the question's own, as it does in service."""
+
+    def search(query: str, k: int) -> SearchResult:
+        return index.search(query, encoder, k, one_per_file=True)
+
+    found = [rewriting(search, question.question, FILES) for question in questions]
+    rows = [
+        scores_of(_files((result or search(question.question, FILES)).hits), question.gold_paths)
+        for question, result in zip(questions, found, strict=True)
+    ]
+    return Measured(ranking="rewritten", values=np.asarray(rows), rewritten=sum(result is not None for result in found))
 
 
 def _share(flags: NDArray[np.bool_]) -> float:
@@ -128,9 +148,7 @@ def scores_of(paths: Sequence[str], gold: frozenset[str]) -> list[float]:
     return [float(any(hits[:k])) for k in (1, 3, 5, 10)] + [1 / first if first else 0.0, gain / ideal]
 
 
-def rankings(
-    index: Index, encoder: Encoder, reranker: Reranker | None = None, rewriting: Rewriting | None = None
-) -> Mapping[str, RankFiles]:
+def rankings(index: Index, encoder: Encoder, reranker: Reranker | None = None) -> Mapping[str, RankFiles]:
     passages = [index.passages.at(row) for row in range(len(index))]
     paths = [passage.path for passage in passages]
     bm25 = bm25s.BM25()
@@ -154,12 +172,6 @@ def rankings(
     }
     if reranker is not None:
         found["rerank"] = lambda question, _: ours(question, reranker)
-    if rewriting is not None:
-
-        def search(query: str, k: int) -> SearchResult:
-            return index.search(query, encoder, k, one_per_file=True)
-
-        found["rewritten"] = lambda question, _: _files(rewriting(search, question, FILES).hits)
     return found
 
 

@@ -69,7 +69,11 @@ def together(parts: Sequence[SourceMeasured]) -> SourceMeasured:
     return SourceMeasured(
         source="all",
         rankings=[
-            Measured(ranking=same[0].ranking, values=np.concatenate([item.values for item in same]))
+            Measured(
+                ranking=same[0].ranking,
+                values=np.concatenate([item.values for item in same]),
+                rewritten=None if same[0].rewritten is None else sum(item.rewritten or 0 for item in same),
+            )
             for same in zip(*ranked, strict=True)
         ],
         abstention=Abstention(
@@ -102,6 +106,8 @@ def _table(part: SourceMeasured) -> Iterator[str]:
         low, high = measured.interval()
         cells = zip(measured.mean(), low, high, strict=True)
         yield f"{measured.ranking:9}" + "".join(f"   {m:.3f} [{a:.3f} {b:.3f}]" for m, a, b in cells)
+        if measured.rewritten is not None:
+            yield f"  other words for {measured.rewritten} of the {with_answer} questions, the rest as they are"
     if without:
         unanswerable, answerable = part.abstention.flagged(THRESHOLD)
         yield f"flagged as not answered: {unanswerable:.3f} of those without, {answerable:.3f} of those with"

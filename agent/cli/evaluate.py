@@ -124,12 +124,10 @@ def _opened(folder: Path, encoder: SentenceEncoder, *, is_index: bool) -> Iterat
 def _rewriting(settings: Settings) -> Rewriting | None:
     """When it is set and a language model is."""
     from agent.llm.client import client_of  # noqa: PLC0415
-    from agent.llm.rewriting import search_with_rewrites  # noqa: PLC0415
+    from agent.llm.rewriting import rewritten  # noqa: PLC0415
 
     client = client_of(settings)
-    return (
-        partial(search_with_rewrites, client.ask) if settings.llm_rewrite_queries and client.is_configured() else None
-    )
+    return partial(rewritten, client.ask) if settings.llm_rewrite_queries and client.is_configured() else None
 
 
 def _encoder() -> SentenceEncoder:

@@ -15,9 +15,13 @@ Search = Callable[[str, int], SearchResult]
 
 def search_with_rewrites(ask: Ask, search: Search, question: str, k: int) -> SearchResult:
     """The request's own hits as long as no model answers; else all hits in turn, the request's own first."""
-    own = search(question, k)
-    queries = rewrite_query(ask, question) or ()
-    return merged([own, *(search(query, k) for query in queries)], k) if queries else own
+    return rewritten(ask, search, question, k) or search(question, k)
+
+
+def rewritten(ask: Ask, search: Search, question: str, k: int) -> SearchResult | None:
+    """None when no model answers."""
+    queries = rewrite_query(ask, question)
+    return merged([search(query, k) for query in (question, *queries)], k) if queries else None
 
 
 def merged(results: Sequence[SearchResult], k: int) -> SearchResult:

@@ -66,6 +66,23 @@ def test_the_search_by_other_words_is_measured_beside_ours(tmp_path: Path, hashi
     first = {item.ranking: item.mean()[0] for item in found}
     assert first["ours"] == 0.0
     assert first["rewritten"] == 1.0
+    assert [item.rewritten for item in found] == [None, None, None, None, 1]
+
+
+def test_a_question_without_other_words_is_searched_as_it_is_and_not_counted_as_rewritten(
+    tmp_path: Path, hashing_encoder: Encoder
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.md").write_text("# Apples\n\nApples grow on trees in autumn.\n")
+    build_index(source, tmp_path / "index", hashing_encoder)
+    question = LabelledQuestion(id="1", question="apples", corpus="c", gold_paths=frozenset({"a.md"}))
+    part = measure_source(
+        "c", open_index(tmp_path / "index"), [question], hashing_encoder, rewriting=lambda search, asked, k: None
+    )
+    assert part.rankings[-1].mean()[0] == 1.0
+    assert any("other words for 0 of the 1 questions" in line for line in report([part]))
+    assert together([part, part]).rankings[-1].rewritten == 0
 
 
 def test_shares_flagged() -> None:
