@@ -176,3 +176,14 @@ def test_number_of_an_error_is_no_rank() -> None:
 @pytest.mark.parametrize("line", ["Error: 0.0012 after 100 iterations", "relative error = 3e-5", "errors: 12 of 500"])
 def test_size_of_an_error_is_no_failure(line: str) -> None:
     assert diagnose_log_text(f"{line}\nconverged\n", "log") == ()
+
+
+def test_driver_that_is_only_warned_of_explains_a_gpu_that_is_missing() -> None:
+    warned = (
+        "/v/torch/cuda/__init__.py:138: UserWarning: CUDA initialization: The NVIDIA driver on your system is too old\n"
+    )
+    head = 'Traceback (most recent call last):\n  File "a.py", line 3, in <module>\n    f()\n'
+    failed = f"{head}AssertionError: cuda is not available. Please check your installation.\n"
+    assert diagnose_log_text(warned + failed, "log")[0].id == "cuda_driver_too_old"
+    other = f"{head}AssertionError: no shard has this name\n"
+    assert diagnose_log_text(warned + other, "log")[0].id == "python_traceback"

@@ -34,6 +34,7 @@ _SUCCESS = re.compile(
 _IGNORED = re.compile(
     r"(?i)\bwill (?:try to )?continue\b|\bignor(?:ing|ed)\b|\bfalling back\b|\bskipping\b|\bproceeding\b"
 )
+_DEVICES = re.compile(r"(?i)\b(?:cuda|gpus?|hip|rocm|nvidia|devices?)\b")
 _RECOVERABLE = ("environment", "network_offline", "dataloader_filesystem", "permissions_quota")
 _SAYS_LITTLE = frozenset(
     {"slurm_task_failed", "launcher_child_failed", "exit_1", "exit_2", "exit_143", "cpp_terminate"}
@@ -86,7 +87,8 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
     if first is None:
         return ()
     if first.signature.fallback:
-        first = _told_just_below(first, causes) or _first([hit for hit in weak if _explains(hit, first)], []) or first
+        above = [hit for hit in weak if _explains(hit, first) or _warned_of_devices(hit, first)]
+        first = _told_just_below(first, causes) or _first(above, []) or first
     rest = [
         hit for hit in (*_ordered(causes), *_ordered(symptoms), *_ordered(weak), *_ordered(waits)) if hit is not first
     ]
@@ -177,6 +179,12 @@ def _explains(hit: Hit, fallback: Hit) -> bool:
     """A named line above an exception that nothing names, after which the program did not go on."""
     said_little = hit.caught or hit.progress_after or WEAK.search(hit.text) or PASSED_OVER.search(hit.text)
     return not said_little and not hit.signature.fallback and hit.line < fallback.line
+
+
+def _warned_of_devices(hit: Hit, fallback: Hit) -> bool:
+    """PyTorch only warns of a driver that is too old; what fails then is the program's own question for a GPU."""
+    before = hit.line < fallback.line and not hit.progress_after
+    return before and hit.signature.category in ("cuda", "rocm") and bool(_DEVICES.search(fallback.text))
 
 
 def _told_just_below(fallback: Hit, causes: Sequence[Hit]) -> Hit | None:
