@@ -105,10 +105,10 @@ def foreign(name: str) -> list[Labelled]:
 
 def faulty_scripts(name: str = "foreign_faults.txt") -> list[Faulty]:
     parts = re.split(r"^=== ", _read(name), flags=re.MULTILINE)[1:]
-    return [_faulty(*part.split("\n", 1), frozen=index % 2 == 1) for index, part in enumerate(parts)]
+    return [faulty(*part.split("\n", 1), frozen=index % 2 == 1) for index, part in enumerate(parts)]
 
 
-def _faulty(head: str, text: str, *, frozen: bool) -> Faulty:
+def faulty(head: str, text: str, *, frozen: bool = False) -> Faulty:
     name, system, *missing = head.split()
     faults = [(rule.removeprefix("any:"), frozenset[int]()) for rule in missing]
     one_of: dict[str, set[int]] = {}

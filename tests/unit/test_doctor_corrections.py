@@ -26,12 +26,12 @@ def test_line_changed_for_another_one_says_so() -> None:
 
 def test_srun_goes_in_front_of_the_container() -> None:
     text = SHARED + "apptainer exec a.sif srun -n 2 --exact ./solver input\n"
-    assert "srun -n 2 --exact apptainer exec a.sif ./solver input" in corrected(text)
+    assert "-n 2 --exact apptainer exec --rocm a.sif ./solver input" in corrected(text)
 
 
 def test_srun_options_that_may_have_a_value_are_left_alone() -> None:
     text = SHARED + "apptainer exec a.sif srun --mpi none ./solver input\n"
-    assert "apptainer exec a.sif srun --mpi none ./solver input" in corrected(text)
+    assert "apptainer exec --rocm a.sif srun --mpi none ./solver input" in corrected(text)
 
 
 def test_machine_rank_is_read_in_the_step() -> None:

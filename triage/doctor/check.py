@@ -236,11 +236,11 @@ def _corrected(job: Job, found: list[Found], *, changed: bool) -> tuple[str | No
     changes: dict[int, list[Found]] = {}
     for _ in range(MAX_PASSES):
         fitting = [item for item in found if rules()[item.rule].autofix != "ask" and _fits(item.edits, job)]
-        lines, places = apply_edits(job.lines, [item.edits for item in fitting], origins)
-        if lines == job.lines:
-            break
-        candidate = Job(lines=lines, hint=job.hint if not job.site else job.site.id, fragment=job.fragment)
+        candidate, places = _changed(job, fitting, origins)
         if _grammar_errors(candidate) > before:
+            fitting = [item for item in fitting if _grammar_errors(_changed(job, [item], origins)[0]) <= before]
+            candidate, places = _changed(job, fitting, origins)
+        if candidate.lines == job.lines or _grammar_errors(candidate) > before:
             break
         now_seen = [_at_origin(item, origins) for item in found if item.edits]
         new = [item for item in now_seen if (item.rule, item.line) not in named]
@@ -254,6 +254,11 @@ def _corrected(job: Job, found: list[Found], *, changed: bool) -> tuple[str | No
         job, changed, origins, found = candidate, True, places, found_in(candidate)
     uncovered += _changed_along(given.lines, job.lines, origins, changes)
     return ("\n".join(job.lines) + "\n" if changed else None), uncovered
+
+
+def _changed(job: Job, found: Sequence[Found], origins: Sequence[int]) -> tuple[Job, tuple[int, ...]]:
+    lines, places = apply_edits(job.lines, [item.edits for item in found], origins)
+    return Job(lines=lines, hint=job.hint if not job.site else job.site.id, fragment=job.fragment), places
 
 
 def _with_a_part(found: Sequence[Found]) -> Iterator[Found]:

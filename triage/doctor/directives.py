@@ -25,8 +25,8 @@ Trouble = Literal[
     "underscore",
 ]
 
-_MARKER = re.compile(r"^(\s*)([#/]+\s*#?)([A-Za-z]{4,8}):?(?=$|[\s\-])\s*(.*)$")
-_WORD = re.compile(r"""(?:[^\s"'#]|"[^"]*"|'[^']*')+|["'].*$""")
+_MARKER = re.compile(r"^(\s*)([#/][#/!\-\s]*)([A-Za-z]{4,8}|(?i:s ?b ?a ?t ?c ?h)):?(?=$|[\s\-])\s*(.*)$")
+_WORD = re.compile(r"""(?:\$\([^()]*\)|`[^`]*`|[^\s"'#]|"[^"]*"|'[^']*')+|["'].*$""")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +44,12 @@ class Option:
     """What sbatch would not read as meant."""
     active: bool
     """Whether sbatch sees it: the marker is right and it stands in the directive block."""
+
+    @property
+    def meant(self) -> str:
+        """Name of the option of sbatch that is most likely meant; as written where none is near."""
+        misspelt = self.trouble in ("unknown", "ambiguous", "underscore", "one-dash", "three-dashes")
+        return (nearest_option(self.name) if misspelt else None) or self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +148,7 @@ def _directive(line: str, number: int, *, in_block: bool) -> Directive | None:
 
 
 def _is_sbatch(word: str) -> bool:
-    upper = word.upper()
+    upper = word.upper().replace(" ", "")
     return upper == "SBATCH" or distance_at_most(upper, "SBATCH", 2)
 
 
@@ -231,7 +237,8 @@ def _read_short(word: str, following: str) -> tuple[str, str, Trouble, int]:
         return head, following if takes else word.partition("=")[2], "one-dash", 2 if takes else 1
     name = table.short.get(word[0])
     if name is None:
-        return word, "", "unknown", 1
+        takes = len(word) == 1 and bool(following) and not following.startswith("-")
+        return word[0] if takes else word, following if takes else "", "unknown", 2 if takes else 1
     if name in table.no_value or (name in table.value_optional and len(word) == 1):
         return name, "", "", 1
     if len(word) > 1:
@@ -283,6 +290,8 @@ def nearest_option(written: str) -> str | None:
     if written in table.wrong:
         right = table.wrong[written].split(" or ")[0]
         return right.removeprefix("--") if right.startswith("--") else None
+    if len(written) == 1:
+        return table.short.get(written.swapcase())
     dashed = written.replace("_", "-").lower()
     if dashed in table.names:
         return dashed
@@ -290,4 +299,7 @@ def nearest_option(written: str) -> str | None:
         near = sorted(name for name in table.names if distance_at_most(dashed, name, limit))
         if len(near) == 1 or (near and limit == 1):
             return near[0]
+        known = [name for name in table.wrong if limit == 1 and distance_at_most(dashed, name, 1)]
+        if known:
+            return nearest_option(min(known))
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,9 +65,9 @@ class Job:
 
     @cached_property
     def effective(self) -> Mapping[str, Option]:
-        """The last occurrence of each option."""
-        ordered = sorted(self.options, key=lambda option: option.active)
-        return {option.name: option for option in ordered if option.name}
+        """The last occurrence of each option, a misspelt one under the name that is meant."""
+        ordered = sorted(self.options, key=lambda option: (option.active, option.meant == option.name))
+        return {option.meant: option for option in ordered if option.name}
 
     def value(self, name: str) -> str:
         option = self.effective.get(name)
@@ -107,6 +107,15 @@ class Job:
         for command in self.commands:
             for name, word in command.assignments:
                 found.setdefault(name, []).append((command, word.text))
+        return found
+
+    @cached_property
+    def given(self) -> Mapping[str, list[tuple[Command, str]]]:
+        """As `assigned`, with what --export, --env and env give to a single command; the line is that of the value."""
+        found = {name: list(values) for name, values in self.assigned.items()}
+        for command in self.commands:
+            for line, name, value in _given_in_words(command):
+                found.setdefault(name, []).append((replace(command, line=line), value))
         return found
 
     @cached_property
@@ -241,7 +250,8 @@ class Job:
 
     @cached_property
     def asks_for_gpus(self) -> bool:
-        gres = "gpu" in self.value("gres") or "gpu" in self.value("tres-per-task")
+        value = self.value("gres").lower()
+        gres = "gpu" in value or value.isdigit() or "gpu" in self.value("tres-per-task")
         return gres or self.has("gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
 
     @cached_property
@@ -354,6 +364,25 @@ class Job:
 
     def before(self, command: Command) -> Iterator[Command]:
         return (other for other in self.commands if (other.line, other.column) < (command.line, command.column))
+
+
+_SETTING = re.compile(r"(?:^|,)([A-Za-z_]\w*)=([^,]*)")
+
+
+def _given_in_words(command: Command) -> Iterator[tuple[int, str, str]]:
+    """Line, name and value of the variables that the command's own words set."""
+    if command.name in ("export", "declare", "typeset", "sbatch"):
+        return
+    before = ""
+    for word in command.words:
+        option, equals, rest = word.text.partition("=")
+        listed = rest if option in ("--export", "--env") and equals else word.text if before in _SETTERS else ""
+        for name, value in _SETTING.findall(listed):
+            yield word.line, name, value
+        before = "env" if before == "env" and equals else word.text.rsplit("/", 1)[-1]
+
+
+_SETTERS = ("--export", "--env", "env", "-x")
 
 
 def _switched_off(option: Option, job: Job, active: set[str]) -> bool:

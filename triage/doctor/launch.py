@@ -126,6 +126,8 @@ def _launches(
         assignments={**around.assignments, **{name: word.text for name, word in command.assignments}},
     )
     rest = peel(words, state)
+    if rest and (again := expanded(rest[:1], variables)) != rest[:1]:  # an interpreter or launcher in a variable
+        rest = peel([*again, *rest[1:]], state)
     inner = [found for found in inner_commands(_with(command, words)) if found.words]
     if inner and rest and rest[0].rsplit("/", 1)[-1] in ("bash", "sh", "zsh"):
         arguments = _arguments_of_text(command)

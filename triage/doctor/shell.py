@@ -107,7 +107,7 @@ def _moved(command: Command, lines: int) -> Command:
 def _walk(node: Node, around: Around, out: _Out, depth: int) -> None:
     if depth > MAX_DEPTH:
         return
-    if node.type == "ERROR":
+    if node.type == "ERROR" or node.is_missing:
         out.errors.append((node.start_point[0] + 1, node.start_point[1] + 1))
     handler = _HANDLERS.get(node.type)
     if handler:
@@ -309,6 +309,22 @@ def _unquoted(node: Node) -> str:
     if node.type == "word":
         return raw.replace("\\\n", "").replace("\\", "") if "\\" in raw else raw
     return raw
+
+
+def here_documents(lines: Sequence[str]) -> list[tuple[int, int, bool]]:
+    """First line (that of the command) and last line of each, from 1; whether its text is taken as it stands."""
+    found: list[tuple[int, int, bool]] = []
+    open_at, word, literal = 0, "", False
+    for number, line in enumerate(lines, start=1):
+        if word:
+            if line.strip() == word:
+                found.append((open_at, number, literal))
+                word = ""
+            continue
+        here = re.search(r"(?<!<)<<-?\s*([\"'\\]?)(\w+)", line)
+        if here and not line.lstrip().startswith("#"):
+            open_at, word, literal = number, here.group(2), bool(here.group(1))
+    return found
 
 
 def inner_commands(command: Command) -> Iterator[Command]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 NO_LIMIT = ("0", "-1", "UNLIMITED", "INFINITE")
 _TIME = re.compile(r"^(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?$")
 _MEM = re.compile(r"^(\d+)([KMGT]?)B?$", re.IGNORECASE)
-_GRES = re.compile(r"^gpu(?::([A-Za-z][\w.\-]*))?(?::(\d+))?(?:\([^)]*\))?$")
-_GPUS = re.compile(r"^(?:([A-Za-z][\w.\-]*):)?(\d+)$")
+_GRES = re.compile(r"^gpu(?::(\w*[A-Za-z][\w.\-]*))?(?::(\d+))?(?:\([^)]*\))?$")
+_GPUS = re.compile(r"^(?:(\w*[A-Za-z][\w.\-]*):)?(\d+)$")
 _MIB = {"": 1.0, "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024}
 
 

@@ -38,8 +38,11 @@ def container_flags(job: Job) -> Iterator[Found]:
         if box is None:
             continue
         line = line_with(job, launch, box.tool)
-        if box.tool in ("docker",):
-            yield _flag(line, "docker is not there on compute nodes", "apptainer or singularity with the image as .sif")
+        if box.tool in ("docker", "podman"):
+            image = sif_name(box.image)
+            fix = f"apptainer pull docker://{box.image} on a login node, then apptainer exec {image} ..."
+            edits = _by_apptainer(job, launch, image)
+            yield _flag(line, f"{box.tool} is not there on compute nodes", fix, edits=edits)
             continue
         if box.tool not in ("singularity", "apptainer") or box.verb not in _RUN:
             continue
@@ -136,9 +139,12 @@ _SITE_BINDINGS = re.compile(r"lumi-aif|/appl/local/|singularity-(?:AI-)?bindings
 
 def _gpu_flag(job: Job, launch: Launch, line: int) -> Iterator[Found]:
     box = launch.container
-    if box is None or job.site is None or not job.asks_for_gpus:
+    if box is None or not job.asks_for_gpus:
         return
     if any("$" in option for option in box.options):
+        return
+    if job.site is None:
+        yield from _no_gpu_flag(job, launch, line)
         return
     if job.site.vendor == "nvidia":
         given = {"--nv", "--nvccli"} & set(box.options) or re.search(
@@ -161,12 +167,71 @@ def _gpu_flag(job: Job, launch: Launch, line: int) -> Iterator[Found]:
             edits=change(job, line, " --nv", "" if _SITE_BINDINGS.search(job.code) else " --rocm"),
         )
     elif "--rocm" not in box.options and not _SITE_BINDINGS.search(job.code) and _uses_gpu(launch):
+        text = job.lines[line - 1]
+        fixed = re.sub(rf"\b{box.tool}\s+{box.verb}\b", f"{box.tool} {box.verb} --rocm", text, count=1)
         yield _flag(
             line,
             f"{box.tool} {box.verb} without --rocm and without the site's bindings module",
             "--rocm or the site's bindings module",
             severity="warning",
+            edits=(Edit(line, line, (fixed,)),) if fixed != text else (),
         )
+
+
+def _no_gpu_flag(job: Job, launch: Launch, line: int) -> Iterator[Found]:
+    """On a system that is not known: which of the two flags is right only its GPUs tell."""
+    box = launch.container
+    flags = {"--nv", "--nvccli", "--rocm"}
+    outside = re.search(r"(?:APPTAINER|SINGULARITY)_(?:NV(?:CCLI)?|ROCM)=", job.code) or _SITE_BINDINGS.search(job.code)
+    if box is None or flags & set(box.options) or outside or not _uses_gpu(launch):
+        return
+    kind = f"{job.gpu_type} {' '.join(launch.args)} {job.code}".lower()
+    flag = "--rocm" if re.search(r"mi\d{3}|rocm|\bhip", kind) else "--nv"
+    text = job.lines[line - 1]
+    fixed = re.sub(rf"\b{box.tool}\s+{box.verb}\b", f"{box.tool} {box.verb} {flag}", text, count=1)
+    yield Found(
+        rule="env-container-flags",
+        line=line,
+        also=(launch.line,) if launch.line != line else (),
+        severity="warning",
+        what=f"{box.tool} {box.verb} without --nv (NVIDIA) or --rocm (AMD): the container sees no GPU",
+        fix=f"{box.tool} {box.verb} {flag}",
+        edits=(Edit(line, line, (fixed,)),) if fixed != text else (),
+    )
+
+
+def sif_name(image: str) -> str:
+    """What `apptainer pull docker://image` calls the file."""
+    name, _, tag = image.rsplit("/", 1)[-1].partition(":")
+    return f"{name}_{tag.partition('@')[0] or 'latest'}.sif"
+
+
+_DOCKER_VALUES = re.compile(
+    r"-[vweup]|--(?:volume|workdir|env|gpus|name|shm-size|user|network|ipc|ulimit|entrypoint|publish|mount|memory|cpus)"
+)
+_DOCKER_KEPT = {"-v": "-B", "--volume": "-B", "-w": "--pwd", "--workdir": "--pwd", "-e": "--env", "--env": "--env"}
+
+
+def _by_apptainer(job: Job, launch: Launch, image: str) -> tuple[Edit, ...]:
+    """`docker run options image program` as `apptainer exec options image.sif program`, on one line only."""
+    command, box = launch.outer, launch.container
+    names = [word.text.rsplit("/", 1)[-1] for word in command.words]
+    if box is None or box.tool not in names or box.verb != "run" or command.line != command.end_line:
+        return ()
+    start = names.index(box.tool)
+    at, options = start + 2, [] if job.site and job.site.vendor == "amd" else ["--nv"]
+    while at < len(command.words) and command.words[at].text.startswith("-"):
+        name, equals, value = command.words[at].raw.partition("=")
+        takes = not equals and _DOCKER_VALUES.fullmatch(name) and at + 1 < len(command.words)
+        value = command.words[at + 1].raw if takes else value
+        options += [_DOCKER_KEPT[name], value] if name in _DOCKER_KEPT and value else []
+        at += 2 if takes else 1
+    if at + 1 >= len(command.words) or not re.fullmatch(r"[\w./:@\-]+", command.words[at].text):
+        return ()
+    image = sif_name(command.words[at].text)
+    text = job.lines[command.line - 1]
+    head, rest = text[: command.words[start].column - 1], text[command.words[at + 1].column - 1 :]
+    return (Edit(command.line, command.line, (f"{head}apptainer exec {' '.join(options)} {image} {rest}",)),)
 
 
 def _uses_gpu(launch: Launch) -> bool:
@@ -235,9 +300,10 @@ def _binds(job: Job, launch: Launch, line: int) -> Iterator[Found]:
 def _real_paths(job: Job, line: int) -> tuple[Edit, ...]:
     text = job.lines[line - 1]
     links = r"/(?:scratch|project)(?:,/(?:scratch|project))*"
-    fixed = re.sub(
-        rf"((?:-B|--bind)[ =]\"?){links}(?=[\s\"]|$)", r"\1/pfs,/scratch,/projappl,/project,/flash,/appl", text
-    )
+    all_of_them = "/pfs,/scratch,/projappl,/project,/flash,/appl"
+    fixed = re.sub(rf"((?:-B|--bind)[ =]\"?){links}(?=[\s\"]|$)", rf"\1{all_of_them}", text)
+    if fixed == text:  # a folder below: its link is followed to /pfs
+        fixed = re.sub(r"((?:-B|--bind)[ =]\"?)(?=/(?:scratch|project|flash)/)", r"\1/pfs,", text, count=1)
     return (Edit(line, line, (fixed,)),) if fixed != text else ()
 
 

@@ -46,14 +46,14 @@ def container_env(job: Job) -> Iterator[Found]:
                 _activated_outside(job),
                 "the environment is activated outside the container and has no effect inside",
                 "activate it inside: bash -c 'source .../activate && python ...'",
-                (),
+                _activated_inside(job, launch),
             )
         elif re.search(r"\bmodule load\b", _inside(launch)):
             yield _env(
                 line_with(job, launch, "module load"),
                 "module load inside the container has no effect",
                 "use what the image brings",
-                (),
+                _no_module(job, launch),
             )
     if any(launch.container for launch in job.launches):
         yield from _leaks_inside(job)
@@ -99,6 +99,30 @@ def _address_outside(job: Job, launch: Launch) -> tuple[Edit, ...]:
     address = 'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
     above = () if job.sets_outside("MASTER_ADDR") else (Edit(first, first - 1, (address,)),)
     return (*above, Edit(line, line, (fixed,)))
+
+
+def _no_module(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    line = line_with(job, launch, "module load")
+    fixed = re.sub(r"\bmodule load [^;&'\"\n]*(?:;|&&)\s*", "", job.lines[line - 1], count=1)
+    return (Edit(line, line, (fixed,)),) if fixed != job.lines[line - 1] else ()
+
+
+def _activated_inside(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """The venv's activation moved into the container, in front of the program."""
+    outside, box = _activated_outside(job), launch.container
+    text = job.lines[outside - 1].strip()
+    source = re.fullmatch(r"(?:source|\.)\s+(\S+/bin/activate)(?:\s*\|\|\s*exit(?:\s+\d+)?)?", text)
+    words = launch.outer.words
+    image = next((at for at, word in enumerate(words) if box and word.text == box.image), len(words))
+    if source is None or launch.wrapped or image + 1 >= len(words) or len(job.main_launches) != 1 or "'" in text:
+        return ()
+    program = words[image + 1]
+    line = job.lines[program.line - 1]
+    inside = f"bash -c 'source {source.group(1)} && exec \"$@\"' bash "
+    if program.line == outside or not line.isascii():
+        return ()
+    fixed = f"{line[: program.column - 1]}{inside}{line[program.column - 1 :]}"
+    return (Edit(outside, outside, ()), Edit(program.line, program.line, (fixed,)))
 
 
 def _inside(launch: Launch) -> str:

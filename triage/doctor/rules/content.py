@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change, delete
 from triage.doctor.rules.translate import translated_directive
+from triage.doctor.shell import Command
 
-_PLACEHOLDER = re.compile(
+PLACEHOLDER = re.compile(
     r"(?i)<[^>\s][^>]*>|\bx{3,}\b|x{3,}$|CHANGE_?ME|\bTODO\b|\bFIXME\b|your[-_ ]?(?:account|project|name|email|"
     r"mail|group|budget|partition)|"
     r"project_4650*x+|\bmy[-_]?(?:account|project|budget)\b|foo@bar|@example\.(?:com|org)|\bREPLACE\b|"
@@ -55,7 +56,7 @@ _TRANSLATED = {
 
 def placeholder(job: Job) -> Iterator[Found]:
     for option in job.options:
-        if _PLACEHOLDER.search(option.value) and option.name not in ("comment", "wrap"):
+        if PLACEHOLDER.search(option.value) and option.name not in ("comment", "wrap"):
             yield Found(
                 rule="dir-placeholder-left",
                 line=option.line,
@@ -66,7 +67,8 @@ def placeholder(job: Job) -> Iterator[Found]:
     for command in job.outer_commands:
         if command.name in ("echo", "printf", "#") or command.around.in_step:
             continue
-        match = _BODY_PLACEHOLDER.search(re.sub(r"\$\{[^}]*\}", "", command.text))
+        text = f"{command.text} {''.join(command.redirects)}"  # `<env>/bin/activate` is a redirection to the shell
+        match = _BODY_PLACEHOLDER.search(re.sub(r"\$\{[^}]*\}", "", text)) or _placeholder_value(command)
         if match:
             offset = (
                 command.text[: command.text.find(match.group())].count("\n") if match.group() in command.text else 0
@@ -77,6 +79,16 @@ def placeholder(job: Job) -> Iterator[Found]:
                 what=f"`{match.group()}` is a placeholder of a template",
                 fix="put in the real value",
             )
+
+
+_PLACEHOLDER_VALUE = re.compile(
+    r"(?i)TODO|FIXME|T\.?B\.?D\.?|X{3,}|CHANGE_?ME|REPLACE(?:_?ME)?|FILL_?(?:ME|IN)|<[^<>]+>"
+)
+
+
+def _placeholder_value(command: Command) -> re.Match[str] | None:
+    values = (_PLACEHOLDER_VALUE.fullmatch(word.text) for _, word in command.assignments)
+    return next((match for match in values if match), None)
 
 
 def _how_to_find(job: Job, name: str) -> str:
@@ -112,7 +124,7 @@ def foreign_scheduler(job: Job) -> Iterator[Found]:
                 what=f"`${variable.group(1)}` belongs to another batch system and is empty under Slurm",
                 severity=None if slurm else "warning",
                 fix=f"use ${right}" if right else "use the SLURM_* variable",
-                edits=_each_variable(job, at) if right and slurm else (),
+                edits=(_each_variable(job, at) if right else _host_file(job, command, at)) if slurm else (),
             )
         if command.name in _FOREIGN_COMMANDS:
             yield Found(
@@ -121,10 +133,32 @@ def foreign_scheduler(job: Job) -> Iterator[Found]:
                 what=f"`{command.name}` is a command of another batch system",
                 severity=None if slurm else "warning",
                 fix="use sbatch, squeue or srun",
-                edits=change(job, command.line, command.name, "sbatch")
-                if slurm and command.name in ("qsub", "bsub", "oarsub") and len(command.words) == 2
-                else (),
+                edits=_submitted(job, command) if slurm else (),
             )
+
+
+_HOST_FILES = ("PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "OAR_NODEFILE", "OAR_FILE_NODES", "COBALT_NODEFILE")
+_READERS = ("cat", "sort", "uniq", "wc", "head", "tail", "awk", "sed", "grep", "mapfile", "readarray", "paste")
+
+
+def _host_file(job: Job, command: Command, line: int) -> tuple[Edit, ...]:
+    """The file with the names of the hosts that another batch system writes, read from scontrol instead."""
+    if command.name not in _READERS:
+        return ()
+    text = job.lines[line - 1]
+    names = "|".join(_HOST_FILES)
+    fixed = re.sub(
+        rf"\"?\$\{{?(?:{names})\}}?\"?", lambda _: '<(scontrol show hostnames "$SLURM_JOB_NODELIST")', text, count=1
+    )
+    return (Edit(line, line, (fixed,)),) if fixed != text else ()
+
+
+def _submitted(job: Job, command: Command) -> tuple[Edit, ...]:
+    """`qsub job.sh` or `bsub < job.lsf` by sbatch; nothing where options would have to be translated."""
+    options = any(word.text.startswith("-") for word in command.words)
+    if command.name not in ("qsub", "bsub", "oarsub") or options or not (len(command.words) == 2 or command.redirects):
+        return ()
+    return change(job, command.line, command.name, "sbatch")
 
 
 def _translated(job: Job, number: int, right: str) -> tuple[Edit, ...]:
@@ -150,6 +184,7 @@ def _each_variable(job: Job, line: int) -> tuple[Edit, ...]:
 
 
 def output_dir(job: Job) -> Iterator[Found]:
+    yield from _working_folder(job)
     for name in ("output", "error"):
         option = job.effective.get(name)
         if option is None or "/" not in option.value or option.value.startswith("/dev/"):
@@ -168,6 +203,20 @@ def output_dir(job: Job) -> Iterator[Found]:
             severity="error" if made else "warning",
             what=f"Slurm does not create `{folder}`{late}; without it the job fails at once and leaves no log",
             fix=f"mkdir -p {folder} before sbatch, or --{name}=%x-%j.{'out' if name == 'output' else 'err'}",
+        )
+
+
+def _working_folder(job: Job) -> Iterator[Found]:
+    option = job.effective.get("chdir")
+    if option and option.value.strip("./") and not re.search(r"[$~`<]", option.value):
+        made = [c for c in job.outer_commands if c.name == "mkdir" and option.value in c.args()]
+        yield Found(
+            rule="dir-output-dir-missing",
+            line=option.line,
+            column=option.column,
+            severity="error" if made else "hint",
+            what=f"Slurm does not create `{option.value}`; without it the job fails at once",
+            fix=f"mkdir -p {option.value} before sbatch",
         )
 
 
@@ -220,7 +269,7 @@ def script_path(job: Job) -> Iterator[Found]:
         if command.around.substitution:
             continue
         line = job.lines[command.line - 1]
-        fixed = _submit_directory(line)
+        fixed = _submit_directory(line, named=job.has("job-name"))
         yield Found(
             rule="dir-script-path",
             line=command.line,
@@ -235,9 +284,16 @@ def script_path(job: Job) -> Iterator[Found]:
 _OWN_FOLDER = re.compile(r"dirname|%/\*")
 
 
-def _submit_directory(line: str) -> str:
-    """The line with the expression for the script's own folder replaced; unchanged when its end cannot be told."""
+def _submit_directory(line: str, *, named: bool) -> str:
+    """The line with the expression for the script's own folder replaced; unchanged when its end cannot be told.
+
+    `named`: the job has a name of its own, so that the script's name cannot be told from it.
+    """
     short = re.sub(r"\$\{(?:0|BASH_SOURCE(?:\[0\])?)%/\*\}", "$SLURM_SUBMIT_DIR", line)
+    if short != line:
+        return short
+    own = r"\"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?\"?"
+    short = re.sub(rf"`\s*dirname\s+{own}\s*`", "$SLURM_SUBMIT_DIR", line)
     if short != line:
         return short
     start = line.find("$(")
@@ -246,10 +302,12 @@ def _submit_directory(line: str) -> str:
         depth += {"(": 1, ")": -1}.get(line[at], 0)
         if depth == 0 and line[at] == ")":
             inside = line[start : at + 1]
-            if not _OWN_FOLDER.search(inside):
+            name = re.fullmatch(rf"\$\(\s*(?:realpath|readlink)\s+(?:-\w+\s+)*{own}\s*\)", inside)
+            if not _OWN_FOLDER.search(inside) and (not name or named):
                 return line
             quoted = start > 0 and line[start - 1] == '"'
-            folder = "$SLURM_SUBMIT_DIR" if quoted else '"$SLURM_SUBMIT_DIR"'
+            folder = "$SLURM_SUBMIT_DIR/$SLURM_JOB_NAME" if name else "$SLURM_SUBMIT_DIR"
+            folder = folder if quoted else f'"{folder}"'
             return f"{line[:start]}{folder}{line[at + 1 :]}"
     return line
 
@@ -261,12 +319,12 @@ def sh_bashism(job: Job) -> Iterator[Found]:
     if not job.lines or not _PLAIN_SH.match(job.lines[0]):
         return
     bashism = re.compile(
-        r"\[\[|^\s*source\s|<\(|<<<|^\s*function\s|^\s*let\s|\$RANDOM|\$\{\w+:\d|\$\{\w+\[|pipefail|"
+        r"\[\[|^\s*source\s|<\(|<<<|^\s*function\s|^\s*let\s|\$\{\w+:\d|\$\{\w+\[|pipefail|"
         r"conda activate|^\s*\w+=\(|"
-        r"^\s*module\s|^\s*ml\s|&>|^\s*declare\s|\(\(|\bdisown\b|\{\d+\.\.\d+\}",
+        r"^\s*module\s|^\s*ml\s|&>|^\s*declare\s|(?<!\$)\(\(|\bRANDOM\b|\bdisown\b|\{\d+\.\.\d+\}",
         re.MULTILINE,
     )
-    match = bashism.search(job.code)
+    match = bashism.search(_outside_of_bash(job))
     if match:
         yield Found(
             rule="form-sh-bashism",
@@ -276,6 +334,16 @@ def sh_bashism(job: Job) -> Iterator[Found]:
             fix="first line #!/bin/bash",
             edits=(Edit(1, 1, (_PLAIN_SH.sub("#!/bin/bash", job.lines[0]),)),),
         )
+
+
+def _outside_of_bash(job: Job) -> str:
+    """The code without what is handed to `bash -c`."""
+    code = job.code
+    for command in job.outer_commands:
+        if any(word.text.rsplit("/", 1)[-1] == "bash" for word in command.words):
+            for word in command.words:
+                code = code.replace(word.raw, "\n" * word.raw.count("\n")) if word.raw[:1] in ("'", '"') else code
+    return code
 
 
 CHECKS: tuple[Check, ...] = (

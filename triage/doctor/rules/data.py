@@ -17,7 +17,8 @@ _LOCAL = re.compile(
 )
 _RESULT = re.compile(
     r"--(?:output(?:[-_]?dir)?|out(?:[-_]dir)?|save(?:[-_](?:dir|path))?|checkpoint(?:[-_]?(?:dir|path))?|"
-    r"ckpt(?:[-_](?:dir|path))?|results?(?:[-_]dir)?|default_root_dir|log[-_]?dir|logging_dir)[= ]\"?(\S+)"
+    r"ckpt(?:[-_](?:dir|path))?|results?(?:[-_]dir)?|default_root_dir|log[-_]?dir|logging_dir)[= ]\"?(\S+)|"
+    r"\.py\"?\s(?:[^|;&\n]*\s)?-o[= ]\"?(\S+)"
 )
 _RESULT_VARIABLES = (
     "OUTPUT_DIR",
@@ -46,7 +47,7 @@ def data_lost(job: Job) -> Iterator[Found]:
     ]
     for launch in job.main_launches:
         match = _RESULT.search(launch.outer.text)
-        target = match.group(1) if match else ""
+        target = (match.group(1) or match.group(2)) if match else ""
         moved = _working_directory(job, launch)
         if moved and match and not target.strip('"').startswith(("/", "$", "~")):
             target = f"{moved}/{target}"
@@ -58,7 +59,8 @@ def data_lost(job: Job) -> Iterator[Found]:
             continue
         if any(_runs_after(job, command, launch) for command in copied) or "/wandb" in value:
             continue
-        line = line_with(job, launch, match.group().split("=")[0].split(" ")[0]) if match else launch.line
+        option = "-o" if match and match.group(2) else match.group().split("=")[0].split(" ")[0] if match else ""
+        line = line_with(job, launch, option) if match else launch.line
         if variable and variable.group(1) in _RESULT_VARIABLES and not _LOCAL.search(target):
             line = job.assigned[variable.group(1)][0][0].line
         yield Found(
@@ -66,7 +68,7 @@ def data_lost(job: Job) -> Iterator[Found]:
             line=line,
             what=f"results go to `{value}`, which is emptied when the job ends, and are not copied back",
             fix="write them to scratch or project storage, or copy them at the end and in the signal handler",
-            edits=_to_large_area(job, line),
+            edits=_to_large_area(job, line, target) or _copied_back(launch, target),
         )
 
 
@@ -86,10 +88,31 @@ def _working_directory(job: Job, launch: Launch) -> str:
     return places[-1].args()[0].strip('"') if places else ""
 
 
-def _to_large_area(job: Job, line: int) -> tuple[Edit, ...]:
+def _to_large_area(job: Job, line: int, target: str) -> tuple[Edit, ...]:
+    """The path itself moved, on this line or where the script gives it the variable that is used for it."""
     area, text = large_area(job), job.lines[line - 1]
-    moved = _LOCAL.sub(area, text) if area else text
+    if not area:
+        return ()
+    moved = _LOCAL.sub(area, text)
+    variable = re.match(r"^\"?\$\{?(\w+)\}?", target)
+    if moved == text and variable and variable.group(1) in job.assigned:
+        command, value = job.assigned[variable.group(1)][0]
+        uses = len(re.findall(rf"\$\{{?{variable.group(1)}\b", job.code))
+        if uses == 1:
+            line, text = command.line, job.lines[command.line - 1]
+            moved = _LOCAL.sub(area, text)
+        else:
+            moved = text.replace(variable.group().lstrip('"'), _LOCAL.sub(area, value), 1)
     return (Edit(line, line, (moved,)),) if moved != text else ()
+
+
+def _copied_back(launch: Launch, target: str) -> tuple[Edit, ...]:
+    """Where no area for big files is known: back to the folder that the job was submitted from."""
+    around, end = launch.outer.around, launch.outer.end_line
+    if around.loop or around.function or around.branch or around.background or not target:
+        return ()
+    path = target.strip("\"'")
+    return (Edit(end + 1, end, (f'cp -r "{path}" "$SLURM_SUBMIT_DIR"/',)),)
 
 
 def tmp_in_memory(job: Job) -> Iterator[Found]:
@@ -97,7 +120,8 @@ def tmp_in_memory(job: Job) -> Iterator[Found]:
         everywhere = [
             command
             for command in job.outer_commands
-            if command.name in ("cp", "tar", "unzip", "rsync") and re.search(r"\s/dev/shm\b", command.text)
+            if command.name in ("cp", "tar", "unzip", "rsync")
+            and re.search(r"[\s\"]/dev/shm\b", _with_values(job, command.text))
         ]
         if everywhere:
             yield _memory(everywhere[0].line, "/dev/shm is memory and counts against the job")  # noqa: S108
@@ -111,14 +135,20 @@ def tmp_in_memory(job: Job) -> Iterator[Found]:
     for command in job.outer_commands:
         if command.around.substitution:
             continue
+        text = _with_values(job, command.text)
         big = command.name in ("tar", "unzip", "cp", "rsync", "zstd", "unsquashfs", "mksquashfs") and re.search(
-            r"(?:^|\s|\"|=)(?:/tmp|/dev/shm|\$TMPDIR|\$\{TMPDIR\})(?=[/\s\"]|$)", command.text
+            r"(?:^|\s|\"|=)(?:/tmp|/dev/shm|\$TMPDIR|\$\{TMPDIR\})(?=[/\s\"]|$)", text
         )
-        if big and re.search(r"\.(?:tar|zip|tgz|sqsh|zst|parquet|h5|bin)|data|imagenet|-r|-C|corpus", command.text):
+        if big and re.search(r"\.(?:tar|zip|tgz|sqsh|zst|parquet|h5|bin)|data|imagenet|-r|-C|corpus", text):
             small = "about 10 GB" if job.site.id == "leonardo-booster" else "memory of the job"
             yield _memory(command.line, f"/tmp is {small} on {job.site.name}: this may fill it")  # noqa: S108
         if any(name == "TMPDIR" and word.text.startswith("/dev/shm") for name, word in command.assignments):  # noqa: S108
             yield _memory(command.line, "TMPDIR in /dev/shm counts against the job's memory")
+
+
+def _with_values(job: Job, text: str) -> str:
+    """The text with the script's own variables replaced by their values, one level."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda match: job.variables.get(match.group(1), match.group()), text)
 
 
 def _memory(line: int, what: str) -> Found:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from triage.doctor.directives import Directive, Option, nearest_option, option_table
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, change, delete, last_directive
+from triage.doctor.rules.translate import translated_directive
 
 
 def after_command(job: Job) -> Iterator[Found]:
@@ -75,10 +76,16 @@ def unknown_option(job: Job) -> Iterator[Found]:
         written = f"--{option.name}" if option.raw.startswith("--") else option.raw
         if right == "partition" and job.site and any(part.qos == option.value for part in job.site.partitions):
             right, advice = "qos", "--qos"
-        fixed = _renamed(option, right) if right else ""
+        fixed = _renamed(option, right) if right else _of_pbs(option)
+        advice = advice or fixed
         found = _unknown(job, option, f"`{written}` {said}" + (f"; meant is `{advice}`" if advice else ""), fixed)
         given = job.effective.get(right) if right else None
-        if given and given.value == option.value and job.lines[option.line - 1].split(maxsplit=1)[1:] == [option.raw]:
+        if (
+            given
+            and given is not option
+            and given.value == option.value
+            and job.lines[option.line - 1].split(maxsplit=1)[1:] == [option.raw]
+        ):
             found = replace(found, fix=f"remove it: line {given.line} says so already", edits=delete(option.line))
         yield found
 
@@ -93,6 +100,11 @@ def _unknown(job: Job, option: Option, what: str, replacement: str) -> Found:
         edits=edits,
         fix=f"write {replacement}" if replacement else "look the name up with sbatch --help",
     )
+
+
+def _of_pbs(option: Option) -> str:
+    """What `-l walltime=...` and its like of PBS say, in options of sbatch; empty when it is none of those."""
+    return translated_directive(f"#PBS {option.raw}").removeprefix("#SBATCH ")
 
 
 def _renamed(option: Option, right: str) -> str:

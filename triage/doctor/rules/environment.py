@@ -9,7 +9,7 @@ from triage.doctor.diagnosis import Severity
 from triage.doctor.facts import facts
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
-from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.found import Check, Edit, Found, change, without_setting
 from triage.doctor.rules.signs import NO_TRAINING, is_training
 
 NEEDS_LOGIN_SHELL = ("vega", "jean-zay")
@@ -17,6 +17,8 @@ NEEDS_LOGIN_SHELL = ("vega", "jean-zay")
 
 def leak_export(job: Job) -> Iterator[Found]:
     yield from _blank_in_export(job)
+    yield from _cut_off_by_srun(job)
+    yield from _nested_submission(job)
     value = job.value("export")
     option = job.effective.get("export")
     stray = [
@@ -53,6 +55,42 @@ def leak_export(job: Job) -> Iterator[Found]:
         )
 
 
+def _cut_off_by_srun(job: Job) -> Iterator[Found]:
+    """srun --export=NONE, or a list without ALL: the tasks have no PATH."""
+    for launch in job.launches:
+        value = (launch.srun or {}).get("export", "")
+        if not value or re.search(r"\bALL\b|\$", value, re.IGNORECASE) or launch.container or "=" not in value + "=":
+            continue
+        line = next(
+            (n for n in range(launch.outer.line, launch.outer.end_line + 1) if "--export" in job.lines[n - 1]), 0
+        )
+        if not line:
+            continue
+        nothing = value.upper() in ("NONE", "NIL")
+        fixed = re.sub(r"\s*(--export[= ])(\S+)", "" if nothing else r" \1ALL,\2", job.lines[line - 1], count=1)
+        yield Found(
+            rule="env-leak-export",
+            line=line,
+            what=f"srun --export={value}: the tasks get no PATH and nothing else of the script",
+            fix="leave it out, or --export=ALL,NAME=value",
+            edits=(Edit(line, line, (fixed,)),),
+        )
+
+
+def _nested_submission(job: Job) -> Iterator[Found]:
+    """A job that submits another hands its SLURM_* variables on."""
+    for command in job.outer_commands:
+        if command.name != "sbatch" or "--export" in command.text or re.search(r"unset\s+[^\n]*SLURM_", job.code):
+            continue
+        yield Found(
+            rule="env-leak-export",
+            line=command.line,
+            severity="hint",
+            what="sbatch from inside a job: SLURM_MEM_PER_*, SLURM_NTASKS and others of this job leak into the next",
+            fix="unset SLURM_MEM_PER_CPU SLURM_MEM_PER_NODE SLURM_MEM_PER_GPU SLURM_NTASKS SLURM_CPUS_PER_TASK first",
+        )
+
+
 def _blank_in_export(job: Job) -> Iterator[Found]:
     """In the lines that start steps or further jobs."""
     for command in job.outer_commands:
@@ -83,6 +121,19 @@ def omp_threads(job: Job) -> Iterator[Found]:
         if command.around.in_step:
             continue
         number = job.number(value)
+        if not value.strip('"') and command.name in ("export", "") and job.gpus_per_node:
+            yield _threads(job, command.line, "OMP_NUM_THREADS is empty, which is no number", shared=bool(torchrun))
+            continue
+        if (
+            number
+            and job.has("cpus-per-task")
+            and number > job.cpus_per_task
+            and not torchrun
+            and job.tasks_per_node > 1
+        ):
+            said = f"OMP_NUM_THREADS={number}, but each process has {job.cpus_per_task} cores"
+            yield _threads(job, command.line, said, shared=False)
+            continue
         if re.fullmatch(r"\"?\$\{?SLURM_CPUS_PER_TASK\}?\"?", value) and not job.has("cpus-per-task"):
             continue
         if (
@@ -131,9 +182,25 @@ def omp_threads(job: Job) -> Iterator[Found]:
         )
 
 
+def _threads(job: Job, line: int, what: str, *, shared: bool) -> Found:
+    """`shared`: the processes of one task share its cores."""
+    cores = "SLURM_CPUS_PER_TASK" if job.has("cpus-per-task") else str(job.cpus_per_task)
+    several = shared and job.gpus_per_node > 1 and job.has("cpus-per-task")
+    right = f"$((SLURM_CPUS_PER_TASK / {job.gpus_per_node}))" if several else f"${cores}" if cores.isupper() else cores
+    fixed = re.sub(r"OMP_NUM_THREADS=\S*", lambda _: f"OMP_NUM_THREADS={right}", job.lines[line - 1], count=1)
+    return Found(
+        rule="env-omp-threads",
+        line=line,
+        severity="warning",
+        what=what,
+        fix=f"OMP_NUM_THREADS={right}",
+        edits=(Edit(line, line, (fixed,)),),
+    )
+
+
 def network_vars(job: Job) -> Iterator[Found]:
     for name in ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME", "UCX_NET_DEVICES"):
-        for command, value in job.assigned.get(name, ()):
+        for command, value in job.given.get(name, ()):
             problem = _foreign_interface(job, value)
             if problem:
                 yield _network(
@@ -144,7 +211,7 @@ def network_vars(job: Job) -> Iterator[Found]:
                     "error",
                     job.site.environment.get(name) if job.site else None,
                 )
-    for command, value in job.assigned.get("NCCL_IB_HCA", ()):
+    for command, value in job.given.get("NCCL_IB_HCA", ()):
         if job.site and job.site.slingshot and "mlx5" in value:
             yield _network(
                 job,
@@ -163,7 +230,7 @@ def network_vars(job: Job) -> Iterator[Found]:
             ("FI_PROVIDER", "tcp"),
             ("FI_PROVIDER", "sockets"),
         ):
-            for command, value in job.assigned.get(name, ()):
+            for command, value in job.given.get(name, ()):
                 if value.strip('"') == bad:
                     severity: Severity = (
                         "hint" if name.startswith("NCCL_IB") and job.site and job.site.slingshot else "warning"
@@ -196,11 +263,10 @@ def _network(job: Job, line: int, name: str, what: str, severity: Severity, righ
     alone = re.fullmatch(rf"\s*(?:export\s+)?{name}=\S+\s*(?:#.*)?", text)
     value = str(right) if right and " " not in str(right) else ""
     if value:
-        edits: tuple[Edit, ...] = (Edit(line, line, (re.sub(rf"{name}=\S+", f"{name}={value}", text, count=1),)),)
+        fixed = re.sub(rf"{name}=(?:[^\s,\"']|,(?!\w+=))+", f"{name}={value}", text, count=1)
+        edits: tuple[Edit, ...] = (Edit(line, line, (fixed,)),)
     else:
-        edits = (
-            (Edit(line, line, ()),) if alone else (Edit(line, line, (re.sub(rf"\s*\b{name}=\S+", "", text, count=1),)),)
-        )
+        edits = (Edit(line, line, ()),) if alone else (Edit(line, line, (without_setting(text, name),)),)
     return Found(
         rule="env-network-vars",
         line=line,
@@ -260,7 +326,7 @@ _DEBUG_VARS = (
 
 def debug_vars(job: Job) -> Iterator[Found]:
     for name, pattern in _DEBUG_VARS:
-        for command, value in job.assigned.get(name, ()):
+        for command, value in job.given.get(name, ()):
             if not re.fullmatch(pattern, value.strip('"')) or (
                 name == "NCCL_DEBUG" and value.upper() == "INFO" and job.nodes <= 4
             ):
@@ -298,7 +364,7 @@ def deprecated_vars(job: Job) -> Iterator[Found]:
         if " " in name or name in ("SLURM_NODELIST", "SLURM_JOBID"):
             continue
         right = row["now"].split(" or ")[0]
-        for command, _ in job.assigned.get(name, ()):
+        for command, _ in job.given.get(name, ()):
             if right in job.assigned:
                 continue
             yield Found(

@@ -10,7 +10,7 @@ from itertools import pairwise
 from triage.doctor.job import Job
 from triage.doctor.launch import is_probe
 from triage.doctor.rules.found import Check, Edit, Found
-from triage.doctor.shell import Command, Word
+from triage.doctor.shell import Command, Word, here_documents
 from triage.doctor.wrappers import srun_options
 
 _EARLY = re.compile(r"(?<!\\)\$\{?(SLURM_PROCID|SLURM_LOCALID|SLURM_NODEID|SLURMD_NODENAME|SLURM_TASK_PID)\b\}?")
@@ -24,6 +24,7 @@ def early_expansion(job: Job) -> Iterator[Found]:
         return
     set_early = [found for command in job.outer_commands for found in _assignments(job, command)]
     yield from _mapped_in_step(job, set_early)
+    yield from _written_early(job)
     for command in job.outer_commands:
         if command.name in ("echo", "printf", "date") or command.around.substitution:
             continue
@@ -115,6 +116,18 @@ def _started_in_step(job: Job, mapping: str, taken: Mapping[int, str]) -> tuple[
     return tuple(edits)
 
 
+def _written_early(job: Job) -> Iterator[Found]:
+    """In a helper script that the job writes: a here-document without quotes is expanded while it is written."""
+    for first, last, literal in here_documents(job.lines):
+        written = re.search(r"(?:>\s*|\btee\s+)[\"']?\S+", job.lines[first - 1])
+        for number in range(first + 1, last) if written and not literal else ():
+            match = _EARLY.search(job.lines[number - 1])
+            if match and not job.lines[number - 1].lstrip().startswith(("#", "echo")):
+                escaped = _EARLY.sub(r"\\\g<0>", job.lines[number - 1])
+                said = f"${match.group(1)} is expanded while the file is written, where it is 0 for everybody"
+                yield _found(number, match.group(1), said, (Edit(number, number, (escaped,)),))
+
+
 def _srun_words(job: Job, command: Command) -> Iterator[Found]:
     for word in command.words:
         match = _EARLY.search(word.raw)
@@ -122,7 +135,8 @@ def _srun_words(job: Job, command: Command) -> Iterator[Found]:
             continue
         if word.literal:
             if " " not in word.text and not _in_bash_c(command):
-                yield _found(word.line, match.group(1), f"{word.raw} in single quotes is never expanded", ())
+                said = f"{word.raw} in single quotes is never expanded"
+                yield _found(word.line, match.group(1), said, _single_quoted(job, command, word))
             continue
         before = word.raw.split("$")[0].split()
         if before and _LOG_NAME.search(before[-1]):
@@ -130,6 +144,18 @@ def _srun_words(job: Job, command: Command) -> Iterator[Found]:
         line = word.line + word.raw[: match.start()].count("\n")
         what = f"${match.group(1)} is expanded before srun starts, so every task gets the same value"
         yield _found(line, match.group(1), what, _in_the_step(job, command, word))
+
+
+def _single_quoted(job: Job, command: Command, word: Word) -> tuple[Edit, ...]:
+    """The program in `bash -c "..."`, the variable escaped in place of its single quotes."""
+    program = len(command.words) - len(srun_options([item.text for item in command.words][1:])[1])
+    line, text = command.line, job.lines[command.line - 1]
+    if program >= len(command.words) or line != command.end_line or text.count("'") != 2 or '"' in text:
+        return ()
+    start, last = command.words[program].column - 1, command.words[-1]
+    end = last.column - 1 + len(last.raw)
+    inside = text[start:end].replace(word.raw, "\\" + word.text)
+    return (Edit(line, line, (f'{text[:start]}bash -c "{inside}"{text[end:]}',)),)
 
 
 def _in_bash_c(command: Command) -> bool:

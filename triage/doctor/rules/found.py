@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from triage.doctor.diagnosis import Severity
@@ -49,13 +49,50 @@ def cpus_changed(job: Job, cpus: int) -> tuple[Edit, ...]:
     option = job.effective.get("cpus-per-task")
     if option is None or not option.value.isdigit():
         return ()
-    edits = list(change(job, option.line, option.raw, option.raw.replace(option.value, str(cpus))))
+    directive = change(job, option.line, option.raw, option.raw.replace(option.value, str(cpus)))
+    return (*directive, *srun_cpus_changed(job, cpus))
+
+
+def srun_cpus_changed(job: Job, cpus: int) -> tuple[Edit, ...]:
+    """The srun lines that repeat the number of the directive."""
+    option = job.effective.get("cpus-per-task")
+    if option is None:
+        return ()
+    edits: list[Edit] = []
     for launch in job.launches:
         if (launch.srun or {}).get("cpus-per-task") == option.value:
             at, text = launch.outer.line, job.lines[launch.outer.line - 1]
             fixed = re.sub(rf"(\s(?:-c ?|--cpus-per-task[= ])\"?){option.value}\b", rf"\g<1>{cpus}", text, count=1)
             edits += [Edit(at, at, (fixed,))] if fixed != text else []
     return tuple(dict.fromkeys(edits))
+
+
+def options_changed(job: Job, values: Mapping[str, object]) -> tuple[Edit, ...]:
+    """New values of options that are given, those on one line together."""
+    texts: dict[int, str] = {}
+    for name, value in values.items():
+        option = job.effective.get(name)
+        if option and option.value and option.raw.endswith(option.value):
+            text = texts.get(option.line, job.lines[option.line - 1])
+            raw = f"{option.raw[: -len(option.value)]}{value}"
+            texts[option.line] = text.replace(option.raw, raw, 1)
+    return tuple(Edit(line, line, (text,)) for line, text in texts.items())
+
+
+def without_setting(text: str, name: str) -> str:
+    """The line without NAME=value: in an --export list, as --env of a container, or in front of a command."""
+    for pattern, right in (
+        (rf"(--export[= ]\"?[^\s\"]*?),{name}=[^,\s\"]*", r"\1"),
+        (rf"(--export[= ]\"?){name}=[^,\s\"]*,?", r"\1"),
+        (rf"\s--env[= ]{name}=[^,\s]*(?=\s)", ""),
+        (rf"(--env[= ][^\s]*?),{name}=[^,\s]*", r"\1"),
+        (rf"\benv\s+{name}=\S+\s+(?!\w+=)", ""),
+        (rf"\s*\b{name}=\S+", ""),
+    ):
+        fixed = re.sub(pattern, right, text, count=1)
+        if fixed != text:
+            return fixed
+    return text
 
 
 def quoted(text: str, at: int, value: str) -> str:

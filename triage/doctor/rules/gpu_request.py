@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from triage.doctor import units
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
+from triage.doctor.rules.launching import processes
 from triage.doctor.rules.resource import without_option
 from triage.doctor.rules.signs import gpu_sign, is_preparation, submitted_with
 
@@ -39,7 +40,7 @@ def gpus_over_node(job: Job) -> Iterator[Found]:
     edits = (
         change(job, option.line, option.raw, option.raw.replace(str(per_node), str(job.node_gpus)))
         if option and option.name != "gpus-per-task"
-        else ()
+        else _fewer_tasks(job)
     )
     yield Found(
         rule="res-gpus-over-node",
@@ -48,6 +49,15 @@ def gpus_over_node(job: Job) -> Iterator[Found]:
         fix=f"at most {job.node_gpus} per node; more by --nodes={-(-per_node // job.node_gpus)}",
         edits=edits,
     )
+
+
+def _fewer_tasks(job: Job) -> tuple[Edit, ...]:
+    """With --gpus-per-task: as many tasks on a node as it has GPUs for."""
+    each, tasks = units.gpus(job.value("gpus-per-task")), job.effective.get("ntasks-per-node")
+    if not (each and each.count and tasks and tasks.value.isdigit() and job.node_gpus):
+        return ()
+    right = str(max(1, job.node_gpus // each.count))
+    return change(job, tasks.line, tasks.raw, tasks.raw.replace(tasks.value, right))
 
 
 def _name(job: Job) -> str:
@@ -68,7 +78,7 @@ def gpu_request_missing(job: Job) -> Iterator[Found]:
     if not sign and (not on_gpu_partition or is_preparation(job)):
         return
     mild = bool(job.site and job.site.whole_node) or (is_preparation(job) and not sign) or job.fragment
-    count = job.node_gpus or 1
+    count = _wanted(job)
     request = job.site.gpu_request(count) if job.site else f"--gpus-per-node={count}"
     yield Found(
         rule="res-gpu-request-missing",
@@ -76,8 +86,19 @@ def gpu_request_missing(job: Job) -> Iterator[Found]:
         severity="warning" if mild else None,
         what=f"no GPU is asked for, but {sign or 'this is a GPU partition'}",
         fix=f"add #SBATCH {request}",
-        edits=add_directive(job, request) if job.site and job.node_gpus else (),
+        edits=add_directive(job, request) if not job.site or job.node_gpus else (),
     )
+
+
+def _wanted(job: Job) -> int:
+    """GPUs on a node for what is started there: all of a whole node, else one for each process."""
+    if job.exclusive and job.node_gpus:
+        return job.node_gpus
+    counts = [processes(job, launch) or 0 for launch in job.main_launches]
+    counts += [job.tasks_per_node_of(launch) for launch in job.main_launches if launch.srun is not None]
+    for match in re.finditer(r"--tensor[-_]parallel[-_]size[= ](\S+)|\s-tp[= ](\S+)", job.code):
+        counts.append(job.number(match.group(1) or match.group(2)) or 0)
+    return max(1, min(max(counts, default=1), job.node_gpus or 8))
 
 
 def gpu_option_conflict(job: Job) -> Iterator[Found]:
@@ -124,6 +145,7 @@ def _conflict(job: Job, name: str, what: str, fix: str) -> Found:
 
 
 def gpus_total_uneven(job: Job) -> Iterator[Found]:
+    yield from _tasks_uneven(job)
     total = units.gpus(job.value("gpus"))
     if total and job.nodes > 1 and not job.has("gpus-per-node", "gpus-per-task", "gres", "ntasks-per-gpu"):
         if job.node_gpus and total.count == job.nodes * job.node_gpus:
@@ -141,6 +163,23 @@ def gpus_total_uneven(job: Job) -> Iterator[Found]:
         )
 
 
+def _tasks_uneven(job: Job) -> Iterator[Found]:
+    """GPUs on each of several shared nodes, but only a total of tasks: Slurm may place 3 + 1."""
+    tasks, shared = job.effective.get("ntasks"), not (job.owns_node or job.whole_nodes or job.het)
+    if not (tasks and job.ntasks and job.has("nodes") and job.nodes > 1 and job.gpus_given_per_node and shared):
+        return
+    each, rest = divmod(job.ntasks, job.nodes)
+    if job.has("ntasks-per-node") or job.ntasks <= job.nodes or job.value("distribution"):
+        return
+    yield Found(
+        rule="res-gpus-total-uneven",
+        line=tasks.line,
+        what=f"{job.ntasks} tasks in all on {job.nodes} nodes may be placed unevenly",
+        fix=f"--ntasks-per-node={each}" if not rest else "a number of tasks that the nodes share evenly",
+        edits=() if rest else change(job, tasks.line, tasks.raw, f"--ntasks-per-node={each}"),
+    )
+
+
 _GRES_WRONG = re.compile(r"^(?:gpus(?::|=|$)|gpu=|gpu:$|\d+$|gpu:\w+:$|gpu\d|GPU)")
 
 
@@ -156,14 +195,14 @@ def gpu_type_or_unit(job: Job) -> Iterator[Found]:
         )
     ):
         number = re.search(r"\d+$", gres.value)
-        right = f"--gres=gpu:{number.group()}" if number else "--gres=gpu:1"
+        right = f"--gres=gpu:{number.group() if number else _wanted(job)}"
         yield Found(
             rule="res-gpu-type-or-unit",
             line=gres.line,
             column=gres.column,
             what=f"`{gres.value}` is no GPU request",
             fix=right,
-            edits=change(job, gres.line, gres.raw, right) if number else (),
+            edits=change(job, gres.line, gres.raw, right),
         )
         return
     for name in ("gpus", "gpus-per-node", "gpus-per-task"):

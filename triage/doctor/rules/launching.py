@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor.job import Job
-from triage.doctor.launch import Launch
-from triage.doctor.rules.found import Check, Edit, Found, change, cpus_changed
+from triage.doctor.launch import Launch, is_side_work
+from triage.doctor.rules.found import Check, Edit, Found, cpus_changed, options_changed, srun_cpus_changed
 from triage.doctor.rules.signs import is_training
 
 PER_NODE = ("torchrun", "torch.distributed.launch", "accelerate", "deepspeed")
@@ -54,20 +54,8 @@ def torchrun_per_gpu(job: Job) -> Iterator[Found]:
             if not {"ntasks", "ntasks-per-node"} & set(launch.srun)
             else launch.line
         )
-        option = job.effective.get("ntasks-per-node")
-        edits: tuple[Edit, ...] = ()
-        if option and line == option.line and option.value.isdigit():
-            edits = change(job, line, option.raw, option.raw.replace(option.value, "1"))
-            cpus = job.effective.get("cpus-per-task")
-            if (
-                cpus
-                and cpus.value.isdigit()
-                and job.site
-                and job.site.cores
-                and int(cpus.value) * tasks <= job.site.cores * 2
-            ):
-                edits = (*edits, *cpus_changed(job, int(cpus.value) * tasks)) if cpus.line != line else edits
-        if not edits and launch.srun and {"ntasks", "ntasks-per-node"} & set(launch.srun):
+        edits: tuple[Edit, ...] = _one_task_a_node(job, tasks)
+        if {"ntasks", "ntasks-per-node"} & set(launch.srun):
             edits = _one_task(job, launch, tasks)
         yield Found(
             rule="launch-torchrun-per-gpu",
@@ -79,6 +67,19 @@ def torchrun_per_gpu(job: Job) -> Iterator[Found]:
             fix="one task per node with all its cores: --ntasks-per-node=1",
         )
         return
+
+
+def _one_task_a_node(job: Job, tasks: int) -> tuple[Edit, ...]:
+    """In the directives: one task per node with the cores of all."""
+    values = {"ntasks-per-node": 1, "ntasks": job.nodes}
+    cpus = job.effective.get("cpus-per-task")
+    if cpus is None or not cpus.value.isdigit():
+        return options_changed(job, values)
+    together = int(cpus.value) * tasks
+    lines = [option.line for name in values if (option := job.effective.get(name))]
+    if cpus.line in lines:
+        return (*options_changed(job, {**values, "cpus-per-task": together}), *srun_cpus_changed(job, together))
+    return (*options_changed(job, values), *cpus_changed(job, together))
 
 
 def _one_task(job: Job, launch: Launch, tasks: int) -> tuple[Edit, ...]:
@@ -111,9 +112,11 @@ def single_task(job: Job) -> Iterator[Found]:
         if _DDP.search(" ".join((launch.program, *launch.args))):
             count = job.gpus_per_node
             line = job.lines[launch.line - 1]
-            fixed = re.sub(
-                r"\bpython[\d.]*\s+(?:-u\s+)?", f"torchrun --standalone --nproc_per_node={count} ", line, count=1
-            )
+            started = f"--standalone --nproc_per_node={count} "
+            fixed = re.sub(r"(?<![\w/])python[\d.]*\s+(?:-u\s+)?", f"torchrun {started}", line, count=1)
+            if fixed == line:  # an interpreter of its own, by a path or a variable
+                own = r"(\S*/python[\d.]*\"?|\"?\$\{?PY(?:THON)?\w*\}?\"?)\s+(?:-u\s+)?"
+                fixed = re.sub(own, rf"\1 -m torch.distributed.run {started}", line, count=1)
             yield Found(
                 rule="launch-single-task",
                 line=launch.line,
@@ -126,6 +129,7 @@ def single_task(job: Job) -> Iterator[Found]:
 def missing_srun(job: Job) -> Iterator[Found]:
     if job.nodes <= 1 and job.tasks_total <= 1:
         return
+    yield from _bare_program(job)
     if any(launch.launcher == "ray" for launch in job.launches) or re.search(r"\bhq\b|submitit|sbatch\b", job.code):
         return
     for launch in job.main_launches:
@@ -133,8 +137,8 @@ def missing_srun(job: Job) -> Iterator[Found]:
             launch.srun is not None
             or launch.mpi is not None
             or launch.in_step
-            or launch.command.around.function
-            or launch.launcher == "other"
+            or (launch.command.around.function and _handed_to_srun(job, launch.command.around.function))
+            or (launch.launcher == "other" and _preparation_step(launch))
         ):
             continue
         if job.nodes == 1 and launch.launcher in (*PER_NODE, "vllm", "server"):
@@ -149,17 +153,51 @@ def missing_srun(job: Job) -> Iterator[Found]:
         start = re.search(
             r"(?:(?<=^)|(?<=[\s;&(]))(?:python[\d.]*|torchrun|accelerate|deepspeed|singularity|apptainer|vllm)\b", line
         )
-        fixed = f"{line[: start.start()]}srun {line[start.start() :]}" if start else line
+        column = start.start() if start else launch.outer.column - 1
+        if start is None and (launch.wrapped or launch.outer.line != launch.line):
+            column = -1
+        fixed = f"{line[:column]}srun {line[column:]}" if column >= 0 else line
         where = f"{job.nodes} nodes" if job.nodes > 1 else f"{job.tasks_total} tasks"
         yield Found(
             rule="launch-missing-srun",
             line=launch.line,
             column=launch.command.column,
             severity="warning" if job.fragment else None,
-            what=f"{where}, but `{launch.launcher}` is started without srun: it runs once, on the first node",
+            what=f"{where}, but `{_started(launch)}` is started without srun: it runs once, on the first node",
             fix="put srun in front",
             edits=(Edit(launch.line, launch.line, (fixed,)),) if fixed != line else (),
         )
+
+
+def _bare_program(job: Job) -> Iterator[Found]:
+    """Several tasks, and a program of the user's own that nothing starts in them."""
+    if job.tasks_total <= 1 or job.launches or re.search(r"\b(?:srun|mpirun|mpiexec|sbatch|hq)\b", job.code):
+        return
+    for command in job.outer_commands:
+        own = re.fullmatch(r"(?:\./|\$\{?\w+\}?/|/\S*/bin/)[\w./\-]+", command.name)
+        if not own or command.name.endswith((".sh", ".bash", "activate")) or command.around.substitution:
+            continue
+        text = job.lines[command.line - 1]
+        fixed = f"{text[: command.column - 1]}srun {text[command.column - 1 :]}"
+        yield Found(
+            rule="launch-missing-srun",
+            line=command.line,
+            severity="warning",
+            what=f"{job.tasks_total} tasks, but `{command.name}` is started without srun: it runs once",
+            fix="put srun in front",
+            edits=(Edit(command.line, command.line, (fixed,)),) if text.isascii() else (),
+        )
+
+
+def _started(launch: Launch) -> str:
+    return launch.program if launch.launcher == "other" else launch.launcher
+
+
+def _handed_to_srun(job: Job, function: str) -> bool:
+    """Whether the function runs in a step: exported, and named behind srun."""
+    return bool(
+        re.search(rf"export\s+-f[^\n]*\b{re.escape(function)}\b|\bsrun\b[^\n]*\b{re.escape(function)}\b", job.code)
+    )
 
 
 def _preparation_step(launch: Launch) -> bool:
@@ -181,13 +219,13 @@ def srun_cpus(job: Job) -> Iterator[Found]:
             launch.srun is None
             or "cpus-per-task" in launch.srun
             or (launch.outer.name != "srun" and "srun" not in launch.outer.text)
+            or launch.outer.name in ("singularity", "apptainer")  # srun inside of it is another rule's
         ):
             continue
         bind = launch.srun.get("cpu-bind", "")
         if (
             bind.startswith(("mask", "map", "none", "$", "v,mask"))
-            or launch.launcher == "other"
-            or "exact" in launch.srun
+            or (launch.launcher == "other" and is_side_work(launch))
             or "overlap" in launch.srun
         ):
             continue

@@ -118,10 +118,12 @@ def _foreign_module(job: Job) -> Found | None:
 
 
 def conda_activate(job: Job) -> Iterator[Found]:
-    for command in job.outer_commands:
+    boxes = [launch.outer for launch in job.launches if launch.container]
+    for command in job.commands:
         if command.name not in ("conda", "mamba") or command.args()[:1] != ["activate"]:
             continue
-        if _conda_ready(job, command):
+        inside = command not in job.outer_commands and any(box.line <= command.line <= box.end_line for box in boxes)
+        if inside or _conda_ready(job, command):
             continue
         yield Found(
             rule="env-conda-activate",
@@ -225,6 +227,25 @@ def module_order(job: Job) -> Iterator[Found]:
         loaded += names
     yield from _arch_missing(job, loaded)
     yield from _second_toolkit(job)
+    yield from _tree_too_late(job)
+
+
+def _tree_too_late(job: Job) -> Iterator[Found]:
+    """`module use` behind the last load: nothing is taken from that tree."""
+    used = [item for item in modules(job) if item[1] in ("use", "load", "add")]
+    loads = [command for command, verb, _ in used if verb != "use"]
+    late = [command for command, verb, _ in used if verb == "use" and loads and command.line > loads[-1].line]
+    for command in late:
+        moved = (
+            Edit(loads[0].line, loads[0].line - 1, (job.lines[command.line - 1],)),
+            Edit(command.line, command.line, ()),
+        )
+        yield _order(
+            command.line,
+            "`module use` stands behind all loads, so none of them finds what is in that tree",
+            "module use first, then load",
+            moved if command.line == command.end_line else (),
+        )
 
 
 def _second_toolkit(job: Job) -> Iterator[Found]:

@@ -96,8 +96,11 @@ def cache_in_home(job: Job) -> Iterator[Found]:
                 if area
                 else (),
             )
+    made = [*_environments_at_home(job), *_image_layers(job)]
+    yield from made
     if (
         reported
+        or made
         or not uses_hub(job)
         or any(
             sets_export(job, name)
@@ -117,6 +120,48 @@ def cache_in_home(job: Job) -> Iterator[Found]:
         fix=f"export HF_HOME=<scratch or project>/hf before it{_where(job)}",
         edits=_cache_edit(job, downloads[0]),
     )
+
+
+_AT_HOME = r"[\"']?(?:\$HOME|\$\{HOME\}|~|/(?:users|home|homes)/[\w.\-]+)/"
+_ENVIRONMENT = re.compile(
+    rf"\b(?:conda|mamba|micromamba)\s+(?:env\s+)?create\b.*\s(?:-p|--prefix)[= ]{_AT_HOME}|"
+    rf"(?:-m venv|virtualenv|uv venv)\s(?:.*\s)?{_AT_HOME}|"
+    rf"pip\d?\s+install\b.*\s(?:-t|--target|--prefix)[= ]{_AT_HOME}"
+)
+
+
+def _environments_at_home(job: Job) -> Iterator[Found]:
+    for command in job.outer_commands:
+        match = _ENVIRONMENT.search(command.text)
+        if match:
+            line = command.line + command.text[: match.end()].count("\n")
+            yield Found(
+                rule="env-cache-in-home",
+                line=line,
+                what="an environment in the home directory, whose quota (also of files) is small",
+                fix=_elsewhere(job),
+                edits=_out_of_home(job, line),
+            )
+
+
+def _image_layers(job: Job) -> Iterator[Found]:
+    """Layers of an image that is fetched or built go to ~/.apptainer unless told otherwise."""
+    names = ("APPTAINER_CACHEDIR", "SINGULARITY_CACHEDIR", "XDG_CACHE_HOME")
+    if any(sets_export(job, name) for name in names):
+        return
+    for command in job.outer_commands:
+        tool = re.search(r"\b(apptainer|singularity)\s+(?:-\S+\s+)*(?:pull|build)\b", command.text)
+        if tool and not command.around.substitution:
+            area, first = large_area(job), command.line
+            name = f"{tool.group(1).upper()}_CACHEDIR"
+            yield Found(
+                rule="env-cache-in-home",
+                line=first,
+                what=f"{name} is not set: the layers of the image go to the home directory, whose quota is small",
+                fix=_elsewhere(job),
+                edits=(Edit(first, first - 1, (f'export {name}="{area}/{tool.group(1)}"',)),) if area else (),
+            )
+            return
 
 
 def _cache_edit(job: Job, line: int) -> tuple[Edit, ...]:
@@ -269,7 +314,7 @@ def offline_flags(job: Job) -> Iterator[Found]:
     )
     tracker = _ONLINE_TRACKER.search(job.code)
     missing = []
-    if hub and not any(sets_export(job, name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")):
+    if hub and not any(_switched_on(job, name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")):
         missing.append("HF_HUB_OFFLINE=1")
     if (
         re.search(r"(?i)\bwandb\b", job.code)
@@ -281,6 +326,17 @@ def offline_flags(job: Job) -> Iterator[Found]:
         return
     line = _tracker_line(job) if tracker and "WANDB_MODE=offline" in missing else job.main_launches[0].line
     first = job.main_launches[0].outer.line
+    if "HF_HUB_OFFLINE" in job.assigned and "HF_HUB_OFFLINE=1" in missing:
+        line = job.assigned["HF_HUB_OFFLINE"][0][0].line
+        fixed = re.sub(r"HF_HUB_OFFLINE=\S+", "HF_HUB_OFFLINE=1", job.lines[line - 1], count=1)
+        yield Found(
+            rule="env-offline-flags",
+            line=line,
+            what="the libraries are told to try the network, which compute nodes do not have",
+            fix="HF_HUB_OFFLINE=1",
+            edits=(Edit(line, line, (fixed,)),),
+        )
+        return
     yield Found(
         rule="env-offline-flags",
         line=line,
@@ -288,6 +344,11 @@ def offline_flags(job: Job) -> Iterator[Found]:
         fix=f"export {' '.join(missing)} before the program",
         edits=(Edit(first, first - 1, (f"export {' '.join(missing)}",)),),
     )
+
+
+def _switched_on(job: Job, name: str) -> bool:
+    off = job.variables.get(name, "1").strip('"').lower() in ("0", "false", "no", "off")
+    return sets_export(job, name) and not off
 
 
 def _tracker_line(job: Job) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
-from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.found import Check, Edit, Found, change, without_setting
 from triage.doctor.rules.launching import PER_NODE, line_with, processes
 from triage.doctor.rules.rendezvous import FIRST_HOST
 
@@ -19,7 +19,8 @@ def one_visible_gpu(job: Job) -> Iterator[Found]:
         srun = launch.srun or {}
         own = srun.get("gpus-per-task", "") or each
         bind = srun.get("gpu-bind", "") or job.value("gpu-bind")
-        narrowed = own == "1" or re.match(r"(?:single:1|closest|map_gpu|per_task|mask_gpu)", bind)
+        in_step = re.search(r"(?:CUDA|HIP|ROCR)_VISIBLE_DEVICES=\\?\$\{?SLURM_LOCALID", launch.outer.text)
+        narrowed = own == "1" or in_step or re.match(r"(?:single:1|closest|map_gpu|per_task|mask_gpu)", bind)
         count = processes(job, launch)
         line = (
             job.line_of("gpus-per-task", "gpu-bind") if not {"gpus-per-task", "gpu-bind"} & set(srun) else launch.line
@@ -50,7 +51,7 @@ def one_visible_gpu(job: Job) -> Iterator[Found]:
 def visible_devices(job: Job) -> Iterator[Found]:
     names = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
     for name in names:
-        for command, value in job.assigned.get(name, ()):
+        for command, value in job.given.get(name, ()):
             if (
                 command.around.in_step
                 or command.around.loop
@@ -92,7 +93,7 @@ def _removed(job: Job, line: int, name: str) -> tuple[Edit, ...]:
     text = job.lines[line - 1]
     if re.fullmatch(rf"\s*(?:export\s+)?{name}=[\d,\"']*\s*(?:#.*)?", text):
         return (Edit(line, line, ()),)
-    return (Edit(line, line, (re.sub(rf"\s*\b{name}=[\d,\"']*", "", text, count=1),)),)
+    return (Edit(line, line, (without_setting(text, name),)),)
 
 
 def mpirun(job: Job) -> Iterator[Found]:
@@ -114,20 +115,24 @@ def mpirun(job: Job) -> Iterator[Found]:
                 f"{launch.mpi_name} under srun starts everything once per task",
                 "error",
                 nested=True,
+                also=(launch.line,),
             )
         elif job.site and job.site.id == "jupiter-booster":
-            yield _mpi(job, line, launch.mpi_name, f"{launch.mpi_name} is not supported on JUPITER", "error")
+            what = f"{launch.mpi_name} is not supported on JUPITER"
+            yield _mpi(job, line, launch.mpi_name, what, "error", also=(launch.line,))
         else:
             count = job.number((launch.mpi or {}).get("np", "") or (launch.mpi or {}).get("n", ""))
             if count and count != job.tasks_total and job.has("ntasks", "ntasks-per-node", "nodes"):
-                yield _mpi(
-                    job, line, launch.mpi_name, f"-np {count}, but the job has {job.tasks_total} task(s)", "warning"
-                )
+                what = f"-np {count}, but the job has {job.tasks_total} task(s)"
+                yield _mpi(job, line, launch.mpi_name, what, "warning", also=(launch.line,))
 
 
-def _mpi(job: Job, line: int, name: str, what: str, severity: str, *, nested: bool = False) -> Found:
+def _mpi(
+    job: Job, line: int, name: str, what: str, severity: str, *, nested: bool = False, also: tuple[int, ...] = ()
+) -> Found:
     text = job.lines[line - 1]
-    options = r"(?:\s+(?:-np|-n|--np|-ppn)\s+\S+|\s+--(?:map-by|bind-to)[= ]\S+|\s+-x\s+\S+)*"
+    value = r"[^\s\"']+"
+    options = rf"(?:\s+(?:-np|-n|--np|-ppn)\s+{value}|\s+--(?:map-by|bind-to)[= ]{value}|\s+-x\s+{value})*"
     fixed = (
         re.sub(rf"\bsrun\b(.*?)\s+{re.escape(name)}{options}\s", r"srun\1 ", text, count=1)
         if nested
@@ -140,6 +145,7 @@ def _mpi(job: Job, line: int, name: str, what: str, severity: str, *, nested: bo
         fix="start with srun",
         severity="error" if severity == "error" else "warning",
         edits=(Edit(line, line, (fixed,)),) if fixed != text else (),
+        also=also,
     )
 
 
@@ -182,7 +188,7 @@ def _deepspeed_problem(launch: Launch, options: Mapping[str, str]) -> tuple[str,
 def _machine_rank(job: Job, launch: Launch, rank: str) -> Found:
     if not rank:
         what = "accelerate needs --machine_rank evaluated in the step on several nodes"
-        return _ssh(job, launch, "accelerate", what)
+        return replace(_ssh(job, launch, "accelerate", what), edits=_as_several_machines(job, launch))
     found = _ssh(job, launch, "--machine_rank", f"--machine_rank {rank} is the same on every node")
     text = job.lines[found.line - 1]
     fixed = re.sub(rf"(--machine[-_]rank[= ]){rank}\b", r"\1$SLURM_NODEID", text, count=1)
@@ -192,6 +198,27 @@ def _machine_rank(job: Job, launch: Launch, rank: str) -> Found:
         fixed = re.sub(r"\baccelerate launch\b", lambda _: step, fixed, count=1) if fixed != text else text
         fixed = fixed if step in fixed else text
     return replace(found, edits=(Edit(found.line, found.line, (fixed,)),)) if fixed != text else found
+
+
+def _as_several_machines(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """`accelerate launch` with what it needs on several nodes, its rank read in the step."""
+    line = line_with(job, launch, "accelerate")
+    text, given = job.lines[line - 1], {name.replace("-", "_") for name in launch.options}
+    if launch.wrapped or not re.search(r"\baccelerate launch\b", text):
+        return ()
+    port = "$MASTER_PORT" if job.sets("MASTER_PORT") else "$((10000 + SLURM_JOB_ID % 20000))"
+    wanted = (
+        ("num_machines", "$SLURM_JOB_NUM_NODES"),
+        ("num_processes", "$((SLURM_JOB_NUM_NODES * SLURM_GPUS_ON_NODE))"),
+        ("machine_rank", "$SLURM_NODEID"),
+        ("main_process_ip", "$MASTER_ADDR"),
+        ("main_process_port", port),
+    )
+    options = " ".join(f"--{name} {value}" for name, value in wanted if name not in given)
+    step = f"bash -c 'exec accelerate launch {options} \"$@\"' bash"
+    first = launch.outer.line
+    address = () if job.sets("MASTER_ADDR") else (Edit(first, first - 1, (f"export MASTER_ADDR={FIRST_HOST}",)),)
+    return (*address, Edit(line, line, (re.sub(r"\baccelerate launch\b", lambda _: step, text, count=1),)))
 
 
 _PER_NODE_START = (
@@ -303,7 +330,18 @@ def _masks(job: Job, launch: Launch, line: int, masks: re.Match[str]) -> Iterato
             severity="warning",
             what=f"{len(values)} masks for {job.tasks_per_node_of(launch)} task(s) per node",
             fix="one mask per task",
+            edits=_known_masks(job, launch, line, masks) or removed,
         )
+
+
+def _known_masks(job: Job, launch: Launch, line: int, masks: re.Match[str]) -> tuple[Edit, ...]:
+    """The masks of a full node of LUMI-G, one for each of its eight tasks."""
+    if job.site is None or job.site.id != "lumi-g" or job.tasks_per_node_of(launch) != 8:
+        return ()
+    known = job.site.facts["cpu_gpu_binding"]
+    right = known["cpu_map_one_core_per_gcd" if masks.group(1) == "map_cpu" else "cpu_masks_seven_cores_per_gcd"]
+    right = str(right).removeprefix("map_cpu:").removeprefix("mask_cpu:")
+    return change(job, line, masks.group(2).strip('"'), right)
 
 
 CHECKS: tuple[Check, ...] = (

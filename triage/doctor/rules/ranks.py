@@ -359,6 +359,8 @@ def _unset(job: Job, number: int, match: re.Match[str]) -> Found:
     same = name == "SLURM_GPUS_PER_NODE" or (name == "SLURM_GPUS_PER_TASK" and job.tasks_per_node == 1)
     right = "SLURM_GPUS_ON_NODE" if same and job.asks_for_gpus else ""
     edits = change(job, number, name, right) if right else ()
+    if name == "SLURM_GPUS" and job.asks_for_gpus:
+        edits = _all_gpus(job, number, match)
     if not right and name == "SLURM_NTASKS":
         edits = add_directive(job, f"--ntasks-per-node={job.tasks_per_node}")
     default = {"SLURM_CPUS_PER_TASK": job.cpus_per_task, "SLURM_NTASKS_PER_NODE": job.tasks_per_node}.get(name)
@@ -376,6 +378,16 @@ def _unset(job: Job, number: int, match: re.Match[str]) -> Found:
         fix=f"use ${right}" if right else f"add {wanted}, or a default: ${{{name}:-...}}",
         edits=edits,
     )
+
+
+def _all_gpus(job: Job, number: int, match: re.Match[str]) -> tuple[Edit, ...]:
+    """The GPUs of all nodes, from variables that are set however they were asked for."""
+    text, written = job.lines[number - 1], match.group()
+    product = "SLURM_JOB_NUM_NODES * SLURM_GPUS_ON_NODE"
+    inside = text[: match.start()].count("$((") > text[: match.start()].count("))")
+    braces = "}" if written.startswith("${") and not written.endswith("}") else ""
+    right = f"({product})" if inside else f"$(({product}))"
+    return change(job, number, f"{written}{braces}", right)
 
 
 def _never_set(job: Job, line: int, column: int, name: str) -> Found:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
-from triage.doctor.rules.found import Check, Edit, Found, change
+from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
 from triage.doctor.rules.launching import PER_NODE
 from triage.doctor.rules.signs import is_training
 from triage.doctor.shell import Command
@@ -28,11 +28,7 @@ def walltime_checkpoint(job: Job) -> Iterator[Found]:
         return
     array = job.value("array")
     limit = job.partition.max_minutes if job.partition else None
-    long = (
-        job.minutes >= 720
-        or job.nodes >= 8
-        or bool(limit and limit > 300 and job.minutes >= 0.8 * limit and job.minutes >= 180)
-    )
+    long = job.minutes >= 720 or job.nodes >= 8 or bool(limit and job.minutes >= 0.8 * limit and job.minutes >= 180)
     if long and not array.endswith("%1"):
         yield Found(
             rule="rob-walltime-checkpoint",
@@ -53,6 +49,17 @@ def requeue_truncate(job: Job) -> Iterator[Found]:
     handled = job.value("open-mode") == "append" or "SLURM_RESTART_COUNT" in job.code or job.has("no-requeue")
     if active or not handled:
         yield from _results_removed(job, active=active)
+    if not active and not handled and is_training(job) and not _RESUME.search(job.text) and job.site:
+        preempts = job.site.id != "lumi-g"
+        why = "preempted jobs are started again" if preempts else "jobs are started again after a node failure"
+        yield Found(
+            rule="rob-requeue-truncate",
+            line=job.main_launches[0].line,
+            severity="warning" if preempts else "hint",
+            what=f"on {job.site.name} {why}: this one begins from zero and overwrites its log",
+            fix="--open-mode=append and resume, or --no-requeue",
+            edits=add_directive(job, "--open-mode=append") if preempts else (),
+        )
     if active and re.search(r"set\s+-\w*e", job.code):
         yield from _directory_made_again(job)
     if active and not handled:
@@ -200,7 +207,16 @@ _LOOP = "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done"
 
 def _wait_loop(job: Job, line: int) -> tuple[Edit, ...]:
     text = job.lines[line - 1]
+    together = re.fullmatch(r"(\s*\S.*?)\s*&\s*wait\s*", text)
+    if together:
+        return (Edit(line, line, (f"{together.group(1)} & pid=$!", f"{_LOOP}; wait $pid")),)
     match = re.fullmatch(r"(\s*)wait(?:\s+\"?\$\{?(\w+)\}?\"?)?\s*", text)
+    background = [command for command in job.outer_commands if command.around.background]
+    if match and not match.group(2) and len(background) == 1 and "$!" not in job.code:
+        end = background[0].end_line
+        started = job.lines[end - 1].rstrip()
+        if started.endswith("&") and not background[0].around.loop and not background[0].around.function:
+            return (Edit(end, end, (f"{started} pid=$!",)), Edit(line, line, (f"{match.group(1)}{_LOOP}; wait $pid",)))
     name = (match.group(2) if match else "") or next(
         (name for name, value in job.variables.items() if value == "$!"), ""
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from triage.doctor.job import Job
-from triage.doctor.rules.found import Check, Edit, Found
+from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import line_with
+from triage.doctor.shell import Command
 
 
 def exit_code_lost(job: Job) -> Iterator[Found]:
@@ -51,7 +52,23 @@ def _plain_wait(job: Job) -> Iterator[Found]:
             severity="hint",
             what="`wait` without a process id always succeeds: a failed run counts as COMPLETED",
             fix="pid=$! behind each start, then wait $pid || exit 1",
+            edits=_wait_for_the_one(job, waits[-1], [c for c in job.outer_commands if c.around.background]),
         )
+
+
+def _wait_for_the_one(job: Job, wait: Command, background: Sequence[Command]) -> tuple[Edit, ...]:
+    """`wait $!` where one process runs in the background, started outside of loops and functions."""
+    around = background[0].around if len(background) == 1 else None
+    if (
+        around is None
+        or job.has("signal")
+        or around.loop
+        or around.function
+        or around.branch
+        or job.lines[wait.line - 1].strip() != "wait"
+    ):
+        return ()
+    return change(job, wait.line, "wait", "wait $!")
 
 
 def _code_after(job: Job) -> Iterator[Found]:
@@ -68,8 +85,12 @@ def _code_after(job: Job) -> Iterator[Found]:
     after = [
         command
         for command in job.outer_commands
-        if command.line > last.outer.end_line and command.words and not command.around.substitution
+        if (command.line, command.column) > (last.outer.end_line, last.outer.column)
+        and command.words
+        and not command.around.substitution
+        and not (command.line <= last.outer.end_line and (command.around.condition or command.around.branch))
     ]
+    after = [command for command in after if command is not last.outer and command not in _parts_of(job, last.outer)]
     if (
         after
         and after[-1].name in ("echo", "date", "cp", "printf", "rsync", "mv", "tar", "rm")
@@ -81,7 +102,26 @@ def _code_after(job: Job) -> Iterator[Found]:
             severity="hint",
             what=f"the job's exit code is that of `{after[-1].name}` on line {after[-1].line}, not of the program",
             fix="rc=$? after the program, exit $rc at the end; or set -e",
+            edits=_code_kept(job, last.outer),
         )
+
+
+def _parts_of(job: Job, outer: Command) -> list[Command]:
+    """Commands in the text that is handed to `bash -c`."""
+    return [
+        command for command in job.commands if command.around.in_step and outer.line <= command.line <= outer.end_line
+    ]
+
+
+def _code_kept(job: Job, outer: Command) -> tuple[Edit, ...]:
+    around, end = outer.around, len(job.lines)
+    while end and not job.lines[end - 1].strip():
+        end -= 1
+    if around.loop or around.function or around.branch or around.subshell or end <= outer.end_line:
+        return ()
+    if re.search(r"[;&]\s*\S", job.lines[outer.end_line - 1].split("#")[0]) or job.sets("rc"):
+        return ()
+    return (Edit(outer.end_line + 1, outer.end_line, ("rc=$?",)), Edit(end + 1, end, ("exit $rc",)))
 
 
 _FRAGILE = re.compile(r"^\s*(?:module|ml|conda|source|\.)\b")
@@ -102,7 +142,7 @@ def fail_fast(job: Job) -> Iterator[Found]:
         risky = [
             command
             for command in job.outer_commands
-            if command.name in ("cd", "source", "tar")
+            if (command.name in ("cd", "source", "tar") or _loads(command))
             and not command.around.guarded
             and not command.around.condition
             and not command.around.substitution
@@ -111,9 +151,14 @@ def fail_fast(job: Job) -> Iterator[Found]:
             yield Found(
                 rule="rob-fail-fast",
                 line=risky[0].line,
+                also=tuple(command.line for command in risky[1:] if command.line < job.main_launches[0].line),
                 what=f"if `{risky[0].name}` fails the script goes on and burns GPU time",
                 fix=f"{risky[0].text[:60]} || exit 1",
             )
+
+
+def _loads(command: Command) -> bool:
+    return command.name in ("module", "ml") and command.args()[:1] not in (["purge"], ["use"], ["list"], ["reset"])
 
 
 def _ended_by_set_e(job: Job, strict_e: int) -> Iterator[Found]:
@@ -131,6 +176,7 @@ def _ended_by_set_e(job: Job, strict_e: int) -> Iterator[Found]:
                 line=command.line,
                 what=f"`{command.text[:40]}` may return non-zero normally and set -e then ends the job",
                 fix="add || true",
+                edits=_may_fail(job, command),
             )
     for number, line in enumerate(job.lines, start=1):
         if number > strict_e and re.match(r"\s*\(\(\s*\w+\+\+\s*\)\)\s*$", line):
@@ -141,6 +187,11 @@ def _ended_by_set_e(job: Job, strict_e: int) -> Iterator[Found]:
                 fix=f"{line.strip()} || true",
                 edits=(Edit(number, number, (f"{line.rstrip()} || true",)),),
             )
+
+
+def _may_fail(job: Job, command: Command) -> tuple[Edit, ...]:
+    text = job.lines[command.line - 1]
+    return (Edit(command.line, command.line, (f"{text.rstrip()} || true",)),) if text.strip() == command.text else ()
 
 
 def _unset_trap(job: Job, line: int) -> Iterator[Found]:
@@ -155,6 +206,7 @@ def _unset_trap(job: Job, line: int) -> Iterator[Found]:
             yield Found(
                 rule="rob-fail-fast",
                 line=line,
+                also=(command.line,),
                 what=f"set -u stands before `{command.text[:40]}`, whose scripts use unset variables",
                 fix="set -u after the environment is set up",
                 edits=_weaker(job, line, command.end_line),

@@ -36,7 +36,7 @@ def secret(job: Job) -> Iterator[Found]:
     for number, line in enumerate(job.lines, start=1):
         for pattern in _SECRETS:
             match = pattern.search(line)
-            if match and not re.search(r"(?i)x{6,}|\*{4,}|your|example|placeholder", match.group()):
+            if match and not re.search(r"(?i)x{6,}|\*{4,}|your|example|placeholder|^[\"']?REMOVED", match.group()):
                 yield Found(
                     rule="env-secret-in-script",
                     line=number,

@@ -98,6 +98,10 @@ def _tp_line(job: Job, launch: Launch) -> int:
 
 def _tp_edit(job: Job, line: int, tensor: int) -> tuple[Edit, ...]:
     text = job.lines[line - 1]
+    variable = re.search(r"(?:--tensor[-_]parallel[-_]size|--?tp)[= ]\"?\$\{?(\w+)", text)
+    if variable and variable.group(1) in job.assigned:
+        command, value = job.assigned[variable.group(1)][0]
+        return change(job, command.line, f"{variable.group(1)}={value}", f"{variable.group(1)}=$SLURM_GPUS_ON_NODE")
     fixed = re.sub(
         rf"((?:--tensor[-_]parallel[-_]size|--?tp)[= ]){tensor}\b", r'\1"$SLURM_GPUS_ON_NODE"', text, count=1
     )
@@ -225,7 +229,7 @@ def _port(line: int, what: str, fix: str, edits: tuple[Edit, ...]) -> Found:
 def _port_edit(job: Job, launch: Launch, line: int, port: str) -> tuple[Edit, ...]:
     text = job.lines[line - 1]
     if not port:
-        return ()
+        return _port_added(job, launch)
     assigned = re.sub(r"^(\s*(?:export\s+)?\w+=)\"?\d+\"?\s*$", r"\1$((20000 + SLURM_JOB_ID % 10000))", text)
     if assigned != text:
         return (Edit(line, line, (assigned,)),)
@@ -236,6 +240,17 @@ def _port_edit(job: Job, launch: Launch, line: int, port: str) -> tuple[Edit, ..
             ),
         )
     return _port_in_a_variable(job, launch, port) if port.isdigit() else ()
+
+
+def _port_added(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """A port of the job's own, where nothing in the script uses the default one."""
+    others = [
+        c for c in job.outer_commands if c.line > launch.outer.end_line and c.name not in _HOUSEKEEPING and c.words
+    ]
+    if others or re.search(r"\b8000\b|curl|client", job.code) or launch.launcher != "vllm":
+        return ()
+    port = "--port $((20000 + SLURM_JOB_ID % 10000))"
+    return change(job, launch.line, "vllm serve ", f"vllm serve {port} ")
 
 
 def _port_in_a_variable(job: Job, launch: Launch, port: str) -> tuple[Edit, ...]:

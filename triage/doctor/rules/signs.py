@@ -137,7 +137,8 @@ _AREA = re.compile(
 def large_area(job: Job) -> str:
     """A place for big files that is known by name on the system; empty when none is."""
     if job.site is None:
-        return ""
+        own = re.search(r"\$\{?(SCRATCH|WORK|PROJECT|SCRATCHDIR|WORKDIR)\b", job.code)
+        return f"${own.group(1)}" if own and own.group(1) not in job.assigned else ""
     variables = [str(area["env"]) for area in job.site.filesystems if area.get("env") in _LARGE]
     if variables:
         return f"${variables[0]}"

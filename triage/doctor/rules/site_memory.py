@@ -57,9 +57,14 @@ def mem_over_node(job: Job) -> Iterator[Found]:
 
 def _share(job: Job) -> tuple[Edit, ...]:
     share = job.site.ram_per_gpu if job.site else None
-    for name, amount in (("mem", job.gpus_per_node), ("mem-per-gpu", 1)):
+    cores = job.cpus_per_task * job.tasks_per_node
+    for name, amount in (
+        ("mem", float(job.gpus_per_node)),
+        ("mem-per-gpu", 1.0),
+        ("mem-per-cpu", job.gpus_per_node / max(1, cores)),
+    ):
         option = job.effective.get(name)
-        if option and share:
+        if option and share and int(share * amount):
             return change(job, option.line, option.value, f"{int(share * amount)}G")
     return ()
 

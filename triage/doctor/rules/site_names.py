@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor.job import Job
+from triage.doctor.rules.content import PLACEHOLDER
 from triage.doctor.rules.found import Check, Edit, Found, add_directive, change
 from triage.doctor.rules.resource import AS_OF, near, without_option
 from triage.doctor.rules.signs import gpu_sign, is_preparation, submitted_with
@@ -30,11 +31,12 @@ def account(job: Job) -> Iterator[Found]:
             )
         return
     value = option.value
-    if not value or re.search(r"[<$]|x{3}|(?i:your|my_?(?:account|project))", value):
+    if not value or "$" in value or PLACEHOLDER.search(value):
         return
     problem = _account_problem(job, value, entry.get("regex"))
     if problem:
-        unsure = job.site.id in _LOOSE_ACCOUNTS and not _of_another_site(job.site.id, value)
+        single = job.site.id == "jean-zay" and "@" not in value  # enough for who has one kind of hours only
+        unsure = single or (job.site.id in _LOOSE_ACCOUNTS and not _of_another_site(job.site.id, value))
         yield Found(
             rule="res-account",
             line=option.line,
@@ -63,9 +65,9 @@ def _account_problem(job: Job, value: str, regex: str | None) -> str:  # noqa: P
         return ""
     if site.id == "jean-zay":
         suffix = value.partition("@")[2]
-        if not suffix:
-            return ""
         kind = job.node_type
+        if not suffix:
+            return f"`{value}` has no suffix: @{kind['id'] if kind else 'cpu'} says which hours are charged"
         wanted = str(kind["account_suffix"]).strip("@") if kind else "cpu"
         return f"account suffix @{suffix}, but these nodes are charged to @{wanted}" if suffix != wanted else ""
     if regex and not re.match(regex, value):
@@ -271,7 +273,7 @@ def _adastra(job: Job) -> Iterator[Found]:
             f"constraint {value}, but the software is built for {software}",
             f"--constraint={software} or the other build",
             "constraint",
-            edits=change(job, job.line_of("constraint"), value, software),
+            edits=change(job, job.line_of("constraint"), value, software) if _fits_nodes(job, software) else (),
         )
     elif not re.search(r"MI250|MI300|GENOA|HPDA", value):
         yield _rule(
@@ -281,6 +283,11 @@ def _adastra(job: Job) -> Iterator[Found]:
             "constraint",
             edits=change(job, job.line_of("constraint"), value, wanted),
         )
+
+
+def _fits_nodes(job: Job, kind: str) -> bool:
+    """Whether as many GPUs are asked for as a node of that kind has."""
+    return job.gpus_per_node in (0, {"MI250": 8, "MI300": 4}[kind])
 
 
 def _jean_zay(job: Job) -> Iterator[Found]:
@@ -325,8 +332,12 @@ def _jean_zay(job: Job) -> Iterator[Found]:
         )
 
 
+_LEONARDO_QOS = frozenset(("normal", "boost_qos_dbg", "boost_qos_bprod", "boost_qos_lprod"))
+
+
 def _leonardo_qos(job: Job) -> Iterator[Found]:
     qos, nodes = job.value("qos"), job.nodes
+    meant = near(qos, _LEONARDO_QOS)
     if qos == "boost_qos_dbg" and (nodes > 2 or (job.minutes or 0) > 30):
         yield _rule(
             job,
@@ -351,16 +362,13 @@ def _leonardo_qos(job: Job) -> Iterator[Found]:
             "nodes",
             edits=add_directive(job, "--qos=boost_qos_bprod") if not qos else (),
         )
-    elif (
-        qos
-        and qos not in ("normal", "boost_qos_dbg", "boost_qos_bprod", "boost_qos_lprod")
-        and qos.startswith(("boost_", "acc_", "qos_"))
-    ):
+    elif qos and qos not in _LEONARDO_QOS and qos.startswith(("boost_", "acc_", "qos_")):
         yield _rule(
             job,
             f"QoS `{qos}` is not on record for Leonardo Booster",
             "drop it or take the one of the site's table",
             "qos",
+            edits=change(job, job.line_of("qos"), qos, meant) if meant else without_option(job, "qos"),
         )
 
 

@@ -12,6 +12,7 @@ from triage.doctor.shell import Command
 
 def parallel_steps(job: Job) -> Iterator[Found]:
     steps = [launch for launch in job.launches if launch.srun is not None and launch.outer.around.background]
+    yield from _calls_side_by_side(job)
     looped = [launch for launch in steps if launch.outer.around.loop]
     if len(steps) < 2 and not looped:
         return
@@ -33,6 +34,26 @@ def parallel_steps(job: Job) -> Iterator[Found]:
             return
 
 
+def _calls_side_by_side(job: Job) -> Iterator[Found]:
+    """A function that starts a step, called several times in the background."""
+    for launch in job.launches:
+        name, srun = launch.outer.around.function, launch.srun or {}
+        calls = [command for command in job.outer_commands if name and command.name == name]
+        together = [call for call in calls if call.around.background]
+        several = len(together) > 1 or any(call.around.loop for call in together)
+        if launch.srun is None or not several or {"exact", "overlap", "exclusive", "nodelist", "relative"} & set(srun):
+            continue
+        text, share = job.lines[launch.line - 1], _gpu_share(job, srun)
+        yield Found(
+            rule="launch-parallel-steps",
+            line=launch.line,
+            also=tuple(call.line for call in together),
+            what="each of these steps takes the whole allocation: they run one after the other",
+            fix='srun --exact -n1 -c "$SLURM_CPUS_PER_TASK" --gpus=1 --mem=<share> ...',
+            edits=(Edit(launch.line, launch.line, (re.sub(r"\bsrun\b", f"srun --exact{share}", text, count=1),)),),
+        )
+
+
 def _gpu_share(job: Job, srun: Mapping[str, str]) -> str:
     """The GPUs of a step that runs one of the job's tasks; without the option a step takes all of them."""
     per_task, rest = divmod(job.gpus_per_node, max(job.tasks_per_node, 1))
@@ -49,7 +70,8 @@ def background_no_wait(job: Job) -> Iterator[Found]:
     waits += [
         number
         for number, line in enumerate(job.lines, start=1)
-        if re.search(r"(?:^|[\s;&|!])wait(?:\s|$|;)", line) and not line.lstrip().startswith("#")
+        if re.search(r"(?:^|[\s;&|!])wait(?:\s|$|;)|\b(?:while|until)\b.*\bkill -0\b|\btail --pid", line)
+        and not line.lstrip().startswith("#")
     ]
     work = [
         launch
@@ -115,9 +137,32 @@ def _detached(job: Job, waits: Sequence[int]) -> Iterator[Found]:
             continue
         if any(line > command.line for line in waits):
             continue
-        what = f"{command.name} puts the work into the background and the script ends; the job ends with it"
-        fix = "start the program in the foreground; a job needs no terminal"
-        yield Found(rule="launch-background-no-wait", line=command.line, what=what, fix=fix)
+        yield Found(
+            rule="launch-background-no-wait",
+            line=command.line,
+            what=f"{command.name} puts the work into the background and the script ends; the job ends with it",
+            fix="start the program in the foreground; a job needs no terminal",
+            edits=_in_foreground(job, command),
+        )
+
+
+_VALUED = ("-s", "-n", "-c", "-x", "-y", "-S", "-t", "-L", "-h", "-p", "-T", "-F")
+
+
+def _in_foreground(job: Job, command: Command) -> tuple[Edit, ...]:
+    """The program itself in place of the terminal that it is handed to."""
+    at = 2 if command.name == "tmux" else 1
+    while at < len(command.words) and command.words[at].text.startswith("-"):
+        text = command.words[at].text
+        takes = text in _VALUED or (command.name == "screen" and re.fullmatch(r"-\w*S", text) is not None)
+        at += 2 if takes else 1
+    if at >= len(command.words) or command.line != command.end_line:
+        return ()
+    text, start = job.lines[command.line - 1], command.column - 1
+    single = len(command.words) == at + 1
+    program = command.words[at].text if single else text[command.words[at].column - 1 :]
+    end = command.words[at].column - 1 + len(command.words[at].raw) if single else len(text)
+    return (Edit(command.line, command.line, (f"{text[:start]}{program}{text[end:]}",)),)
 
 
 CHECKS: tuple[Check, ...] = (parallel_steps, background_no_wait)

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor.job import Job
+from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import line_with
+from triage.doctor.shell import Command
 
 
 def ulimits(job: Job) -> Iterator[Found]:
@@ -15,7 +17,7 @@ def ulimits(job: Job) -> Iterator[Found]:
     for command in job.outer_commands:
         if command.name != "ulimit":
             continue
-        if re.search(r"-[vm]\s+\d", command.text):
+        if re.search(r"-[SH]*[vm]\s+\d", command.text):
             yield Found(
                 rule="env-ulimit",
                 line=command.line,
@@ -37,6 +39,7 @@ def ulimits(job: Job) -> Iterator[Found]:
                 line=command.line,
                 what="ulimit after the program has no effect on it",
                 fix="move it up",
+                edits=_moved_up(job, command),
             )
     for launch in job.main_launches:
         match = re.search(r"--(?:num[-_])?(?:data\w*[-_])?workers[= ](\d+)", launch.outer.text)
@@ -50,7 +53,23 @@ def ulimits(job: Job) -> Iterator[Found]:
                 line=line_with(job, launch, match.group().split("=")[0].split(" ")[0]),
                 what=f"{match.group(1)} loader workers may run out of open files",
                 fix='ulimit -n "$(ulimit -Hn)"',
+                edits=_more_files(launch),
             )
+
+
+def _moved_up(job: Job, command: Command) -> tuple[Edit, ...]:
+    first = min(launch.outer.line for launch in job.main_launches)
+    text = job.lines[command.line - 1]
+    if command.text != text.strip() or any(launch.outer.around.function for launch in job.main_launches):
+        return ()
+    return (Edit(first, first - 1, (text.strip(),)), Edit(command.line, command.line, ()))
+
+
+def _more_files(launch: Launch) -> tuple[Edit, ...]:
+    around = launch.outer.around
+    first = launch.outer.line
+    nested = around.function or around.loop or around.branch
+    return () if nested else (Edit(first, first - 1, ('ulimit -n "$(ulimit -Hn)"',)),)
 
 
 CHECKS: tuple[Check, ...] = (ulimits,)

@@ -74,7 +74,10 @@ def _used(job: Job) -> int | None:
     """GPUs that the script's processes can use at the same time; None when it cannot be told."""
     most = 0
     together = 0
+    serving = any(launch.launcher in ("vllm", "server") for launch in job.main_launches)
     for launch in job.main_launches:
+        if serving and launch.launcher == "python" and not launch.outer.around.background:
+            continue  # a client of the server that has the GPUs
         count = _used_by(job, launch)
         if count is None:
             return None
@@ -113,7 +116,7 @@ def _serving(job: Job, launch: Launch) -> int | None:
         if number is None:
             return None
         product *= number
-    return product
+    return None if product & (product - 1) else product  # a size that fits no model is another rule's
 
 
 CHECKS: tuple[Check, ...] = (over_asking,)

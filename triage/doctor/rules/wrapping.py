@@ -110,6 +110,8 @@ def _code_line(mended: Mended, index: int) -> int:
     line = mended.lines[index]
     after = mended.lines[index + 1] if index + 1 < len(mended.lines) else ""
     beyond = mended.lines[index + 2] if index + 2 < len(mended.lines) else ""
+    if _here_word(line, ""):  # what follows is text, no rest of this command
+        return index
     if _TRAILING.search(line) and not line.lstrip().startswith(("echo", "printf")):
         _broken(mended, index, "a blank follows the backslash, so the command ends here")
         mended.lines[index] = line = line.rstrip()
@@ -128,6 +130,9 @@ def _code_line(mended: Mended, index: int) -> int:
                 mended.lines.insert(start, moved.strip().rstrip("\\").rstrip())
                 mended.origins.insert(start, origin)
                 return index + 1
+        elif not after.strip() and index + 1 < len(mended.lines):
+            _broken(mended, index, "an empty line follows the backslash: the command ends here", severity="warning")
+            mended.lines[index] = line.rstrip("\\").rstrip()
         return index
     if (
         line.strip()
