@@ -52,7 +52,7 @@ class NotAllowedError(HelpdeskError):
 
 
 class SignOnError(HelpdeskError):
-    """Signing in at a provider did not work; the message is for who tried."""
+    """Signing in at a provider or by a passkey did not work; the message is for who tried."""
 
 
 class SendError(HelpdeskError):

@@ -38,7 +38,7 @@ def step_of(secret: str, code: str, at_s: float) -> int | None:
 
 
 def passes(engineer: Engineer, code: str) -> bool:
-    """Whether the engineer may sign in with this code; it is then used up. Without a second factor any code does."""
+    """Whether this is the engineer's code of now; it is then used up. Without a secret any code does."""
     if engineer.totp_secret is None:
         return True
     step = step_of(engineer.totp_secret, code, time.time()) if code.isascii() else None

@@ -79,10 +79,10 @@ def set_role(email: Email, role: Role) -> None:
 
 @user_app.command("forget-second-factor")
 def forget_second_factor(email: Email) -> None:
-    """For an engineer who has lost the device: sign-in works without a code again."""
+    """For an engineer who has lost the device: passkeys are forgotten, and sign-in works without a code again."""
     with writing(load_settings().database) as session:
-        people.by_email(session, email).totp_secret = None
-    print(f"{email} signs in without a code now")
+        people.forget_second_factor(session, people.by_email(session, email))
+    print(f"{email} signs in without a code or passkey now")
 
 
 def _address(settings: Settings, token: str) -> str:

@@ -20,7 +20,7 @@ router = APIRouter()
 
 @router.get("/account")
 def account(request: Request, desk: DeskState, who: Who) -> Response:
-    return _account(request, desk, who)
+    return account_page(request, desk, who)
 
 
 @router.post("/account")
@@ -41,7 +41,7 @@ def change_account(
             if password:
                 people.set_password(session, engineer, password)
     except HelpdeskError as error:
-        return _account(request, desk, who, problem=error)
+        return account_page(request, desk, who, problem=error)
     return done("/account", "saved")
 
 
@@ -55,10 +55,10 @@ def set_up(
 ) -> Response:
     """Without a code a new secret is shown; with the code of that secret it counts from then on."""
     if not secret:
-        return _account(request, desk, who, secret=second_factor.new_secret())
+        return account_page(request, desk, who, secret=second_factor.new_secret())
     step = second_factor.step_of(secret, code, time.time()) if code.isascii() else None
     if step is None:
-        return _account(
+        return account_page(
             request, desk, who, secret=secret, problem=marked("that is not the code of now; type the next one")
         )
     with desk.database.write() as session:
@@ -77,7 +77,7 @@ def remove(request: Request, desk: DeskState, who: Checked, code: Annotated[str,
     return (
         done("/account", "saved")
         if passed
-        else _account(request, desk, who, problem=marked("that is not the code of now"))
+        else account_page(request, desk, who, problem=marked("that is not the code of now"))
     )
 
 
@@ -88,12 +88,13 @@ def end_session(desk: DeskState, who: Checked, key: Annotated[str, Form(max_leng
     return done("/account", "saved")
 
 
-def _account(
+def account_page(
     request: Request, desk: Desk, who: SignedIn, *, problem: Exception | str | None = None, secret: str | None = None
 ) -> Response:
     with desk.database.read() as session:
         values: dict[str, Any] = {
             "sessions": people.sessions_of(session, who.engineer),
+            "passkeys": people.passkeys_of(session, who.engineer),
             "has_factor": people.by_email(session, who.engineer.email).totp_secret is not None,
         }
     picture = second_factor.picture(secret, who.engineer.email) if secret else None

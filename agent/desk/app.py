@@ -33,6 +33,7 @@ from agent.desk import (
     meetings,
     oidc,
     partners,
+    passkeys,
     people,
     reading,
     request_form,
@@ -59,8 +60,8 @@ from bench_runner.dashboard.web import router as benchmarks
 from bench_runner.store.database import open_store
 
 PAGES = (
-    sign_in, account, people, inbox, ticket, groups, mails, live_draft, acts, reading, reuse, articles, health, figures,
-    macros, oidc, request_form, requesters, meetings, partners, selection, watching, measuring,
+    passkeys, sign_in, account, people, inbox, ticket, groups, mails, live_draft, acts, reading, reuse, articles,
+    health, figures, macros, oidc, request_form, requesters, meetings, partners, selection, watching, measuring,
 )  # fmt: skip
 
 

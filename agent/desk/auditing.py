@@ -11,7 +11,7 @@ from agent.store import audit
 from agent.store.tables import Engineer
 
 _PERSONAL = re.compile(r"/(?:tickets|mails|outbox)/|/people|/audit")
-_SIGNS = ("/stream", "/live", "/typing")
+_SIGNS = ("/stream", "/live", "/typing", "/passkeys/options")
 """Ends of addresses that an open page asks by itself."""
 _PART = "hx-request"
 """Header of an open page that asks for a part of itself again; what it shows was seen already."""

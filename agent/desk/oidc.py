@@ -8,9 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Cookie, Request, Response, status
 from fastapi.responses import RedirectResponse
 
-from agent.desk.pages import page
 from agent.desk.session import DeskState, local_path
-from agent.desk.sign_in import start
+from agent.desk.sign_in import refused, start
 from agent.desk.state import Desk
 from agent.errors import NotFoundError, SignOnError
 from agent.single_sign_on import Provider
@@ -26,7 +25,7 @@ def begin(request: Request, desk: DeskState, next: str = "/") -> Response:  # no
     try:
         address, state = _provider(desk).begin(_callback(request, desk), local_path(next))
     except SignOnError as error:
-        return _refused(request, str(error))
+        return refused(request, str(error), "/")
     response = RedirectResponse(address, status.HTTP_303_SEE_OTHER)
     response.set_cookie(
         STATE_COOKIE, state, max_age=600, httponly=True, samesite="lax", secure=desk.secure, path="/oidc"
@@ -50,12 +49,12 @@ def finish(
             raise SignOnError("The provider did not sign you in.")  # noqa: TRY301
         email, target = _provider(desk).finish(state, code)
     except SignOnError as error:
-        return _refused(request, str(error))
+        return refused(request, str(error), "/")
     with desk.database.write() as session:
         engineer = people.active_by_email(session, email)
         if engineer is None:
             audit.append(session, actor=email[:320], action="sign in, refused", subject="/oidc/callback")
-            return _refused(request, f"{email} is no engineer here. An admin can add you.")
+            return refused(request, f"{email} is no engineer here. An admin can add you.", "/")
         response = start(session, request, desk, engineer, target)
     response.delete_cookie(STATE_COOKIE, path="/oidc")
     return response
@@ -69,8 +68,3 @@ def _provider(desk: Desk) -> Provider:
 
 def _callback(request: Request, desk: Desk) -> str:
     return f"{desk.settings.desk_url or str(request.base_url).rstrip('/')}/oidc/callback"
-
-
-def _refused(request: Request, problem: str) -> Response:
-    forbidden = status.HTTP_403_FORBIDDEN
-    return page(request, "sign_in.html", status_code=forbidden, next="/", problem=problem, typed="")

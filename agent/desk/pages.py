@@ -86,6 +86,7 @@ def _environment() -> Environment:
     )
     environment.globals.update({name: getattr(words, name) for name in WORDS})
     environment.globals.update(
+        has_passkeys=lambda request: request.app.state.desk.passkey_site(request) is not None,
         has_sign_on=lambda request: request.app.state.desk.sign_on is not None,
         language=translations.spoken,
         DESK_LANGUAGES=translations.LANGUAGES,

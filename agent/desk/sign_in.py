@@ -19,6 +19,7 @@ from agent.translations import marked
 router = APIRouter()
 
 USED = marked("This link has been used or is too old. Ask for a new one: minerva user link YOUR-ADDRESS")
+NEEDS_PASSKEY = marked("This account signs in by its passkey; a password or a link alone is not enough.")
 
 
 @router.get("/sign-in")
@@ -30,8 +31,9 @@ def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002  
 def sign_in_by_link(request: Request, desk: DeskState, token: str) -> Response:
     with desk.database.read() as session:
         owner = people.link_owner(session, token)
-    if owner is not None and owner.totp_secret is not None:
-        return page(request, "second_factor.html", token=token, problem=None)
+        is_asked = owner is not None and people.has_second_factor(session, owner)
+    if owner is not None and is_asked:
+        return _second_factor(request, owner, token)
     return _by_link(request, desk, token, code="")
 
 
@@ -43,8 +45,7 @@ def sign_in_by_link_and_code(
     with desk.database.read() as session:
         owner = people.link_owner(session, token)
     if owner is not None and not desk.attempts.allows(owner.email):
-        problem = marked("Too many tries. Wait a minute.")
-        return page(request, "second_factor.html", status_code=429, token=token, problem=problem)
+        return _second_factor(request, owner, token, marked("Too many tries. Wait a minute."), status_code=429)
     return _by_link(request, desk, token, code=code)
 
 
@@ -65,10 +66,12 @@ def sign_in_by_password(
         return page(request, "sign_in.html", status_code=429, problem=problem, **values)
     with desk.database.write() as session:
         engineer = people.check_password(session, email, password)
-        if engineer is not None and second_factor.passes(engineer, code):
+        if engineer is not None and _passes(session, engineer, code):
             return start(session, request, desk, engineer, local_path(next))
         audit.append(session, actor=email, action="sign in, refused", subject="/sign-in")
     problem = marked("Address, password and code do not match.")
+    if engineer is not None and engineer.totp_secret is None:
+        problem = NEEDS_PASSKEY
     return page(request, "sign_in.html", status_code=status.HTTP_403_FORBIDDEN, problem=problem, **values)
 
 
@@ -85,14 +88,34 @@ def _by_link(request: Request, desk: Desk, token: str, *, code: str) -> Response
     with desk.database.write() as session:
         owner = people.link_owner(session, token)
         if owner is None:
-            forbidden = status.HTTP_403_FORBIDDEN
-            return page(request, "sign_in.html", status_code=forbidden, next="/", problem=USED, typed="")
-        if not second_factor.passes(owner, code):
+            return refused(request, USED, "/")
+        if not _passes(session, owner, code):
             audit.append(session, actor=owner.email, action="sign in, refused", subject="/sign-in")
-            problem = marked("That is not the code of now. Each works once, for half a minute.")
-            return page(request, "second_factor.html", status_code=403, token=token, problem=problem)
+            wrong = marked("That is not the code of now. Each works once, for half a minute.")
+            problem = NEEDS_PASSKEY if owner.totp_secret is None else wrong
+            return _second_factor(request, owner, token, problem, status_code=403)
         people.redeem_link(session, token)
         return start(session, request, desk, owner, "/")
+
+
+def _passes(session: Session, engineer: Engineer, code: str) -> bool:
+    """Whether a password or link is enough, with this code; it is then used up."""
+    if engineer.totp_secret is None:
+        return not people.has_second_factor(session, engineer)
+    return second_factor.passes(engineer, code)
+
+
+def _second_factor(
+    request: Request, owner: Engineer, token: str, problem: str | None = None, *, status_code: int = 200
+) -> Response:
+    values: dict[str, Any] = {"token": token, "problem": problem, "has_code": owner.totp_secret is not None}
+    return page(request, "second_factor.html", status_code=status_code, **values)
+
+
+def refused(request: Request, problem: Exception | str, target: str) -> Response:
+    """The page to sign in, with what was wrong."""
+    forbidden = status.HTTP_403_FORBIDDEN
+    return page(request, "sign_in.html", status_code=forbidden, next=target, problem=problem, typed="")
 
 
 def start(session: Session, request: Request, desk: Desk, engineer: Engineer, target: str) -> Response:

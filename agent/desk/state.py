@@ -15,6 +15,7 @@ from agent.desk.puzzles import Puzzles
 from agent.desk.reckoned import Figures
 from agent.llm.live import Live
 from agent.mail.rate_limit import RateLimit
+from agent.passkeys import Challenges, Site, site_of
 from agent.settings import Settings
 from agent.single_sign_on import Provider
 from agent.store.database import Database
@@ -71,11 +72,16 @@ class Desk:
     attempts: Attempts = field(default_factory=Attempts)
     presence: Presence = field(default_factory=Presence)
     puzzles: Puzzles = field(default_factory=Puzzles)
+    challenges: Challenges = field(default_factory=Challenges)
     figures: Figures = field(default_factory=Figures)
 
     @property
     def secure(self) -> bool:
         return self.url.startswith("https://")
+
+    def passkey_site(self, request: Request) -> Site | None:
+        """What passkeys of this desk are bound to; None where there are none."""
+        return site_of(self.settings.desk_url or str(request.base_url))
 
 
 def desk_of(request: Request) -> Desk:

@@ -122,6 +122,7 @@ DEEDS = Words(
         "sign-out": marked("signed out"),
         "account": marked("changed the own account"),
         "second-factor": marked("set up a second factor"),
+        "passkeys": marked("added a passkey"),
         "remove": marked("removed"),
         "end": marked("ended a session"),
         "acts": marked("changed tickets"),

@@ -11,8 +11,8 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy import update
 from sqlmodel import Session, col, delete, select
 
-from agent.errors import HelpdeskError, NotFoundError
-from agent.store.tables import DeskSession, Engineer, Role, SignInLink, now
+from agent.errors import HelpdeskError, NotFoundError, SignOnError
+from agent.store.tables import DeskSession, Engineer, Passkey, Role, SignInLink, now
 
 LINK_LIFETIME = timedelta(hours=24)
 SESSION_LIFETIME = timedelta(hours=12)
@@ -147,6 +147,44 @@ def end_session_of(session: Session, engineer: Engineer, key: str) -> None:
     """`key` is the `token_hash`; a session of somebody else stays."""
     mine = col(DeskSession.token_hash) == key, col(DeskSession.engineer_id) == engineer.id
     session.execute(delete(DeskSession).where(*mine))
+
+
+def passkeys_of(session: Session, engineer: Engineer) -> list[Passkey]:
+    """The oldest first."""
+    mine = select(Passkey).where(Passkey.engineer_id == engineer.id)
+    return list(session.exec(mine.order_by(col(Passkey.created_at))))
+
+
+def passkey(session: Session, key: str) -> Passkey | None:
+    return session.get(Passkey, key)
+
+
+def owner_of(session: Session, kept: Passkey) -> Engineer | None:
+    """None for who may not sign in any more."""
+    return _active(session.get(Engineer, kept.engineer_id))
+
+
+def add_passkey(session: Session, made: Passkey) -> None:
+    """Raises SignOnError for one that is there already."""
+    if session.get(Passkey, made.id) is not None:
+        raise SignOnError("This passkey is on record already.")
+    session.add(made)
+
+
+def remove_passkey(session: Session, engineer: Engineer, key: str) -> None:
+    """One of somebody else stays."""
+    session.execute(delete(Passkey).where(col(Passkey.id) == key, col(Passkey.engineer_id) == engineer.id))
+
+
+def has_second_factor(session: Session, engineer: Engineer) -> bool:
+    """Whether a password or a link alone signs nobody in."""
+    return engineer.totp_secret is not None or bool(passkeys_of(session, engineer))
+
+
+def forget_second_factor(session: Session, engineer: Engineer) -> None:
+    """Codes and passkeys."""
+    engineer.totp_secret = None
+    session.execute(delete(Passkey).where(col(Passkey.engineer_id) == engineer.id))
 
 
 def enable(session: Session, engineer: Engineer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON
+from sqlalchemy import JSON, BigInteger, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from agent.store.tables.columns import UtcDateTime, now
@@ -76,6 +76,22 @@ class SignInLink(SQLModel, table=True):
     """SHA-256 of the token; the token itself is shown once."""
     engineer_id: int = Field(foreign_key="engineer.id")
     expires_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Passkey(SQLModel, table=True):
+    """What a device of an engineer signs with; the secret half never leaves the device."""
+
+    id: str = Field(primary_key=True)
+    """Of the credential, as base64url."""
+    engineer_id: int = Field(foreign_key="engineer.id", index=True)
+    name: str
+    """As the engineer calls it."""
+    public_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """COSE_Key (RFC 9052)."""
+    sign_count: int = Field(default=0, sa_type=BigInteger)
+    """How often the device had signed; 0 for ever with most."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
