@@ -44,7 +44,7 @@ def bench_sites(folder: Path) -> dict[str, Site]:
         raise RequestError([f"{path} cannot be read: {error}"]) from error
 
 
-def wish_for_measurement(folder: Path, *, ticket: str, words: str, by: str) -> bool:
-    """A request that waits for a specification and a named engineer's yes; False when the ticket has one already."""
+def wish_for_measurement(folder: Path, *, origin: str, words: str, by: str) -> bool:
+    """A request that waits for a specification and a named engineer's yes; False when there is one already."""
     with closing(open_store(folder)) as store, store.write() as connection:
-        return runs.request(connection, words=words[:MAX_WORDS], by=by, origin=ticket) is not None
+        return runs.request(connection, words=words[:MAX_WORDS], by=by, origin=origin) is not None

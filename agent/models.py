@@ -235,5 +235,5 @@ def ports_on(models: Models) -> Ports:
         review=models.review,
         compose=compose,
         rows=lambda text: structured_rows(models.bench_dir, text),
-        wish=lambda ticket, words, by: wish_for_measurement(models.bench_dir, ticket=ticket, words=words, by=by),
+        wish=lambda origin, words, by: wish_for_measurement(models.bench_dir, origin=origin, words=words, by=by),
     )

@@ -76,7 +76,8 @@ class Ports:
     rows: Callable[[str], tuple[Row, ...]] = rows_for
     """Rows that answer a structured question; none for every other text."""
     wish: Callable[[str, str, str], bool] = lambda *_: False
-    """(ticket number, words, requester): puts a measurement that only a person can start on the list, once a ticket."""
+    """(ticket number or chat service, words, requester): puts a measurement that only a person can start on the list;
+    False when it is there."""
     review: Callable[[Draft], Draft] = lambda draft: draft
     """A second look at a checked draft, which may only raise doubts."""
     check: Check = not_checked

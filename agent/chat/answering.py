@@ -11,13 +11,17 @@ from agent.chat.phrases import phrases_for
 from agent.chat.values import Button, Reply, ReplyFile, Source
 from agent.draft import Claim, Draft, Evidence
 from agent.pipeline import Answered
+from bench_runner.answers import BENCHMARK, NOT_MEASURED
 
+_ROW = f"row:{BENCHMARK}"
 _MARKS = re.compile(r"\s*\[\d+\]")
 SHORT_CHARS = 1200
 """A short answer; what goes beyond is folded."""
 PERSON = "!ticket I agree"
 """Written in a thread: a person is wanted, and personal data may be processed for it."""
-ANSWER_BUTTONS: tuple[Button, ...] = ("helpful", "unhelpful", "person")
+MEASURE = "!measure"
+"""Written in a thread: what was asked there shall be measured."""
+ANSWER_BUTTONS: tuple[Button, ...] = ("helpful", "unhelpful")
 
 
 def answer_reply(answered: Answered, *, told: Collection[str] = (), language: str = "", to: str = "") -> Reply | None:
@@ -40,11 +44,28 @@ def answer_reply(answered: Answered, *, told: Collection[str] = (), language: st
         folded=(*folded, *_further(draft)),
         sources=tuple(source_of(item) for item in draft.cited if item.number in cited),
         note=_note(draft, language),
-        buttons=(*(("more",) if folded or draft.commands or draft.next_steps else ()), *ANSWER_BUTTONS),
+        buttons=(
+            *(("more",) if folded or draft.commands or draft.next_steps else ()),
+            *ANSWER_BUTTONS,
+            *handing_on(answered),
+        ),
         language=language,
         files=files,
         to=to,
     )
+
+
+def handing_on(answered: Answered) -> tuple[Button, ...]:
+    """Whom else it may go to: a person, and where nobody measured what was asked, whoever measures."""
+    return ("measure", "person") if is_unmeasured(answered) else ("person",)
+
+
+def is_unmeasured(answered: Answered) -> bool:
+    """Whether only a measurement gives the answer, and none of ours does."""
+    rows = [item.id for item in answered.draft.cited if item.id.startswith(_ROW)]
+    if any(not row.endswith(NOT_MEASURED) for row in rows):
+        return False
+    return bool(rows) or answered.triage.route == "benchmark"
 
 
 def statements(answered: Answered, told: Collection[str]) -> tuple[list[str], list[str]]:
@@ -77,7 +98,9 @@ def text_of(reply: Reply) -> str:
     """All of it as Markdown, for services that have neither blocks nor buttons."""
     sources = "\n".join(f"[{s.number}] {s.title} {s.url or ''}".rstrip() for s in reply.sources)
     person = f"{phrases_for(reply.language).person}: `{PERSON}`" if "person" in reply.buttons else ""
-    return "\n\n".join(part for part in (*reply.paragraphs, *reply.folded, reply.note, sources, person) if part)
+    measure = f"{phrases_for(reply.language).measure}: `{MEASURE}`" if "measure" in reply.buttons else ""
+    parts = (*reply.paragraphs, *reply.folded, reply.note, sources, measure, person)
+    return "\n\n".join(part for part in parts if part)
 
 
 def ask_reply(draft: Draft, *, language: str, to: str = "") -> Reply:

@@ -14,14 +14,15 @@ from typing import Any
 from sqlmodel import Session
 
 from agent.chat import posting
-from agent.chat.answering import PERSON, answer_reply, ask_reply, plain_reply, said_before
+from agent.chat.answering import MEASURE, PERSON, answer_reply, ask_reply, handing_on, plain_reply, said_before
 from agent.chat.live import LiveAnswer
 from agent.chat.phrases import phrases_for
 from agent.chat.policy import Verdict, verdict
 from agent.chat.rules import Rule
 from agent.chat.service import Chat
 from agent.chat.tickets import Wish, file_deletion, file_follow_up, open_ticket
-from agent.chat.values import Button, Heard, Reply, Spot, reply_of
+from agent.chat.values import Heard, Reply, Spot, reply_of
+from agent.chat.wishes import wish_in_thread
 from agent.errors import ChatError
 from agent.pipeline import Answered, answer
 from agent.store import chat as store
@@ -55,6 +56,9 @@ def hear(chat: Chat, heard: Heard) -> bool:
         return True
     if heard.text == PERSON and not heard.is_first:
         open_ticket(chat, heard.spot, Wish(sender=heard.sender, text="", mail=None, direct=heard.direct))
+        return True
+    if heard.text == MEASURE and not heard.is_first:
+        wish_in_thread(chat, heard.spot, heard.sender)
         return True
     return _take_in(chat, heard, rule)
 
@@ -307,7 +311,7 @@ def _reply(
     if decided == "ask":
         return ask_reply(answered.draft, language=language, to=row.sender)
     if decided in {"offer", "help"}:
-        buttons: tuple[Button, ...] = ("person",) if decided == "offer" else ()
+        buttons = handing_on(answered) if decided == "offer" else ()
         return replace(_plain(rule, decided, language), buttons=buttons, to=row.sender)
     reply = answer_reply(answered, told=_told(session, thread, row), language=language, to=row.sender)
     return reply or replace(_plain(rule, "told", language), buttons=("person",), to=row.sender)

@@ -25,6 +25,9 @@ class Phrases:
     helpful: str
     unhelpful: str
     more: str
+    measure: str
+    wished: str
+    wished_before: str
     person: str
     undated: str
     days_old: str
@@ -52,6 +55,10 @@ PHRASES = {
         helpful="Helpful",
         unhelpful="Not helpful",
         more="More detail",
+        measure="Ask for a measurement",
+        wished="Asked for: “{words}”. Nothing starts by this; engineers write the specification and approve each "
+        "run. Ask a person if you want to hear of the result.",
+        wished_before="This measurement was asked for before; nothing was added.",
         person="Ask a person",
         undated="no date",
         days_old="{n} days old",
@@ -78,6 +85,10 @@ PHRASES = {
         helpful="Utile",
         unhelpful="Pas utile",
         more="Plus de détails",
+        measure="Demander une mesure",
+        wished="Demandé : « {words} ». Rien ne démarre ainsi ; des ingénieurs écrivent la spécification et "
+        "approuvent chaque exécution. Demandez à une personne si vous voulez connaître le résultat.",
+        wished_before="Cette mesure a déjà été demandée ; rien n'a été ajouté.",
         person="Demander à une personne",
         undated="sans date",
         days_old="il y a {n} jours",
@@ -106,6 +117,10 @@ PHRASES = {
         helpful="Hilfreich",
         unhelpful="Nicht hilfreich",
         more="Mehr Einzelheiten",
+        measure="Messung erbitten",
+        wished="Erbeten: „{words}“. Damit startet nichts; Fachleute schreiben die Spezifikation und geben jeden "
+        "Lauf frei. Fragen Sie eine Person, wenn Sie vom Ergebnis hören möchten.",
+        wished_before="Diese Messung wurde schon erbeten; es kam nichts hinzu.",
         person="Eine Person fragen",
         undated="ohne Datum",
         days_old="{n} Tage alt",
@@ -132,6 +147,10 @@ PHRASES = {
         helpful="Utile",
         unhelpful="Non utile",
         more="Più dettagli",
+        measure="Chiedere una misura",
+        wished="Richiesto: «{words}». Così non parte nulla; gli ingegneri scrivono la specifica e approvano ogni "
+        "esecuzione. Chieda a una persona se vuole conoscere il risultato.",
+        wished_before="Questa misura è già stata chiesta; nulla è stato aggiunto.",
         person="Chiedere a una persona",
         undated="senza data",
         days_old="{n} giorni fa",
@@ -157,6 +176,10 @@ PHRASES = {
         helpful="Útil",
         unhelpful="No es útil",
         more="Más detalle",
+        measure="Pedir una medición",
+        wished="Pedido: «{words}». Con esto no empieza nada; los ingenieros escriben la especificación y aprueban "
+        "cada ejecución. Pregunte a una persona si quiere conocer el resultado.",
+        wished_before="Esta medición ya se había pedido; no se ha añadido nada.",
         person="Preguntar a una persona",
         undated="sin fecha",
         days_old="hace {n} días",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
-Button = Literal["helpful", "unhelpful", "more", "person"]
+Button = Literal["helpful", "unhelpful", "more", "measure", "person"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

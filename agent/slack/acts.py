@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import structlog
 
+from agent.benchmarks import MAX_WORDS
 from agent.chat import posting
 from agent.chat.answering import plain_reply
 from agent.chat.conversation import hear, hear_event
@@ -17,9 +18,10 @@ from agent.chat.service import Chat
 from agent.chat.tickets import open_ticket
 from agent.chat.values import Heard, Spot, reply_of
 from agent.chat.web import answer_of
+from agent.chat.wishes import wish, wish_for_answer
 from agent.errors import ChatError
 from agent.slack import cards, views
-from agent.slack.blocks import Block, button, section
+from agent.slack.blocks import SECTION_CHARS, Block, button, section
 from agent.slack.channel import TIMEOUT_S, SlackChannel, call
 from agent.slack.markup import markdown_of, mrkdwn
 from agent.slack.reading import sender_of
@@ -27,10 +29,13 @@ from agent.store import chat as store
 from agent.store.chat_tables import ChatFeedback, ChatPost, ChatThread
 from agent.store.tables import Ticket
 from ingest.masking import mask_secrets
+from knowledge_base.rows.row import Row
 
 log = structlog.get_logger()
 
 TICKET_EMOJI = "ticket"
+_BENCH = "bench:"
+"""Begins the value of the button below what `/minerva bench` said; the words follow."""
 Body = Mapping[str, Any]
 
 
@@ -83,6 +88,8 @@ def _clicked(chat: Chat, body: Body) -> bool:
     sender = user_of(body)
     if action["action_id"].startswith(cards.PREFIX):
         return cards.clicked(chat, action, sender, body)
+    if action["action_id"] == "measure":
+        return _measured(chat, body, action["value"], sender)
     if action["action_id"] not in {"helpful", "more"}:
         return False  # `person`, `unhelpful`: the form follows
     with chat.database.write() as session:
@@ -98,6 +105,15 @@ def _clicked(chat: Chat, body: Body) -> bool:
         thanks = plain_reply(phrases_for(_language(post)).thanks, language="en")
         chat.channel.whisper(Spot(place=post.place, thread=post.thread), sender, thanks)
     posting.post_due(chat)
+    return True
+
+
+def _measured(chat: Chat, body: Body, value: str, sender: str) -> bool:
+    """Below an answer, or below what `/minerva bench` said."""
+    if value.startswith(_BENCH):
+        _respond(body, wish(chat, value.removeprefix(_BENCH), sender, "en"))
+    else:
+        wish_for_answer(chat, value, sender)
     return True
 
 
@@ -167,7 +183,7 @@ def _commanded(chat: Chat, body: Body) -> bool:
     if word == "ask" and rest.strip():
         _ask(chat, sender, rest.strip(), key=f"ask:{body['trigger_id']}")
     elif word == "bench":
-        _respond(body, bench_text(chat, rest.strip()))
+        _respond_bench(chat, body, mask_secrets(rest.strip()).text)
     elif word == "status":
         _respond(body, status_text(chat, sender))
     return True
@@ -180,9 +196,18 @@ def _ask(chat: Chat, sender: str, text: str, *, key: str) -> None:
     hear(chat, heard)
 
 
-def bench_text(chat: Chat, words: str) -> str:
+def _respond_bench(chat: Chat, body: Body, words: str) -> None:
+    rows = chat.ports.rows(words) if words else ()
+    text = bench_text(rows)
+    if not words or any(row.known for row in rows):
+        _respond(body, text)
+        return
+    value = f"{_BENCH}{words[:MAX_WORDS]}"
+    _respond(body, text, [section(text[:SECTION_CHARS]), _actions([button("Ask for a measurement", "measure", value)])])
+
+
+def bench_text(rows: Sequence[Row]) -> str:
     """What was measured, as rows; nothing is guessed."""
-    rows = chat.ports.rows(mask_secrets(words).text) if words else ()
     if not rows:
         return "No measurement of ours answers that. Name a model, a system and what you want to know, or ask a person."
     return "\n\n".join(f"*{row.title}*: {mrkdwn(row.text)}" for row in rows[:5])
@@ -213,9 +238,10 @@ def publish_home(chat: Chat, sender: str) -> None:
     call(slack_of(chat).client.views_publish, user_id=sender.rpartition("/")[2], view=view)
 
 
-def _respond(body: Body, text: str) -> None:
+def _respond(body: Body, text: str, blocks: Sequence[Block] = ()) -> None:
     """To the one who gave the command. The address is good for half an hour."""
-    said = {"response_type": "ephemeral", "text": text}
+    said: dict[str, Any] = {"response_type": "ephemeral", "text": text}
+    said |= {"blocks": blocks} if blocks else {}
     answer_of(httpx.post, body["response_url"], json=said, timeout=TIMEOUT_S)
 
 

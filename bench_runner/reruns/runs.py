@@ -124,11 +124,13 @@ def propose(
 
 
 def request(connection: Connection, *, words: str, by: str, origin: str) -> Run | None:
-    """A wish in words; None when that ticket has one already, or the desk the same. It can only become a specification.
+    """A wish in words, which can only become a specification.
 
-    `origin` is the number of the ticket, or `desk`.
+    None when that ticket has one already, or the desk or chat service the same.
+
+    `origin` is the number of the ticket, `desk`, or the name of a chat service.
     """
-    sql = "SELECT 1 FROM run WHERE origin = ? AND (origin != 'desk' OR title = ?) LIMIT 1"
+    sql = "SELECT 1 FROM run WHERE origin = ? AND (origin LIKE 'MIN-%' OR title = ?) LIMIT 1"
     if connection.exec_driver_sql(sql, (origin, words)).first():
         return None
     values = {

@@ -214,8 +214,8 @@ def test_bench_gives_rows_and_guesses_nothing(running: Running) -> None:
         id="r", title="Llama on LUMI-G", heading="Measured", text="9 tok/s at concurrency 8.", url=None, known=True
     )  # fmt: skip
     measured = replace(chat, ports=with_rows(chat.ports, [row]))
-    assert bench_text(measured, "Llama on LUMI") == "*Llama on LUMI-G*: 9 tok/s at concurrency 8."
-    assert "No measurement" in bench_text(measured, "")
+    assert bench_text(measured.ports.rows("")) == "*Llama on LUMI-G*: 9 tok/s at concurrency 8."
+    assert "No measurement" in bench_text(())
 
 
 def test_a_ticket_by_command_is_a_private_conversation(running: Running) -> None:

@@ -55,7 +55,7 @@ def ports(route: Route, folder: Path) -> Ports:
         search=lambda question, k: SearchResult(hits=(), answerable=0.0),
         compose=compose,
         rows=lambda text: structured_rows(folder, text),
-        wish=lambda ticket, words, by: wish_for_measurement(folder, ticket=ticket, words=words, by=by),
+        wish=lambda origin, words, by: wish_for_measurement(folder, origin=origin, words=words, by=by),
     )
 
 
