@@ -21,6 +21,11 @@ exception of the rule, one stood on the wrong line. The rest was mended, no half
 `guests_*.txt` (27 scripts with 71 faults, 14 correct scripts) came after that mending, labelled and committed in the same way. First
 look: 64 of 71 (90.1 %), no false error. Three labels were put right (one line, two exceptions of a rule), the rest was mended.
 `visitors_*.txt` (22 scripts with 42 faults, 8 correct scripts) came after that. First look: 40 of 42 (95.2 %), one false error.
+`tenth_faults.txt` and `tenth_correct.txt` (40 scripts with 89 faults, 25 correct scripts) are of another author, who saw neither rules nor
+earlier sets, and came after `spellings.txt`. First look: 87 of 89 (97.8 %), no false error; 67 of the 70 faults that need no answer gone from
+the corrected scripts, all of which pass `bash -n` and shellcheck. No label was changed; the two (a resume read out of `--no-requeue`, an
+old variable beside the new one) have been mended, so it is not frozen.
+`spellings.txt` holds our own faults and near misses, rule by rule in unlike spellings, with the heads of the scripts in its first lines.
 `fifth_logs.txt` (50 logs, five without failure) was put together from lines that people showed in public reports of PyTorch, JAX,
 TensorFlow, vLLM, DeepSpeed, MPI, UCX, libfabric, pyxis, Apptainer and Slurm, and labelled before the doctor read it; first look:
 41 of 50 (82 %), none invented. All nine were then mended, together with some eighty further messages of the same programs; no

@@ -145,7 +145,7 @@ def test_third_scripts_and_logs(frozen: bool) -> None:
     assert not [log.name for log in cases if log.label == "none" and first_cause(log) != "none"]
 
 
-@pytest.mark.parametrize("name", ["voices", "guests", "visitors"])
+@pytest.mark.parametrize("name", ["voices", "guests", "visitors", "tenth"])
 def test_scripts_of_other_users(name: str) -> None:
     hits = [hit for script in faulty_scripts(f"{name}_faults.txt") for hit in found_in(script)]
     assert rate(f"faults of {name}", hits) >= 0.95
@@ -192,7 +192,7 @@ def faulty_texts() -> list[tuple[str, str, tuple[tuple[str, frozenset[int]], ...
     single = [*planted_faults(), *foreign_variants(), *fourth_variants()]
     several = [
         script
-        for kind in ("foreign", "later", "third", "voices", "guests", "visitors")
+        for kind in ("foreign", "later", "third", "voices", "guests", "visitors", "tenth")
         for script in faulty_scripts(f"{kind}_faults.txt")
     ]
     return [
@@ -273,6 +273,7 @@ def test_corrected_scripts_are_otherwise_unchanged() -> None:
         "voices_correct.txt",
         "guests_correct.txt",
         "visitors_correct.txt",
+        "tenth_correct.txt",
     ],
 )
 def test_what_is_changed_in_a_correct_script_is_explained(name: str) -> None:

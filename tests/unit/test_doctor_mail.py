@@ -68,6 +68,16 @@ def test_wrapping_of_the_mail_client_is_undone(width: int) -> None:
     assert len(different) <= 0.05 * len(SCRIPTS)
 
 
+def test_wrapping_of_the_mail_client_is_undone_in_other_scripts() -> None:
+    """Comments, texts of `bash -c` and options at the end of a line too."""
+    names = ("later", "third", "voices", "guests", "visitors", "tenth")
+    scripts = [script for name in names for script in foreign(f"{name}_correct.txt") if script.text.startswith("#!")]
+    for width in (72, 76):
+        different = differing(scripts, lambda text, width=width: f"{BEFORE}{wrapped(text, width)}{AFTER}")  # type: ignore[misc]
+        print(f"wrapped at {width}: {len(different)} of {len(scripts)} with other errors: {different}")
+        assert len(different) <= 0.02 * len(scripts)
+
+
 def test_word_cut_at_its_hyphen_is_joined_without_a_blank() -> None:
     text = (
         "#!/bin/bash\n#SBATCH --gpus-per-node=1\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -120,8 +120,8 @@ class Job:
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
-        """First value of each variable of the script."""
-        return {name: values[0][1] for name, values in self.assigned.items()}
+        """First value of each variable of the script, with what += adds to it."""
+        return {name: _grown(name, values) for name, values in self.assigned.items()}
 
     def sets(self, *names: str) -> bool:
         return any(name in self.assigned or name in self._set_in_containers for name in names)
@@ -364,6 +364,16 @@ class Job:
 
     def before(self, command: Command) -> Iterator[Command]:
         return (other for other in self.commands if (other.line, other.column) < (command.line, command.column))
+
+
+def _grown(name: str, values: Sequence[tuple[Command, str]]) -> str:
+    first = values[0][1]
+    added = [value for command, value in values[1:] if f"{name}+=" in command.text]
+    if not added:
+        return first
+    if first.startswith("("):
+        return f"({' '.join(value.strip('()') for value in (first, *added))})"
+    return "".join((first, *added))
 
 
 _SETTING = re.compile(r"(?:^|,)([A-Za-z_]\w*)=([^,]*)")

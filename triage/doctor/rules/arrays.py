@@ -43,7 +43,7 @@ def dependency(job: Job) -> Iterator[Found]:
                         edits=(Edit(word.line, word.line, (fixed,)),),
                     )
         if command.name == "sbatch":
-            match = re.search(r"(?:--dependency|-d)[= ](\S+)", command.text)
+            match = re.search(r"(?:--dependency|-d)[= ](\"[^\"]*\"|\S+)", command.text)
             if match:
                 spec = match.group(1).replace('"', "")
                 spec = re.sub(r"\$\{?\w+(?:##\* )?\}?|\$\([^)]*\)", "5", spec)
@@ -112,7 +112,7 @@ def array(job: Job) -> Iterator[Found]:
 
 
 def _array_edit(job: Job, value: str, line: int) -> tuple[Edit, ...]:
-    match = re.fullmatch(r"\{?(\d+)(?:\.\.|\s*-\s*|:)(\d+)\}?(%\d+)?", value)
+    match = re.fullmatch(r"[{\[]?(\d+)(?:\.\.|\s*-\s*|:)(\d+)[}\]]?(%\d+)?", value)
     if not match:
         return ()
     low, high = sorted((int(match.group(1)), int(match.group(2))))

@@ -45,6 +45,7 @@ def data_lost(job: Job) -> Iterator[Found]:
         if command.name in ("cp", "rsync", "mv", "tar")
         or (command.name == "srun" and re.search(r"\b(?:cp|rsync|mv|tar)\b", command.text))
     ]
+    trapped = any(c.name == "trap" and re.search(r"\b(?:cp|rsync|mv|tar)\b", c.text) for c in job.outer_commands)
     for launch in job.main_launches:
         match = _RESULT.search(launch.outer.text)
         target = (match.group(1) or match.group(2)) if match else ""
@@ -57,7 +58,7 @@ def data_lost(job: Job) -> Iterator[Found]:
         value = job.variables.get(variable.group(1), target) if variable else target
         if not value or not (_LOCAL.search(value) or _LOCAL.search(target)):
             continue
-        if any(_runs_after(job, command, launch) for command in copied) or "/wandb" in value:
+        if trapped or any(_runs_after(job, command, launch) for command in copied) or "/wandb" in value:
             continue
         option = "-o" if match and match.group(2) else match.group().split("=")[0].split(" ")[0] if match else ""
         line = line_with(job, launch, option) if match else launch.line

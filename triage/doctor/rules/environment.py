@@ -358,6 +358,21 @@ def debug_vars(job: Job) -> Iterator[Found]:
             )
 
 
+def _both_set(job: Job, line: int, name: str, right: str) -> Iterator[Found]:
+    """Old and new name together: right for an old library in a container, else of no use."""
+    if any(launch.container for launch in job.launches):
+        return
+    text = job.lines[line - 1]
+    alone = re.fullmatch(rf"\s*(?:export\s+)?{name}=\S+\s*", text)
+    yield Found(
+        rule="env-deprecated-vars",
+        line=line,
+        what=f"`{name}` is the old name of {right}, which is set too: only old versions read it",
+        fix=f"leave {name} out",
+        edits=(Edit(line, line, () if alone else (without_setting(text, name),)),),
+    )
+
+
 def deprecated_vars(job: Job) -> Iterator[Found]:
     table = facts("script_rules")["renamed_variables"]
     for name, row in table.items():
@@ -366,6 +381,7 @@ def deprecated_vars(job: Job) -> Iterator[Found]:
         right = row["now"].split(" or ")[0]
         for command, _ in job.given.get(name, ()):
             if right in job.assigned:
+                yield from _both_set(job, command.line, name, right)
                 continue
             yield Found(
                 rule="env-deprecated-vars",

@@ -7,7 +7,7 @@ import re
 from triage.doctor.directives import distance_at_most
 from triage.doctor.pieces import Piece
 from triage.doctor.rules.found import Found
-from triage.doctor.rules.wrapping import Mended, continuations
+from triage.doctor.rules.wrapping import Mended, continuations, unwrap
 
 BLANKS = {0xA0: " ", 0x202F: " ", 0x2007: " ", 0x2009: " ", 0x3000: " "}
 ZERO_WIDTH = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x00AD))
@@ -33,6 +33,8 @@ def mend(piece: Piece, *, mailed: bool) -> Mended:
     _quotes_and_indent(mended, piece, mailed=mailed)
     _first_line(mended, piece, mailed=mailed)
     _soft_breaks(mended, in_mail=in_mail)
+    if in_mail:
+        unwrap(mended)
     _characters(mended, in_mail=in_mail)
     continuations(mended, in_mail=in_mail)
     while len(mended.lines) > 1 and not mended.lines[-1].strip():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch, is_side_work
@@ -29,8 +29,14 @@ def processes(job: Job, launch: Launch) -> int | None:
         machines = job.number(options.get("num_machines", "")) or 1
         return total // machines if total else None
     if launch.launcher == "deepspeed":
-        return job.number(options.get("num_gpus", "")) or job.gpus_per_node or None
+        return job.number(options.get("num_gpus", "")) or included(options) or job.gpus_per_node or None
     return None
+
+
+def included(options: Mapping[str, str]) -> int | None:
+    """GPUs of `--include localhost:0,1` of deepspeed."""
+    match = re.fullmatch(r"\"?[\w\-]+:(\d+(?:,\d+)*)\"?", options.get("include", ""))
+    return len(match.group(1).split(",")) if match else None
 
 
 def torchrun_per_gpu(job: Job) -> Iterator[Found]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from triage.doctor.job import Job
 from triage.doctor.rules.found import Check, Edit, Found
 from triage.doctor.rules.signs import hub_models, is_language_work, is_training, large_area, sets_export, uses_hub
+from triage.doctor.shell import here_documents
 
 _HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|~)/|(?:^|[\s=\"'])/(?:users|home|homes)/")
 _DATA_OPTION = re.compile(
@@ -254,6 +255,7 @@ def download_in_job(job: Job) -> Iterator[Found]:
             )
     if offline:
         yield from _hub_names(job)
+        yield from _in_python(job)
 
 
 def _hub_names(job: Job) -> Iterator[Found]:
@@ -271,6 +273,33 @@ def _hub_names(job: Job) -> Iterator[Found]:
             what=f"`{model}` would be downloaded, but compute nodes of {name} have no internet",
             fix="download it before the job, then give its local path",
         )
+
+
+_PYTHON_DOWNLOAD = re.compile(
+    r"snapshot_download|hf_hub_download|urlretrieve|urlopen\(|requests\.get\(|"
+    r"load_dataset\(\s*[\"'](?!(?:json|csv|parquet|text|arrow|imagefolder|webdataset)[\"']|[/.$~])|"
+    r"from_pretrained\(\s*[\"'][\w\-]+/[\w.\-]+[\"']"
+)
+
+
+def _in_python(job: Job) -> Iterator[Found]:
+    """In a Python text that the script itself holds, and nothing says that a filled cache is to be used."""
+    if any(_switched_on(job, name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")):
+        return
+    for first, last, _ in here_documents(job.lines):
+        if not re.search(r"\bpython[\d.]*\b", job.lines[first - 1]):
+            continue
+        for number in range(first + 1, last):
+            match = _PYTHON_DOWNLOAD.search(job.lines[number - 1])
+            if match and not job.lines[number - 1].lstrip().startswith("#"):
+                name = job.site.name if job.site else "this system"
+                yield Found(
+                    rule="env-download-in-job",
+                    line=number,
+                    column=match.start() + 1,
+                    what=f"`{match.group().rstrip('(')}` needs the internet, which compute nodes of {name} do not have",
+                    fix="download it before the job, then use its local path and HF_HUB_OFFLINE=1",
+                )
 
 
 def _elsewhere_online(system: str) -> str:

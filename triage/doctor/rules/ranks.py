@@ -115,7 +115,8 @@ def _lightning(job: Job, launch: Launch) -> Iterator[Found]:
         (r"--(?:trainer\.)?num_nodes[= ](\d+)", job.nodes, "SLURM_JOB_NUM_NODES"),
     ):
         match = re.search(pattern, text)
-        if match and int(match.group(1)) != wanted and job.gpus_per_node:
+        meant = job.value("ntasks-per-node")  # that --ntasks contradicts it is another rule's
+        if match and int(match.group(1)) != wanted and job.gpus_per_node and match.group(1) != meant:
             line = line_with(job, launch, match.group().split("=")[0].split(" ")[0])
             yield _mismatch(
                 job,

@@ -10,6 +10,7 @@ from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import PER_NODE, line_with
+from triage.doctor.shell import Command
 
 _LOCAL = re.compile(r"^\"?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|::1)?(?::|\"?$)")
 
@@ -33,7 +34,7 @@ def rendezvous_local(job: Job) -> Iterator[Found]:
     if job.nodes <= 1:
         return
     for name in _ADDRESS_NAMES:
-        for command, value in job.assigned.get(name, ()):
+        for command, value in job.given.get(name, ()):
             if _LOCAL.match(value) or (command.around.in_step and re.search(r"\$\(hostname|`hostname", value)):
                 said = f"`{name}={value}`" if value else f"`{name}` is empty"
                 line = command.line
@@ -48,10 +49,34 @@ def rendezvous_local(job: Job) -> Iterator[Found]:
                     line=line,
                     what=f"{said}: each of the {job.nodes} nodes takes it for itself",
                     fix='MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
-                    edits=() if command.around.in_step else (Edit(line, line, (fixed,)),),
+                    edits=_before_the_step(job, command, name)
+                    if command.around.in_step
+                    else (Edit(line, line, (fixed,)),),
                 )
     for launch in job.main_launches:
         yield from _local_options(job, launch)
+
+
+def _before_the_step(job: Job, command: Command, name: str) -> tuple[Edit, ...]:
+    """The address taken out of the step's text and computed once, in front of the step."""
+    step = next((c for c in job.outer_commands if c.name == "srun" and c.line <= command.line <= c.end_line), None)
+    text = job.lines[command.line - 1]
+    inside = re.compile(
+        rf"(?:export\s+)?\b{name}=\"?\\?(?:\$\(hostname[^)]*\)|`hostname[^`]*`)\"?(?:\s*(?:;|&&)\s*|\s+|$)"
+    )
+    match = inside.search(text)
+    if step is None or match is None or step.around.loop or step.around.function:
+        return ()
+    rest = f"{text[: match.start()]}{text[match.end() :]}"
+    if (
+        match.group().startswith("export")
+        and not re.search(r"[;&\s]$", match.group())
+        and re.match(r"\w+=", text[match.end() :])
+    ):
+        return ()
+    first = step.line
+    kept = (rest,) if rest.strip() else ()
+    return (Edit(first, first - 1, (f"export {name}={FIRST_HOST}",)), Edit(command.line, command.line, kept))
 
 
 def _no_address(options: Mapping[str, str]) -> bool:
@@ -63,7 +88,7 @@ def _no_address(options: Mapping[str, str]) -> bool:
 def _local_options(job: Job, launch: Launch) -> Iterator[Found]:
     options = launch.options
     nodes_of_step = job.number((launch.srun or {}).get("nodes", "")) if launch.srun else None
-    if nodes_of_step == 1 or launch.launcher not in PER_NODE or launch.srun is None:
+    if nodes_of_step == 1 or launch.launcher not in PER_NODE or (launch.srun is None and launch.mpi is None):
         return
     for name in ("rdzv_endpoint", "rdzv-endpoint", "master_addr", "main_process_ip"):
         value = options.get(name, options.get(name.replace("-", "_"), ""))

@@ -14,7 +14,7 @@ from triage.doctor.shell import Command
 
 _RESUME = re.compile(
     r"(?i)save[-_]?(?:steps|interval|every|freq)|resume|--load\b|ckpt|checkpoint|restart|singleton|--dependency|"
-    r"requeue|--signal|snapshot|auto[-_]?resume|scontrol requeue"
+    r"(?<!no-)requeue|--signal|snapshot|auto[-_]?resume"
 )
 
 
@@ -169,6 +169,8 @@ def _single_wait(job: Job) -> Iterator[Found]:
         if re.search(r"(?:^|[\s;!])wait\b", line) and not line.lstrip().startswith("#")
     ]
     loop = re.search(r"(?:until|while)\b[^\n]*\b(?:wait|kill -0)", job.code)
+    if _handler_ends_it(job):
+        return
     if len(waits) == 1 and not loop and not re.search(r"trap\s+['\"][^'\"]*\b(?:wait|requeue|exit)\b", job.code):
         yield _signal(
             waits[0],
@@ -176,6 +178,16 @@ def _single_wait(job: Job) -> Iterator[Found]:
             "until wait $pid; ! kill -0 $pid 2>/dev/null; do :; done",
             _wait_loop(job, waits[0]),
         )
+
+
+def _handler_ends_it(job: Job) -> bool:
+    """The trap calls a function that waits, requeues the job or ends the script itself."""
+    names = {word.text for c in job.outer_commands if c.name == "trap" for word in c.words[1:2]}
+    return any(
+        c.around.function in names and (c.name in ("wait", "exit") or c.args()[:1] == ["requeue"])
+        for c in job.outer_commands
+        if c.around.function
+    )
 
 
 def _unhandled(main: Sequence[Launch], line: int, value: str) -> Iterator[Found]:

@@ -28,6 +28,7 @@ def exit_code_lost(job: Job) -> Iterator[Found]:
         elif re.match(r"(?:true|:|echo)\b", launch.outer.around.guarded):
             text = job.lines[launch.outer.end_line - 1]
             fixed = re.sub(r"\s*\|\|\s*(?:true|:)\s*$", "", text)
+            fixed = re.sub(r"\|\|\s*(echo [^;&|]*[^;&|\s])\s*$", r"|| { \1; exit 1; }", fixed)
             yield Found(
                 rule="rob-exit-code-lost",
                 line=launch.outer.end_line if "||" in text else launch.line,

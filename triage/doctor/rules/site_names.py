@@ -273,7 +273,9 @@ def _adastra(job: Job) -> Iterator[Found]:
             f"constraint {value}, but the software is built for {software}",
             f"--constraint={software} or the other build",
             "constraint",
-            edits=change(job, job.line_of("constraint"), value, software) if _fits_nodes(job, software) else (),
+            edits=change(job, job.line_of("constraint"), value, software)
+            if _fits_nodes(job, software)
+            else _other_build(job, software),
         )
     elif not re.search(r"MI250|MI300|GENOA|HPDA", value):
         yield _rule(
@@ -283,6 +285,13 @@ def _adastra(job: Job) -> Iterator[Found]:
             "constraint",
             edits=change(job, job.line_of("constraint"), value, wanted),
         )
+
+
+def _other_build(job: Job, software: str) -> tuple[Edit, ...]:
+    """The module of the target that the nodes have."""
+    wrong, right = ("gfx942", "gfx90a") if software == "MI300" else ("gfx90a", "gfx942")
+    lines = (n for n, text in enumerate(job.lines, start=1) if f"craype-accel-amd-{wrong}" in text)
+    return tuple(edit for n in lines for edit in change(job, n, f"amd-{wrong}", f"amd-{right}"))
 
 
 def _fits_nodes(job: Job, kind: str) -> bool:

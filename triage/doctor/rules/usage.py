@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
-from triage.doctor.rules.launching import processes
+from triage.doctor.rules.launching import included, processes
 
 _USES_ALL = re.compile(
     r"(?i)device_map|tensor[-_]parallel|\s-tp\s|vllm|jax|mirrored|megatron|mii|lightning|ray\b|llama-server|llama\.cpp|sglang|deepspeed|spawn|"
@@ -90,8 +90,8 @@ def _used(job: Job) -> int | None:
 
 
 def _used_by(job: Job, launch: Launch) -> int | None:
-    if launch.launcher in ("torchrun", "torch.distributed.launch"):
-        count = processes(job, launch)
+    if launch.launcher in ("torchrun", "torch.distributed.launch", "deepspeed"):
+        count = included(launch.options) if launch.launcher == "deepspeed" else processes(job, launch)
         return count * job.nodes if count else None
     if launch.launcher == "vllm":
         return _serving(job, launch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from triage.doctor.diagnosis import Severity
@@ -37,11 +38,73 @@ WRAP_WIDTHS = range(60, 81)
 """Longest lines of a text that a mail client wrapped."""
 
 
+def unwrap(mended: Mended) -> None:
+    """Joins what a mail program cut: a line whose next word did not fit any more, and that goes on there."""
+    width = _mail_width(mended.lines)
+    if not width:
+        return
+    mended.mail_width = width
+    mended.functions = _functions(mended.lines)
+    index, here_word, quote = 0, "", ""
+    last = len(mended.lines[0]) if mended.lines else 0  # of the line as the mail has it
+    while index + 1 < len(mended.lines):
+        line, after = mended.lines[index], mended.lines[index + 1]
+        tight = bool(after.strip()) and last + 1 + len(after.split()[0]) > width
+        last = len(after)
+        if tight and not here_word and _is_rest(mended, index, quote):
+            _wrapped(mended, index)
+            continue
+        here_word, quote = _here_word(line, here_word), _open_quote(line, quote)
+        index += 1
+
+
+def _mail_width(lines: Sequence[str]) -> int:
+    """Where the mail program may have cut the lines; 0 when they are too long for that."""
+    width = _longest(lines)
+    return width if width in WRAP_WIDTHS else 72 if width < min(WRAP_WIDTHS) else 0
+
+
+def _longest(lines: Sequence[str]) -> int:
+    return max((len(line) for line in lines if " " in line.strip()), default=0)
+
+
+def _functions(lines: Sequence[str]) -> frozenset[str]:
+    return frozenset(match.group(1) for line in lines if (match := _FUNCTION.match(line)))
+
+
+_ALSO_ENGLISH = re.compile(
+    r"^(?:for(?!\s+\w+\s+in\b)|which|time|test|set|read|make|sort|date|file|head|cut|let|then|if|do|while|until|type|wait|local|"
+    r"find|sleep|exit|cat|true|false|split|source|free|kill|ray|env|command|module|python|bash|in)\s[^$=;|&<>\"(){}\[\]/]*$"
+)
+
+
+def _is_prose(text: str) -> bool:
+    in_brackets = re.match(r"^\([^$;|&]*\)\W*$", text)
+    return not _COMMANDS.match(text) or bool(_ALSO_ENGLISH.match(text) or in_brackets)
+
+
+def _is_rest(mended: Mended, index: int, quote: str) -> bool:
+    line, after = mended.lines[index], mended.lines[index + 1]
+    if line.startswith("#!") or after.lstrip().startswith("#"):
+        return False
+    comment = " #" in line if line.startswith("#SBATCH") else line.lstrip().startswith("#")
+    if comment:
+        return not quote and _is_prose(after)
+    if line.rstrip().endswith(("\\", ";", "{", "}", "then", "do", "&")) or _in_array(mended.lines, index + 1):
+        return False
+    if re.match(r"^(?:-{1,2}[A-Za-z]|\d?>{1,2}\s?\S|&\s*$|\|\s)", after):
+        return True
+    if quote or line.startswith("#SBATCH"):
+        return _goes_on(line, after)
+    own = _is_known(mended, index) or re.match(r"^[A-Z_]{2,}=", after)  # not for sure the rest of an export
+    return not own and (_goes_on(line, after) or _is_torn(line, after))
+
+
 def continuations(mended: Mended, *, in_mail: bool = False) -> None:
     """`in_mail`: lines that are too long for the mail were most likely wrapped on the way, not in the user's file."""
-    width = max((len(line) for line in mended.lines if " " in line.strip()), default=0)
-    mended.mail_width = width if in_mail and width in WRAP_WIDTHS else 0
-    mended.functions = frozenset(match.group(1) for line in mended.lines if (match := _FUNCTION.match(line)))
+    width = mended.mail_width or _longest(mended.lines)
+    mended.mail_width = mended.mail_width or (_mail_width(mended.lines) if in_mail else 0)
+    mended.functions = _functions(mended.lines)
     _cut_commands(mended)
     if width in WRAP_WIDTHS and any(item.what.startswith((_WRAPPED, _NO_BACKSLASH)) for item in mended.found):
         _wrapped_elsewhere(mended, width)
@@ -63,7 +126,7 @@ def _cut_commands(mended: Mended) -> None:
             continue
         elif line.lstrip().startswith("#"):
             if index + 1 < len(mended.lines) and _wrapped_comment(line, mended.lines[index + 1]):
-                _broken(mended, index, "the mail client wrapped this comment: the rest is run as a command")
+                _cut_off(mended, index, "the mail client wrapped this comment: the rest is run as a command")
                 mended.lines[index + 1] = f"# {mended.lines[index + 1]}"
         elif not open_quote and not here_word:
             index = _code_line(mended, index)
@@ -110,11 +173,11 @@ def _code_line(mended: Mended, index: int) -> int:
     line = mended.lines[index]
     after = mended.lines[index + 1] if index + 1 < len(mended.lines) else ""
     beyond = mended.lines[index + 2] if index + 2 < len(mended.lines) else ""
-    if _here_word(line, ""):  # what follows is text, no rest of this command
-        return index
     if _TRAILING.search(line) and not line.lstrip().startswith(("echo", "printf")):
         _broken(mended, index, "a blank follows the backslash, so the command ends here")
         mended.lines[index] = line = line.rstrip()
+    if _here_word(line, "") or _open_quote(line, ""):  # what follows is text, no rest of this command
+        return index
     if line.endswith("\\"):
         swallowed = not after.strip() or after.lstrip().startswith("#")
         deeper = beyond.strip() and _indent(beyond) > _indent(mended.lines[_start_of_command(mended.lines, index)])
