@@ -10,6 +10,8 @@ from knowledge_base.lexical import STOP_WORDS
 
 MOST_WORDS = 4
 """Of an entry of the dictionary."""
+START = 2
+"""Letters by which entries are looked up."""
 _WORD = re.compile(r"[\w.+#/=-]*\w[+#]*|[¿¡?!.,;:]+")
 _JOINED = re.compile(
     r"(?i:\b(?:[cdjlmnst]|qu|dell|nell|all|dall|sull|un)['’](?=\w))"  # l'erreur
@@ -44,11 +46,13 @@ def _is_foreign(words: list[str]) -> bool:
 
 def _longest(words: list[str], at: int) -> tuple[str, int]:
     """English of the most words from `at` on that are one entry, and how many they are; none and 1 for an unknown."""
+    start = words[at][:START]
+    worth = [*_entries().get(start, ()), *(_entries().get(start[:1], ()) if len(start) > 1 else ())]
     for length in range(min(MOST_WORDS, len(words) - at), 0, -1):
         matching = [
             (sum(map(len, entry)), english)
-            for entry, english in _entries().get(length, ())
-            if all(map(_matches, entry, words[at : at + length]))
+            for entry, english in worth
+            if len(entry) == length and all(map(_matches, entry, words[at : at + length]))
         ]
         if matching:
             return max(matching)[1], length
@@ -60,13 +64,13 @@ def _matches(written: str, word: str) -> bool:
 
 
 @cache
-def _entries() -> dict[int, list[tuple[tuple[str, ...], str]]]:
-    """By the number of their words: the words of the other language, and the English."""
-    entries: dict[int, list[tuple[tuple[str, ...], str]]] = {}
+def _entries() -> dict[str, list[tuple[tuple[str, ...], str]]]:
+    """By the start of their first word: the words of the other language, and the English."""
+    entries: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for english, foreign in read_yaml("dictionary.yaml")["english"].items():
         for phrase in foreign:
             words = tuple(_JOINED.sub(" ", phrase).casefold().split())
-            entries.setdefault(len(words), []).append((words, english))
+            entries.setdefault(words[0].removesuffix("-")[:START], []).append((words, english))
     return entries
 
 

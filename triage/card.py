@@ -35,7 +35,7 @@ def train_and_describe(rows: Sequence[Labelled], encoder: Encoder, folder: Path)
 def about(model: TriageModel, seen: Sequence[Labelled], unseen: Sequence[Labelled]) -> str:
     languages = Counter(row.language for row in seen if row.language)
     copies = near_copy_rate(seen)
-    words, letters = len(model.space.words.terms), len(model.space.letters.terms)
+    words, letters, asked = (len(block.terms) for block in model.space.sparse_blocks)
     return "\n".join(
         [
             f"# Triage model {model.version}",
@@ -45,7 +45,7 @@ def about(model: TriageModel, seen: Sequence[Labelled], unseen: Sequence[Labelle
             f"training          {len(seen)} requests by {voices_of(seen)} voices, near-copies {copies:.3f}",
             f"frozen test       {len(unseen)} requests by {voices_of(unseen)} voices",
             f"languages         {', '.join(f'{code} {count}' for code, count in languages.most_common())}",
-            f"features          {model.space.size} ({words} words, {letters} letter groups)",
+            f"features          {model.space.size} ({words} words, {letters} letter groups, {asked} of what is asked)",
             f"temperatures      {', '.join(f'{name} {head.temperature:.2f}' for name, head in heads(model).items())}",
             f"none from         {model.none_threshold:.3f}",
         ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from knowledge_base.translation import in_english
 from triage.cues import Found, Lexicon, find_cues
 from triage.text import ReadText, asking, folded, sentences
 
@@ -57,6 +58,8 @@ class Digest:
 
     words: list[str]
     letters: list[str]
+    asked: list[str]
+    """Letter groups of the sentences that put the request."""
     marks: Floats
     """Cues, then shapes."""
     found: tuple[Found, ...]
@@ -80,6 +83,8 @@ class FeatureSpace:
     cues: Lexicon
     words: Vocabulary
     letters: Vocabulary
+    asked: Vocabulary
+    """Letter groups again, of the sentences that put the request alone."""
     dimension: int
     """Of the embedding."""
 
@@ -89,7 +94,12 @@ class FeatureSpace:
 
     @property
     def size(self) -> int:
-        return self.dense_size + len(self.words.terms) + len(self.letters.terms)
+        return self.dense_size + sum(len(block.terms) for block in self.sparse_blocks)
+
+    @property
+    def sparse_blocks(self) -> tuple[Vocabulary, Vocabulary, Vocabulary]:
+        """In the order of their columns, which follow the dense ones."""
+        return self.words, self.letters, self.asked
 
     def mark_name(self, mark: int) -> str:
         """Of a cue or shape, by its column after the embedding's."""
@@ -105,13 +115,17 @@ def embedded_part(text: ReadText) -> str:
     whole = " ".join(found)
     if len(whole) <= EMBED_HEAD + EMBED_ASK:
         return whole
-    asks = " ".join(itertools.compress(found, asking(found)))
-    return f"{whole[:EMBED_HEAD]} … {asks[-EMBED_ASK:]}"
+    return f"{whole[:EMBED_HEAD]} … {asked_part(found)[-EMBED_ASK:]}"
+
+
+def asked_part(found: Sequence[str]) -> str:
+    """Of a text's sentences those that put the request."""
+    return " ".join(itertools.compress(found, asking(found)))
 
 
 def word_terms(text: str) -> list[str]:
-    """Words and pairs of neighbours."""
-    words = WORD.findall(folded(text[:WORD_CHARS]))
+    """Words and pairs of neighbours, those of other languages in English as far as the dictionary goes."""
+    words = WORD.findall(folded(in_english(text[:WORD_CHARS])))
     return words + [f"{left} {right}" for left, right in itertools.pairwise(words)]
 
 
@@ -169,6 +183,7 @@ def digest(cues: Lexicon, text: ReadText) -> Digest:
     return Digest(
         words=word_terms(text.whole),
         letters=letter_terms(text.prose),
+        asked=letter_terms(asked_part(sentences(text.prose or text.machine))),
         marks=np.asarray(marks, dtype=np.float32),
         found=found,
     )
@@ -176,13 +191,16 @@ def digest(cues: Lexicon, text: ReadText) -> Digest:
 
 def make_row(space: FeatureSpace, digested: Digest, vector: Floats) -> Row:
     """The features of a request whose embedded part has the given vector (length 1)."""
-    words, word_values = tfidf(space.words, digested.words)
-    letters, letter_values = tfidf(space.letters, digested.letters)
-    start = space.dense_size
+    indices, values, start = [], [], space.dense_size
+    for block, terms in zip(space.sparse_blocks, (digested.words, digested.letters, digested.asked), strict=True):
+        columns, found = tfidf(block, terms)
+        indices.append(columns + start)
+        values.append(found)
+        start += len(block.terms)
     return Row(
         dense=np.concatenate([vector, digested.marks]).astype(np.float32),
-        indices=np.concatenate([words + start, letters + start + len(space.words.terms)]),
-        values=np.concatenate([word_values, letter_values]),
+        indices=np.concatenate(indices),
+        values=np.concatenate(values),
         found=digested.found,
     )
 

@@ -18,7 +18,7 @@ from triage.features import FeatureSpace, Floats, Row, Vocabulary
 MODEL_FOLDER = Path(__file__).parent / "model"
 WEIGHTS_NAME = "triage.npz"
 DESCRIPTION_NAME = "triage.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,13 +64,17 @@ def probabilities(head: Head, row: Row) -> dict[str, float]:
 def save_model(model: TriageModel, folder: Path) -> None:
     """Writes weights as npz (16-bit) and everything else as JSON; the same model gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {"words_idf": model.space.words.idf, "letters_idf": model.space.letters.idf}
+    arrays = {f"{name}_idf": vocabulary.idf for name, vocabulary in vocabularies(model.space).items()}
     for name, head in heads(model).items():
         arrays[f"{name}_weights"] = head.weights.astype(np.float16)
         arrays[f"{name}_bias"] = head.bias
     np.savez(folder / WEIGHTS_NAME, allow_pickle=False, **arrays)
     text = json.dumps(description(model), ensure_ascii=False, indent=0)
     (folder / DESCRIPTION_NAME).write_text(text + "\n", "utf-8")
+
+
+def vocabularies(space: FeatureSpace) -> dict[str, Vocabulary]:
+    return {"words": space.words, "letters": space.letters, "asked": space.asked}
 
 
 def heads(model: TriageModel) -> dict[str, Head]:
@@ -89,8 +93,7 @@ def description(model: TriageModel) -> dict[str, object]:
         },
         "dimension": model.space.dimension,
         "cues": [cue.name for cue in model.space.cues],
-        "words": list(model.space.words.terms),
-        "letters": list(model.space.letters.terms),
+        **{name: list(vocabulary.terms) for name, vocabulary in vocabularies(model.space).items()},
     }
 
 
@@ -102,6 +105,8 @@ def load_model(folder: Path = MODEL_FOLDER, *, encoder_name: str | None = None) 
     """
     try:
         told = json.loads((folder / DESCRIPTION_NAME).read_text("utf-8"))
+        if told["format"] != FORMAT:
+            raise ModelFileError(folder, f"has format {told['format']}, expected {FORMAT}")
         with np.load(folder / WEIGHTS_NAME, allow_pickle=False) as arrays:
             model = model_from(told, {name: arrays[name] for name in arrays.files}, load_cues())
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -113,8 +118,7 @@ def load_model(folder: Path = MODEL_FOLDER, *, encoder_name: str | None = None) 
 def model_from(told: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], cues: Lexicon) -> TriageModel:
     space = FeatureSpace(
         cues=cues,
-        words=Vocabulary.of(told["words"], arrays["words_idf"]),
-        letters=Vocabulary.of(told["letters"], arrays["letters_idf"]),
+        **{name: Vocabulary.of(told[name], arrays[f"{name}_idf"]) for name in ("words", "letters", "asked")},
         dimension=int(told["dimension"]),
     )
     made = {name: head_from(name, told["heads"][name], arrays) for name in ("scope", "level", "type")}
@@ -138,8 +142,6 @@ def head_from(name: str, told: Mapping[str, Any], arrays: Mapping[str, NDArray[A
 
 
 def check_fits(folder: Path, told: Mapping[str, Any], model: TriageModel, encoder_name: str | None) -> None:
-    if told["format"] != FORMAT:
-        raise ModelFileError(folder, f"has format {told['format']}, expected {FORMAT}")
     if told["cues"] != [cue.name for cue in model.space.cues]:
         raise ModelFileError(folder, "was trained with another cue lexicon")
     if encoder_name is not None and encoder_name != model.encoder:

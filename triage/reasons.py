@@ -56,7 +56,10 @@ def named_pulls(model: TriageModel, row: Row, dense_weights: Floats, sparse_weig
     for column, pull in zip(row.indices.tolist(), sparse.tolist(), strict=True):
         if column < first_letter:
             pulls[f"word '{space.words.terms[column - space.dense_size]}'"] = pull
-    pulls["parts of words"] = float(sparse[row.indices >= first_letter].sum())
+    first_asked = first_letter + len(space.letters.terms)
+    asked, letters = row.indices >= first_asked, row.indices >= first_letter
+    pulls["parts of words"] = float(sparse[letters & ~asked].sum())
+    pulls["parts of words in what is asked"] = float(sparse[asked].sum())
     return pulls
 
 

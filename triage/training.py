@@ -20,7 +20,7 @@ from triage.features import Digest, FeatureSpace, Floats, Row, digest, embedded_
 from triage.model import Head, TriageModel, softmax
 from triage.text import read
 
-VERSION = "1"
+VERSION = "2"
 IN_SCOPE = "in"
 CLASSES: Mapping[str, tuple[str, ...]] = {"scope": (IN_SCOPE, NONE), "level": LEVELS, "type": TYPES}
 FOLDS = 8
@@ -39,12 +39,13 @@ class Scales:
     cues: float
     words: float
     letters: float
+    asked: float = 0.0
     strength: float = 2.0
 
     @property
-    def blocks(self) -> tuple[float, float, float, float]:
+    def blocks(self) -> tuple[float, float, float, float, float]:
         """In the order of the columns."""
-        return self.meaning, self.cues, self.words, self.letters
+        return self.meaning, self.cues, self.words, self.letters, self.asked
 
     def columns(self, space: FeatureSpace) -> Floats:
         """One factor for each feature."""
@@ -52,9 +53,9 @@ class Scales:
 
 
 CHOSEN: Mapping[str, Scales] = {
-    "scope": Scales(meaning=1.5, cues=0.5, words=1.5, letters=3.0),
-    "level": Scales(meaning=3.0, cues=0.6, words=6.0, letters=4.0, strength=1.0),
-    "type": Scales(meaning=3.2, cues=0.4, words=3.0, letters=6.0),
+    "scope": Scales(meaning=1.5, cues=0.5, words=1.5, letters=3.0, asked=2.0),
+    "level": Scales(meaning=3.0, cues=0.6, words=6.0, letters=4.0, asked=4.0, strength=1.0),
+    "type": Scales(meaning=3.2, cues=0.4, words=3.0, letters=6.0, asked=3.0),
 }
 """Chosen by cross-validation over the author voices of the training data."""
 
@@ -145,6 +146,7 @@ def make_space(cues: Lexicon, digests: Sequence[Digest], dimension: int) -> Feat
         cues=cues,
         words=fit_vocabulary([each.words for each in digests], min_documents=2, max_terms=20_000),
         letters=fit_vocabulary([each.letters for each in digests], min_documents=3, max_terms=30_000),
+        asked=fit_vocabulary([each.asked for each in digests], min_documents=3, max_terms=30_000),
         dimension=dimension,
     )
 
@@ -159,8 +161,9 @@ def matrix_of(space: FeatureSpace, rows: Sequence[Row]) -> csr_matrix:
 
 
 def block_sizes(space: FeatureSpace) -> list[int]:
-    """Columns of meaning, cues and shapes, words, letters."""
-    return [space.dimension, space.dense_size - space.dimension, len(space.words.terms), len(space.letters.terms)]
+    """Columns of meaning, cues and shapes, words, letters, letters of what is asked."""
+    sparse = [len(block.terms) for block in space.sparse_blocks]
+    return [space.dimension, space.dense_size - space.dimension, *sparse]
 
 
 def block_products(space: FeatureSpace, matrix: csr_matrix) -> list[Doubles]:

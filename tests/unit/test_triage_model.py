@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from knowledge_base.encoder import Encoder
 from triage.card import train_and_describe
 from triage.classifier import Classifier
+from triage.cues import load_cues
 from triage.dataset import (
     LEVELS,
     NONE,
@@ -226,6 +227,19 @@ def test_of_a_long_mail_the_start_and_what_it_asks_are_embedded() -> None:
     assert part.startswith("Bees. We measure bees.")
     assert part.endswith("… Could you tell us which partition fits?")
     assert len(part) <= EMBED_HEAD + EMBED_ASK + 3
+
+
+def test_words_of_other_languages_count_as_their_english() -> None:
+    assert "memory" in word_terms("Warum reicht der Speicher nicht?")
+    assert word_terms("why is there no memory left") == word_terms("Why is there no memory left")
+
+
+def test_letters_of_what_is_asked_are_apart_from_the_rest() -> None:
+    body = "The container is fine. Which partition fits?"
+    told = digest(load_cues(), read(Request(id="1", channel="email", subject="", body=body)))
+    assert set(letter_terms("Which partition fits?")) == set(told.asked)
+    assert " con" in told.letters
+    assert " con" not in told.asked
 
 
 def test_another_embedding_model_is_refused() -> None:
