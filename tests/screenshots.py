@@ -32,6 +32,8 @@ VIEWS: dict[str, dict[str, Any]] = {
     "-dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
     "-phone": {"viewport": {"width": 390, "height": 844}},
 }
+DRAWN = {"analytics", "benchmarks"}
+"""Pages with charts, which take a moment."""
 
 
 def main(folder: Path) -> None:
@@ -41,13 +43,20 @@ def main(folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for suffix, options in VIEWS.items():
             page = browser.new_context(**options).new_page()
-            page.goto(desk.sign_in_link())
+            page.goto(_by_name(f"{desk.url}/sign-in"))
+            page.screenshot(path=folder / f"sign-in{suffix}.png")
+            page.goto(_by_name(desk.sign_in_link()))
             for name, path in _pages(desk, first).items():
-                page.goto(desk.url + path)
-                page.wait_for_timeout(200)
+                page.goto(_by_name(desk.url + path))
+                page.wait_for_timeout(2000 if name in DRAWN else 200)
                 page.screenshot(path=folder / f"{name}{suffix}.png")
                 print(folder / f"{name}{suffix}.png")
         browser.close()
+
+
+def _by_name(address: str) -> str:
+    """As passkeys need it."""
+    return address.replace("127.0.0.1", "localhost")
 
 
 def _filled(desk: RunningDesk) -> str:
@@ -92,7 +101,13 @@ def _pages(desk: RunningDesk, number: str) -> dict[str, str]:
         "gaps": "/gaps",
         "people": "/people",
         "audit": "/audit",
+        "partners": "/partners",
+        "macros": "/macros",
+        "selection": f"/tickets/{number}/selection",
         "benchmarks": "/benchmarks",
+        "benchmark-runs": "/benchmarks/runs",
+        "benchmark-ask": f"/benchmarks/ask?ticket={number}",
+        "request": "/request",
     }
 
 

@@ -29,6 +29,7 @@ _IN_COLUMNS = re.compile(
     r"^(?:[ \t]{2,}\S|#!|#(?:SBATCH|PBS|BSUB|OAR)\b|[$%>]{1,3} \S|Traceback )|\S {3,}\S.* {3,}\S", re.MULTILINE
 )
 _LIST = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s")
+_TICKED = re.compile(r"`([^`\n]+)`")
 _CITED = re.compile(r"(?<!\S)\[(\d{1,3})\](?!\S)")
 
 
@@ -53,6 +54,11 @@ def article_html(text: str, sources: Mapping[str, str]) -> Markup:
         if token.type == "heading_open":
             token.attrSet("id", anchors.of(_plain(inline)))
     return Markup(_clean(_parser().renderer.render(tokens, _parser().options, {})))  # noqa: S704  # cleaned
+
+
+def ticked(text: str) -> Markup:
+    """A plain text in which words between backticks are code."""
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped
 
 
 def answer_html(text: str) -> Markup:

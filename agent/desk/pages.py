@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from agent import translations
 from agent.desk import words
+from agent.desk.markup import ticked
 from agent.desk.retold import retold
 from agent.desk.session import SignedIn
 from agent.store.tables import Engineer, OutboundKind
@@ -30,6 +31,25 @@ def initials(name: str) -> str:
     """Of the first and the last word."""
     words = name.split() or ["?"]
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+SYSTEMS = {
+    "Windows": "Windows",
+    "Android": "Android",
+    "iPhone": "iOS",
+    "iPad": "iOS",
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+"""What the header User-Agent says -> what people call it; the first that is found, since browsers name others too."""
+
+
+def browser_of(client: str) -> str:
+    """`Firefox, Linux, 192.0.2.1` of what a session was started from; as it is when it names no browser."""
+    browser = next((name for sign, name in BROWSERS.items() if f"{sign}/" in client), None)
+    system = next((name for sign, name in SYSTEMS.items() if sign in client), None)
+    return ", ".join(part for part in (browser, system, client.rpartition(", ")[2]) if part) if browser else client
 
 
 def first_upper(text: str) -> str:
@@ -76,6 +96,8 @@ def _environment() -> Environment:
     environment.filters.update(
         initials=initials,
         retold=retold,
+        ticked=ticked,
+        browser_of=browser_of,
         first_upper=first_upper,
         happened=happened,
         deed=deed,

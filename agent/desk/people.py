@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import Session
 
 from agent.desk.pages import done, not_done, page
-from agent.desk.session import Checked, DeskState, Who
+from agent.desk.session import Checked, DeskState, SignedIn, Who
 from agent.errors import HelpdeskError
 from agent.store import audit, people, tickets
 from agent.store.tables import Engineer, Role
@@ -19,7 +19,7 @@ router = APIRouter()
 @router.get("/people")
 def people_page(request: Request, desk: DeskState, who: Who) -> Response:
     with desk.database.read() as session:
-        return page(request, "people.html", who=who, engineers=people.all_engineers(session), link=None)
+        return _people_page(request, who, session)
 
 
 @router.post("/people")
@@ -41,7 +41,7 @@ def add(
     except HelpdeskError as error:
         return not_done(request, error, "/people")
     with desk.database.read() as session:
-        return page(request, "people.html", who=who, engineers=people.all_engineers(session), link=(engineer, link))
+        return _people_page(request, who, session, (engineer, link))
 
 
 @router.post("/people/{key}")
@@ -63,8 +63,16 @@ def change(
         return not_done(request, error, "/people")
     if link is not None:
         with desk.database.read() as session:
-            return page(request, "people.html", who=who, engineers=people.all_engineers(session), link=(engineer, link))
+            return _people_page(request, who, session, (engineer, link))
     return done("/people", "saved")
+
+
+def _people_page(
+    request: Request, who: SignedIn, session: Session, link: tuple[Engineer, str] | None = None
+) -> Response:
+    """`link` signs an engineer in once; it is shown this once."""
+    values: dict[str, Any] = {"engineers": people.all_engineers(session), "keyed": people.with_passkeys(session)}
+    return page(request, "people.html", who=who, link=link, **values)
 
 
 def _change(session: Session, url: str, engineer: Engineer, act: str, role: Role | None) -> str | None:

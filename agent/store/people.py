@@ -176,6 +176,11 @@ def remove_passkey(session: Session, engineer: Engineer, key: str) -> None:
     session.execute(delete(Passkey).where(col(Passkey.id) == key, col(Passkey.engineer_id) == engineer.id))
 
 
+def with_passkeys(session: Session) -> set[int]:
+    """Keys of the engineers who have one."""
+    return set(session.exec(select(Passkey.engineer_id).distinct()))
+
+
 def has_second_factor(session: Session, engineer: Engineer) -> bool:
     """Whether a password or a link alone signs nobody in."""
     return engineer.totp_secret is not None or bool(passkeys_of(session, engineer))

@@ -116,7 +116,7 @@ function openPalette() {
   if (dialog.open) { dialog.close(); return; }
   const seen = new Set();
   commands = [...document.querySelectorAll("nav a, main button, main summary.button, main details > summary[aria-keyshortcuts], main a.button, .me a, .me button")]
-    .filter((element) => !element.closest("dialog") && element.closest("form[hidden]") === null)
+    .filter((element) => !element.closest("dialog") && element.closest("form[hidden]") === null && (!element.closest(".bulk") || element.offsetParent))
     .map((element) => ({ element, name: (element.getAttribute("aria-label") ?? element.textContent).replace(/\s+/g, " ").trim(), key: element.getAttribute("aria-keyshortcuts") ?? "" }))
     .filter(({ name }) => name && !seen.has(name) && seen.add(name));
   byId("palette-words").value = "";
