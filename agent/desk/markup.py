@@ -29,7 +29,7 @@ _IN_COLUMNS = re.compile(
     r"^(?:[ \t]{2,}\S|#!|#(?:SBATCH|PBS|BSUB|OAR)\b|[$%>]{1,3} \S|Traceback )|\S {3,}\S.* {3,}\S", re.MULTILINE
 )
 _LIST = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s")
-_TICKED = re.compile(r"`([^`\n]+)`")
+_TICKED = re.compile(r"`([^`\s](?:[^`\n]*[^`\s])?)`")
 _CITED = re.compile(r"(?<!\S)\[(\d{1,3})\](?!\S)")
 
 

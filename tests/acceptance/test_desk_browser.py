@@ -75,6 +75,34 @@ def test_sign_in_read_a_citation_edit_approve_and_find_it_in_the_outbox(
     assert not complaints
 
 
+def test_keys_and_scripts_work_on_every_page(desk: RunningDesk, signed_in: SignedIn, complaints: list[str]) -> None:
+    number = desk.ask(QUESTION, Subject="Keys")
+    page = signed_in()
+    for address in (
+        "/", "/outbox", "/articles", "/account", "/analytics", "/gaps", "/partners", "/macros", "/benchmarks/runs",
+        "/benchmarks/ask", f"/tickets/{number}", f"/tickets/{number}/selection",
+    ):  # fmt: skip
+        page.goto(desk.url + address)
+        expect(page.locator("#show-keys"), address).to_be_visible()
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
+        assert len(ids) == len(set(ids)), address
+    assert not complaints
+
+
+def test_several_are_acted_on_once_some_are_chosen(desk: RunningDesk, signed_in: SignedIn) -> None:
+    number = desk.ask(QUESTION, Subject="To be chosen")
+    page = signed_in()
+    expect(page.locator("#bulk-take")).to_be_hidden()
+    page.keyboard.press("Control+k")
+    page.locator("#palette-words").fill("snooze until")
+    expect(page.locator("#palette-list li")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.locator(f"#pick-{number}").check()
+    expect(page.locator("#bulk-take")).to_be_visible()
+    page.get_by_label("Level").select_option("L1")
+    expect(page.get_by_label("Level")).to_have_value("L1")
+
+
 def test_a_rejected_draft_sends_nothing_and_another_one_comes_by_itself(desk: RunningDesk, signed_in: SignedIn) -> None:
     number = desk.ask(QUESTION, Subject="To be rejected")
     page = signed_in()

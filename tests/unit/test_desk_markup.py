@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.desk.markup import answer_html, article_html, body_html, mail_html, passage_html
+from agent.desk.markup import answer_html, article_html, body_html, mail_html, passage_html, ticked
+from agent.desk.pages import browser_of
 from agent.sentences import Unit, units_of
 
 PASSAGE = """`AssocGrpGRES` means that **all jobs** of your project use the GPUs. A job starts when *some* of them end.
@@ -172,3 +173,28 @@ def test_headings_have_anchors_and_sources_are_links() -> None:
     )
     assert re.findall(r'id="([^"]*)"', html) == ["why-is-it-pending", "why-is-it-pending_1"]
     assert '<a href="https://a.example"' in html
+
+
+def test_words_between_backticks_are_code_and_nothing_else_is() -> None:
+    assert ticked("write `--gres=gpu:4` <b>, not ` or ``") == "write <code>--gres=gpu:4</code> &lt;b&gt;, not ` or ``"
+    assert ticked("`<script>`") == "<code>&lt;script&gt;</code>"
+
+
+@given(text=st.text())
+def test_code_in_a_plain_text_loses_nothing(text: str) -> None:
+    assert unescape(re.sub(r"</?code>", "`", str(ticked(text)))) == text
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36, 192.0.2.1",
+         "Chrome, Linux, 192.0.2.1"),
+        ("Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0, 2001:db8::1", "Firefox, Windows, 2001:db8::1"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1, ?", "Safari, iOS, ?"),
+        ("Library PC, 192.0.2.1", "Library PC, 192.0.2.1"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_session_is_named_as_people_know_it(client: str, told: str) -> None:
+    assert browser_of(client) == told
