@@ -36,6 +36,14 @@ def test_what_the_script_tells_is_not_asked() -> None:
     assert "set_device" in with_script
 
 
+def test_what_no_correction_can_tell_is_asked() -> None:
+    array = SCRIPT.replace("#SBATCH --no-requeue", "#SBATCH --no-requeue\n#SBATCH --array=0-9")
+    assert "differ between the tasks of the array" in asked(("job.sh", array))
+    whole = SCRIPT.replace("small-g", "standard-g").replace("#SBATCH --time=01:00:00", "#SBATCH --time=04:00:00")
+    assert "could share it" in asked(("job.sh", whole))
+    assert "share it" not in asked(("job.sh", SCRIPT))
+
+
 def test_what_only_the_requester_knows_is_asked() -> None:
     assert "MaxRSS" in asked(("job.sh", SCRIPT), ("job.out", OOM))
 

@@ -121,7 +121,19 @@ class Job:
     @cached_property
     def variables(self) -> Mapping[str, str]:
         """First value of each variable of the script, with what += adds to it."""
-        return {name: _grown(name, values) for name, values in self.assigned.items()}
+        plain = {name: _grown(name, values) for name, values in self.assigned.items()}
+        for name, value in plain.items():
+            match = _ARGUMENT.fullmatch(value)
+            function = self.assigned[name][0][0].around.function
+            if match and function:
+                plain[name] = self._argument(function, int(match.group(1))) or value
+        return plain
+
+    def _argument(self, function: str, number: int) -> str:
+        """What every call of the function gives as its nth argument; empty when they differ."""
+        calls = [command.args() for command in self.outer_commands if command.name == function]
+        values = {args[number - 1] if len(args) >= number else "" for args in calls}
+        return values.pop() if len(values) == 1 else ""
 
     def sets(self, *names: str) -> bool:
         return any(name in self.assigned or name in self._set_in_containers for name in names)
@@ -376,6 +388,7 @@ def _grown(name: str, values: Sequence[tuple[Command, str]]) -> str:
     return "".join((first, *added))
 
 
+_ARGUMENT = re.compile(r"\"?\$\{?([1-9])\}?\"?")
 _SETTING = re.compile(r"(?:^|,)([A-Za-z_]\w*)=([^,]*)")
 
 

@@ -31,6 +31,7 @@ def questions_for(
         for item in findings
         if item.autofix == "ask" and item.severity == "error" and item.id in ("res-account", "dir-placeholder-left")
     ]
+    asked += [question for item in findings for rule, said, question in _ASKED if item.id == rule and said in item.what]
     if has_script and first is None and not any(item.severity == "error" for item in findings):
         asked.append(
             "What does the job's log say, and the line of `sacct -j <jobid> -o "
@@ -38,6 +39,21 @@ def questions_for(
         )
     return tuple(dict.fromkeys(asked))[:MAX_QUESTIONS]
 
+
+_ASKED = (
+    (
+        "rob-array",
+        "never used",
+        "What should differ between the tasks of the array: which file, seed or setting has each?",
+    ),
+    ("rob-array", "no --array", "For how many inputs should the script run, and which index has each?"),
+    (
+        "res-over-asking",
+        "whole node",
+        "Can the program use all GPUs of the node, or are there several runs that could share it?",
+    ),
+)
+"""What no correction can tell: rule, what its finding says, and the question."""
 
 _IN_THE_SCRIPT = re.compile(
     r"(?i)#SBATCH|\bscript\b|\b(?:launch|srun|exec|mpirun|serve|GPU binding) (?:line|option)s?\b|(?<!\S)--\w+|"

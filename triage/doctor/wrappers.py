@@ -79,6 +79,10 @@ _CONTAINER_VALUES = frozenset(
         "--device",
     ]
 )
+DOCKER_VALUES = re.compile(
+    r"-[vweuplmh]|--(?:volume|workdir|env|env-file|gpus|name|shm-size|user|network|net|ipc|ulimit|entrypoint|publish|mount|memory|cpus|"
+    r"device|hostname|label|cpuset-cpus|security-opt|runtime|pull|restart|group-add|cap-add|tmpfs|pid|add-host)"
+)
 _MPI = ("mpirun", "mpiexec", "mpiexec.hydra", "aprun", "jsrun", "prun", "orterun")
 _WRAPPERS = {
     "env": 0,
@@ -285,7 +289,8 @@ def _container(tool: str, words: Sequence[str]) -> tuple[Container, list[str]]:
     options: list[str] = []
     while at < len(words) and words[at].startswith("-"):
         options.append(words[at])
-        if words[at] in _CONTAINER_VALUES and at + 1 < len(words):
+        docker = tool in ("docker", "podman", "podman-hpc") and DOCKER_VALUES.fullmatch(words[at])
+        if (docker or words[at] in _CONTAINER_VALUES) and at + 1 < len(words):
             options.append(words[at + 1])
             at += 1
         at += 1

@@ -43,7 +43,7 @@ def dependency(job: Job) -> Iterator[Found]:
                         edits=(Edit(word.line, word.line, (fixed,)),),
                     )
         if command.name == "sbatch":
-            match = re.search(r"(?:--dependency|-d)[= ](\"[^\"]*\"|\S+)", command.text)
+            match = re.search(r"(?:--dependency|-d)[= ](\"[^\"]*\"|(?:\$\([^)]*\)|\S)+)", command.text)
             if match:
                 spec = match.group(1).replace('"', "")
                 spec = re.sub(r"\$\{?\w+(?:##\* )?\}?|\$\([^)]*\)", "5", spec)
@@ -52,15 +52,7 @@ def dependency(job: Job) -> Iterator[Found]:
 
 
 def _dependency(job: Job, line: int, value: str) -> Found:
-    right = (
-        re.sub(r"^(after\w*),(?=[\d$])", r"\1:", value)
-        .replace("after_ok", "afterok")
-        .replace("after_any", "afterany")
-        .replace("after_notok", "afternotok")
-        .replace(" ", "")
-        .replace(";", ":")
-    )
-    right = re.sub(r"^(after\w*)=", r"\1:", right)
+    right = _repaired(value)
     return Found(
         rule="rob-dependency-syntax",
         line=line,
@@ -68,6 +60,27 @@ def _dependency(job: Job, line: int, value: str) -> Found:
         fix=f"write {right}" if right != value else "afterok:<job id>",
         edits=change(job, line, value, right) if right != value else (),
     )
+
+
+_PART = re.compile(r"(?i)\"?(?:after)?[-_]?(ok|any|notok|corr|burstbuffer)?[=:,]?((?:[\d$\"].*)?)")
+
+
+def _repaired(value: str) -> str:
+    """The dependency with its types and separators as Slurm writes them; unchanged where that cannot be told."""
+    plain = re.sub(r"\s+", "", value)
+    plain = re.sub(r"[;:](?=\+\d)", "", plain)
+    plain = re.sub(r"(?i)[:;](?=after|singleton)", ",", plain).replace(";", ":")
+    plain = re.sub(r"(?i)^(\"?after\w*),(?=[\d$])", r"\1:", plain)
+    parts = re.split(r"([,?])", plain)
+    found = []
+    for part in parts:
+        match = _PART.fullmatch(part)
+        if re.fullmatch(r"[,?]|\d+", part) or not match:
+            found.append(part.lower() if part.lower() == "singleton" else part)
+        elif match.group(2):
+            opened = '"' if part.startswith('"') else ""
+            found.append(f"{opened}after{(match.group(1) or '').lower()}:{match.group(2)}")
+    return "".join(found).strip(",?")
 
 
 def array(job: Job) -> Iterator[Found]:

@@ -10,6 +10,7 @@ from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import line_with
 from triage.doctor.shell import Command
+from triage.doctor.wrappers import DOCKER_VALUES
 
 _RUN = ("exec", "run", "shell")
 _MOUNTED = (
@@ -206,32 +207,30 @@ def sif_name(image: str) -> str:
     return f"{name}_{tag.partition('@')[0] or 'latest'}.sif"
 
 
-_DOCKER_VALUES = re.compile(
-    r"-[vweup]|--(?:volume|workdir|env|gpus|name|shm-size|user|network|ipc|ulimit|entrypoint|publish|mount|memory|cpus)"
-)
 _DOCKER_KEPT = {"-v": "-B", "--volume": "-B", "-w": "--pwd", "--workdir": "--pwd", "-e": "--env", "--env": "--env"}
 
 
 def _by_apptainer(job: Job, launch: Launch, image: str) -> tuple[Edit, ...]:
-    """`docker run options image program` as `apptainer exec options image.sif program`, on one line only."""
+    """`docker run options image program` as `apptainer exec options image.sif program`."""
     command, box = launch.outer, launch.container
     names = [word.text.rsplit("/", 1)[-1] for word in command.words]
-    if box is None or box.tool not in names or box.verb != "run" or command.line != command.end_line:
+    if box is None or box.tool not in names or box.verb != "run":
         return ()
     start = names.index(box.tool)
     at, options = start + 2, [] if job.site and job.site.vendor == "amd" else ["--nv"]
     while at < len(command.words) and command.words[at].text.startswith("-"):
         name, equals, value = command.words[at].raw.partition("=")
-        takes = not equals and _DOCKER_VALUES.fullmatch(name) and at + 1 < len(command.words)
+        takes = not equals and DOCKER_VALUES.fullmatch(name) and at + 1 < len(command.words)
         value = command.words[at + 1].raw if takes else value
         options += [_DOCKER_KEPT[name], value] if name in _DOCKER_KEPT and value else []
         at += 2 if takes else 1
     if at + 1 >= len(command.words) or not re.fullmatch(r"[\w./:@\-]+", command.words[at].text):
         return ()
     image = sif_name(command.words[at].text)
-    text = job.lines[command.line - 1]
-    head, rest = text[: command.words[start].column - 1], text[command.words[at + 1].column - 1 :]
-    return (Edit(command.line, command.line, (f"{head}apptainer exec {' '.join(options)} {image} {rest}",)),)
+    first, last = command.words[start].line, command.words[at + 1].line
+    head = job.lines[first - 1][: command.words[start].column - 1]
+    rest = job.lines[last - 1][command.words[at + 1].column - 1 :]
+    return (Edit(first, last, (f"{head}apptainer exec {' '.join(options)} {image} {rest}",)),)
 
 
 def _uses_gpu(launch: Launch) -> bool:

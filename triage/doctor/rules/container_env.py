@@ -34,7 +34,7 @@ def container_env(job: Job) -> Iterator[Found]:
                 line_with(job, launch, "scontrol"),
                 "scontrol and its like are not in the container",
                 "compute MASTER_ADDR outside, before the container",
-                _address_outside(job, launch),
+                _address_outside(job, launch) or _nothing_asked(job, launch),
             )
         elif (
             launch.launcher in ("python", "torchrun")
@@ -99,6 +99,13 @@ def _address_outside(job: Job, launch: Launch) -> tuple[Edit, ...]:
     address = 'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
     above = () if job.sets_outside("MASTER_ADDR") else (Edit(first, first - 1, (address,)),)
     return (*above, Edit(line, line, (fixed,)))
+
+
+def _nothing_asked(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """Without a command that only shows something of Slurm."""
+    line = launch.line
+    fixed = re.sub(r"\b(?:squeue|sinfo)\b[^;&|'\"]*(?:;|&&)\s*", "", job.lines[line - 1], count=1)
+    return (Edit(line, line, (fixed,)),) if fixed != job.lines[line - 1] else ()
 
 
 def _no_module(job: Job, launch: Launch) -> tuple[Edit, ...]:

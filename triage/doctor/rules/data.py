@@ -89,6 +89,9 @@ def _working_directory(job: Job, launch: Launch) -> str:
     return places[-1].args()[0].strip('"') if places else ""
 
 
+_IN_MEMORY = re.compile(r"/(?:tmp/|dev/shm)")
+
+
 def _to_large_area(job: Job, line: int, target: str) -> tuple[Edit, ...]:
     """The path itself moved, on this line or where the script gives it the variable that is used for it."""
     area, text = large_area(job), job.lines[line - 1]
@@ -143,6 +146,9 @@ def tmp_in_memory(job: Job) -> Iterator[Found]:
         if big and re.search(r"\.(?:tar|zip|tgz|sqsh|zst|parquet|h5|bin)|data|imagenet|-r|-C|corpus", text):
             small = "about 10 GB" if job.site.id == "leonardo-booster" else "memory of the job"
             yield _memory(command.line, f"/tmp is {small} on {job.site.name}: this may fill it")  # noqa: S108
+        in_memory = [name for name, word in command.assignments if _IN_MEMORY.match(word.text)]
+        if {"HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "TORCH_HOME"} & set(in_memory):
+            yield _memory(command.line, f"`{in_memory[0]}`: /tmp is memory or small on {job.site.name}; data fill it")
         if any(name == "TMPDIR" and word.text.startswith("/dev/shm") for name, word in command.assignments):  # noqa: S108
             yield _memory(command.line, "TMPDIR in /dev/shm counts against the job's memory")
 

@@ -193,6 +193,7 @@ def _joined(option: Option, rest: Option) -> str:
         return ""
     short = not option.raw.startswith("--")
     glue = "" if option.name in _NO_BLANKS else " "
+    glue = ":" if option.name == "dependency" and re.fullmatch(r"after\w*", option.value) else glue
     value = f"{option.value}{glue}{rest.raw}"
     quoted = f'"{value}"' if " " in value else value
     return f"-{option.raw[1]} {quoted}" if short else f"--{option.name}={quoted}"

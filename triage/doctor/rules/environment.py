@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from triage.doctor.diagnosis import Severity
 from triage.doctor.facts import facts
@@ -11,6 +11,7 @@ from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change, without_setting
 from triage.doctor.rules.signs import NO_TRAINING, is_training
+from triage.doctor.shell import Command
 
 NEEDS_LOGIN_SHELL = ("vega", "jean-zay")
 
@@ -118,49 +119,36 @@ def omp_threads(job: Job) -> Iterator[Found]:
     ]
     given = job.assigned.get("OMP_NUM_THREADS", [])
     for command, value in given:
-        if command.around.in_step:
-            continue
-        number = job.number(value)
-        if not value.strip('"') and command.name in ("export", "") and job.gpus_per_node:
-            yield _threads(job, command.line, "OMP_NUM_THREADS is empty, which is no number", shared=bool(torchrun))
-            continue
-        if (
-            number
-            and job.has("cpus-per-task")
-            and number > job.cpus_per_task
-            and not torchrun
-            and job.tasks_per_node > 1
-        ):
-            said = f"OMP_NUM_THREADS={number}, but each process has {job.cpus_per_task} cores"
-            yield _threads(job, command.line, said, shared=False)
-            continue
-        if re.fullmatch(r"\"?\$\{?SLURM_CPUS_PER_TASK\}?\"?", value) and not job.has("cpus-per-task"):
-            continue
-        if (
-            torchrun
-            and number
-            and job.gpus_per_node > 1
-            and number * job.gpus_per_node > max(job.cpus_per_task * job.tasks_per_node, 1)
-            and number >= job.cpus_per_task > 1
-            and job.tasks_per_node == 1
-        ):
-            fixed = re.sub(
-                r"OMP_NUM_THREADS=\S+",
-                f"OMP_NUM_THREADS=$((SLURM_CPUS_PER_TASK / {job.gpus_per_node}))",
-                job.lines[command.line - 1],
-                count=1,
-            )
-            yield Found(
-                rule="env-omp-threads",
-                line=command.line,
-                severity="warning",
-                what=f"OMP_NUM_THREADS={number} for each of {job.gpus_per_node} processes that share "
-                f"{job.cpus_per_task} cores",
-                fix=f"$((SLURM_CPUS_PER_TASK / {job.gpus_per_node}))",
-                edits=(Edit(command.line, command.line, (fixed,)),),
-            )
-    if given or not job.gpus_per_node or not is_training(job):
-        return
+        if not command.around.in_step:
+            yield from _given_threads(job, command, value, shared=bool(torchrun))
+    if not given and job.gpus_per_node and is_training(job):
+        yield from _no_threads(job, torchrun)
+
+
+def _given_threads(job: Job, command: Command, value: str, *, shared: bool) -> Iterator[Found]:
+    """`shared`: a launcher starts several processes that share the cores of its task."""
+    number = job.number(value)
+    if not value.strip('"'):
+        if command.name in ("export", "") and job.gpus_per_node:
+            yield _threads(job, command.line, "OMP_NUM_THREADS is empty, which is no number", shared=shared)
+    elif number and job.has("cpus-per-task") and number > job.cpus_per_task and not shared and job.tasks_per_node > 1:
+        said = f"OMP_NUM_THREADS={number}, but each process has {job.cpus_per_task} cores"
+        yield _threads(job, command.line, said, shared=False)
+    elif (
+        shared
+        and number
+        and job.gpus_per_node > 1
+        and number * job.gpus_per_node > max(job.cpus_per_task * job.tasks_per_node, 1)
+        and number >= job.cpus_per_task > 1
+        and job.tasks_per_node == 1
+    ):
+        said = (
+            f"OMP_NUM_THREADS={number} for each of {job.gpus_per_node} processes that share {job.cpus_per_task} cores"
+        )
+        yield _threads(job, command.line, said, shared=True)
+
+
+def _no_threads(job: Job, torchrun: Sequence[Launch]) -> Iterator[Found]:
     per_task = [
         launch
         for launch in job.main_launches

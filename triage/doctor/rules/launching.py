@@ -155,14 +155,6 @@ def missing_srun(job: Job) -> Iterator[Found]:
             continue
         if launch.launcher == "python" and _preparation_step(launch):
             continue
-        line = job.lines[launch.line - 1]
-        start = re.search(
-            r"(?:(?<=^)|(?<=[\s;&(]))(?:python[\d.]*|torchrun|accelerate|deepspeed|singularity|apptainer|vllm)\b", line
-        )
-        column = start.start() if start else launch.outer.column - 1
-        if start is None and (launch.wrapped or launch.outer.line != launch.line):
-            column = -1
-        fixed = f"{line[:column]}srun {line[column:]}" if column >= 0 else line
         where = f"{job.nodes} nodes" if job.nodes > 1 else f"{job.tasks_total} tasks"
         yield Found(
             rule="launch-missing-srun",
@@ -171,8 +163,21 @@ def missing_srun(job: Job) -> Iterator[Found]:
             severity="warning" if job.fragment else None,
             what=f"{where}, but `{_started(launch)}` is started without srun: it runs once, on the first node",
             fix="put srun in front",
-            edits=(Edit(launch.line, launch.line, (fixed,)),) if fixed != line else (),
+            edits=_srun_in_front(job, launch),
         )
+
+
+def _srun_in_front(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    text_of_shell = launch.wrapped and launch.outer.name in ("bash", "sh")
+    at = launch.outer.line if text_of_shell else launch.line
+    line = job.lines[at - 1]
+    start = re.search(
+        r"(?:(?<=^)|(?<=[\s;&(]))(?:python[\d.]*|torchrun|accelerate|deepspeed|singularity|apptainer|vllm)\b", line
+    )
+    if start is None and not text_of_shell and (launch.wrapped or launch.outer.line != launch.line):
+        return ()
+    column = start.start() if start and not text_of_shell else launch.outer.column - 1
+    return (Edit(at, at, (f"{line[:column]}srun {line[column:]}",)),)
 
 
 def _bare_program(job: Job) -> Iterator[Found]:

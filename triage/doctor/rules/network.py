@@ -59,49 +59,12 @@ _CACHES = (
 
 
 def cache_in_home(job: Job) -> Iterator[Found]:
-    reported, area = False, large_area(job)
-    for name in _CACHES:
-        for command, value in job.assigned.get(name, ()):
-            if _HOME.search(f" {value}") and not re.search(r"\.secrets|token", value):
-                reported = True
-                yield Found(
-                    rule="env-cache-in-home",
-                    line=command.line,
-                    what=f"`{name}` points into the home directory, whose quota is small",
-                    fix=_elsewhere(job),
-                    edits=_out_of_home(job, command.line),
-                )
-    for command in job.outer_commands:
-        for match in _DATA_OPTION.finditer(command.text):
-            if _HOME.search(f" {match.group(1)}"):
-                reported = True
-                yield Found(
-                    rule="env-cache-in-home",
-                    line=command.line + command.text[: match.start()].count("\n"),
-                    what=f"`{match.group(1)}` is in the home directory, whose quota is small",
-                    fix=_elsewhere(job),
-                    edits=_out_of_home(job, command.line + command.text[: match.start()].count("\n")),
-                )
-        if (
-            re.match(r"(?:python\d? -m )?pip\d?$", command.name)
-            and "--user" in command.args()
-            and not job.sets("PYTHONUSERBASE")
-        ):
-            reported = True
-            yield Found(
-                rule="env-cache-in-home",
-                line=command.line,
-                what="pip install --user fills the home directory",
-                fix="a virtual environment on project or scratch storage, or PYTHONUSERBASE there",
-                edits=(Edit(command.line, command.line - 1, (f'export PYTHONUSERBASE="{area}/python"',)),)
-                if area
-                else (),
-            )
-    made = [*_environments_at_home(job), *_image_layers(job)]
-    yield from made
+    named = list(_named_at_home(job))
+    yield from named
+    yield from _environments_at_home(job)
+    yield from _image_layers(job)
     if (
-        reported
-        or made
+        named
         or not uses_hub(job)
         or any(
             sets_export(job, name)
@@ -121,6 +84,45 @@ def cache_in_home(job: Job) -> Iterator[Found]:
         fix=f"export HF_HOME=<scratch or project>/hf before it{_where(job)}",
         edits=_cache_edit(job, downloads[0]),
     )
+
+
+def _named_at_home(job: Job) -> Iterator[Found]:
+    """Variables, options of programs, and pip install --user."""
+    area = large_area(job)
+    for name in _CACHES:
+        for command, value in job.assigned.get(name, ()):
+            if _HOME.search(f" {value}") and not re.search(r"\.secrets|token", value):
+                yield Found(
+                    rule="env-cache-in-home",
+                    line=command.line,
+                    what=f"`{name}` points into the home directory, whose quota is small",
+                    fix=_elsewhere(job),
+                    edits=_out_of_home(job, command.line),
+                )
+    for command in job.outer_commands:
+        for match in _DATA_OPTION.finditer(command.text):
+            if _HOME.search(f" {match.group(1)}"):
+                yield Found(
+                    rule="env-cache-in-home",
+                    line=command.line + command.text[: match.start()].count("\n"),
+                    what=f"`{match.group(1)}` is in the home directory, whose quota is small",
+                    fix=_elsewhere(job),
+                    edits=_out_of_home(job, command.line + command.text[: match.start()].count("\n")),
+                )
+        if (
+            re.match(r"(?:python\d? -m )?pip\d?$", command.name)
+            and "--user" in command.args()
+            and not job.sets("PYTHONUSERBASE")
+        ):
+            yield Found(
+                rule="env-cache-in-home",
+                line=command.line,
+                what="pip install --user fills the home directory",
+                fix="a virtual environment on project or scratch storage, or PYTHONUSERBASE there",
+                edits=(Edit(command.line, command.line - 1, (f'export PYTHONUSERBASE="{area}/python"',)),)
+                if area
+                else (),
+            )
 
 
 _AT_HOME = r"[\"']?(?:\$HOME|\$\{HOME\}|~|/(?:users|home|homes)/[\w.\-]+)/"

@@ -164,7 +164,8 @@ def deepspeed_accelerate(job: Job) -> Iterator[Found]:
             if rank.isdigit() or (not rank and not rdzv):
                 yield _machine_rank(job, launch, rank)
             elif not address:
-                yield _ssh(job, launch, "accelerate", "accelerate on several nodes needs --main_process_ip")
+                what = "accelerate on several nodes needs --main_process_ip"
+                yield replace(_ssh(job, launch, "accelerate", what), edits=_with_address(job, launch))
 
 
 _BY_SLURM_OR_MPI = ("slurm", "openmpi", "mpich", "impi", "mvapich")
@@ -198,6 +199,14 @@ def _machine_rank(job: Job, launch: Launch, rank: str) -> Found:
         fixed = re.sub(r"\baccelerate launch\b", lambda _: step, fixed, count=1) if fixed != text else text
         fixed = fixed if step in fixed else text
     return replace(found, edits=(Edit(found.line, found.line, (fixed,)),)) if fixed != text else found
+
+
+def _with_address(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """The first host as --main_process_ip, from a variable of the batch part."""
+    line, first = line_with(job, launch, "accelerate launch"), launch.outer.line
+    option = "accelerate launch --main_process_ip $MASTER_ADDR"
+    above = () if job.sets_outside("MASTER_ADDR") else (Edit(first, first - 1, (f"export MASTER_ADDR={FIRST_HOST}",)),)
+    return (*above, *change(job, line, "accelerate launch", option)) if launch.command.around.in_step else ()
 
 
 def _as_several_machines(job: Job, launch: Launch) -> tuple[Edit, ...]:

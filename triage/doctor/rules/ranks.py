@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from triage.doctor.job import Job
 from triage.doctor.launch import Launch
@@ -154,7 +155,9 @@ def _option_mismatch(job: Job, launch: Launch, name: str, value: str, what: str,
     variable = re.fullmatch(r"\"?\$\{?(\w+)\}?\"?", value)
     if variable and variable.group(1) in job.assigned:
         command, literal = job.assigned[variable.group(1)][0]
-        return _mismatch(job, command.line, what, literal, right)
+        name = command.around.function
+        calls = tuple(other.line for other in job.outer_commands if name and other.name == name)
+        return replace(_mismatch(job, command.line, what, literal, right), also=(launch.line, *calls) if calls else ())
     written = re.compile(rf"--?{name.replace('_', '[-_]')}[= ]")
     line = next(
         (
@@ -358,7 +361,8 @@ def _unset(job: Job, number: int, match: re.Match[str]) -> Found:
     name, line = match.group(1), job.lines[number - 1]
     wanted = f"--{_SET_WHEN[name][0]}"
     same = name == "SLURM_GPUS_PER_NODE" or (name == "SLURM_GPUS_PER_TASK" and job.tasks_per_node == 1)
-    right = "SLURM_GPUS_ON_NODE" if same and job.asks_for_gpus else ""
+    processes = re.search(rf"nproc[-_]per[-_]node[= ]\"?\$\{{?{name}\b", line)
+    right = "SLURM_GPUS_ON_NODE" if (same or processes) and job.asks_for_gpus else ""
     edits = change(job, number, name, right) if right else ()
     if name == "SLURM_GPUS" and job.asks_for_gpus:
         edits = _all_gpus(job, number, match)

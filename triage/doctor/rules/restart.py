@@ -89,14 +89,17 @@ def _results_removed(job: Job, *, active: bool) -> Iterator[Found]:
     if _only_first_run(job, first):
         return
     text = job.lines[first.line - 1]
-    guarded = re.sub(r"\brm\s", '[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] || rm ', text, count=1)
+    again = '[ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] ||'
+    guarded = re.sub(r"\brm\s+-[^;&|\n]*[^;&|\s]", lambda match: f"{{ {again} {match.group()}; }}", text, count=1)
+    if re.fullmatch(r"\s*rm\s[^;&|]*", text):
+        guarded = re.sub(r"\brm\s", f"{again} rm ", text, count=1)
     yield Found(
         rule="rob-requeue-truncate",
         line=first.line,
         what="after a requeue this removes the results of the first run",
         fix="keep them, and resume; or --no-requeue",
         severity=None if active else "warning",
-        edits=(Edit(first.line, first.line, (guarded,)),) if re.match(r"\s*rm\s", text) else (),
+        edits=(Edit(first.line, first.line, (guarded,)),) if guarded != text else (),
     )
 
 
@@ -205,10 +208,13 @@ def _unhandled(main: Sequence[Launch], line: int, value: str) -> Iterator[Found]
 def _in_background(job: Job, main: Sequence[Launch]) -> tuple[Edit, ...]:
     """The one main command put into the background, with a wait that goes on after the trap."""
     outer = main[0].outer
-    if len(main) != 1 or outer.around.branch or outer.around.loop or outer.around.function or outer.around.pipe:
+    if len(main) != 1 or outer.around.branch or outer.around.loop or outer.around.function:
         return ()
     end = outer.end_line
     text = job.lines[end - 1].rstrip()
+    if outer.around.pipe:  # the process id must be that of the program, not of tee
+        piped = re.fullmatch(r"(.*?\S)\s*(?:2>&1\s*)?\|&?\s*(tee\s+[^;&|#]+)", text)
+        text = f"{piped.group(1)} > >({piped.group(2)}) 2>&1" if piped else "#"
     if re.search(r"[;#]", text):
         return ()
     return (Edit(end, end, (f"{text} & pid=$!", f"{_LOOP}; wait $pid")),)

@@ -28,7 +28,8 @@ def exit_code_lost(job: Job) -> Iterator[Found]:
         elif re.match(r"(?:true|:|echo)\b", launch.outer.around.guarded):
             text = job.lines[launch.outer.end_line - 1]
             fixed = re.sub(r"\s*\|\|\s*(?:true|:)\s*$", "", text)
-            fixed = re.sub(r"\|\|\s*(echo [^;&|]*[^;&|\s])\s*$", r"|| { \1; exit 1; }", fixed)
+            if not launch.outer.around.loop:  # in a loop the next one may still be wanted
+                fixed = re.sub(r"\|\|\s*(echo [^;&|]*[^;&|\s])\s*$", r"|| { \1; exit 1; }", fixed)
             yield Found(
                 rule="rob-exit-code-lost",
                 line=launch.outer.end_line if "||" in text else launch.line,
@@ -165,7 +166,7 @@ def _loads(command: Command) -> bool:
 def _ended_by_set_e(job: Job, strict_e: int) -> Iterator[Found]:
     for command in job.outer_commands:
         if (command.line > strict_e and re.match(r"\(\(\s*\w+\+\+", command.text)) or (
-            command.name == "grep"
+            command.name in ("grep", "diff", "cmp", "let", "pgrep")
             and command.line > strict_e
             and not command.around.condition
             and not command.around.pipe

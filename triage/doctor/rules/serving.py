@@ -67,8 +67,10 @@ def tensor_parallel(job: Job) -> Iterator[Found]:
                 line=line,
                 what=f"tensor x pipeline x data parallel = {tensor * pipeline * data}, but the node gives "
                 f"{gpus} GPU(s)",
-                fix=f"--tensor-parallel-size {gpus}",
-                edits=_tp_edit(job, line, tensor),
+                fix=f"--tensor-parallel-size {max(1, gpus // (pipeline * data))}",
+                edits=_tp_edit(job, line, tensor)
+                if pipeline * data == 1
+                else _tp_set(job, line, tensor, gpus // (pipeline * data)),
             )
         elif tensor & (tensor - 1) and tensor > 1 and pipeline * data == 1:
             yield Found(
@@ -76,7 +78,7 @@ def tensor_parallel(job: Job) -> Iterator[Found]:
                 line=line,
                 what=f"tensor parallel size {tensor} hardly ever divides the number of attention heads",
                 fix="1, 2, 4 or 8",
-                edits=_tp_edit(job, line, tensor) if not gpus & (gpus - 1) else (),
+                edits=_tp_edit(job, line, tensor) if not gpus & (gpus - 1) else _four_of_three(job, line, tensor),
             )
         elif tensor * pipeline * data < gpus and job.nodes == 1 and len(engines(job)) == 1 and not visible:
             yield Found(
@@ -106,6 +108,23 @@ def _tp_edit(job: Job, line: int, tensor: int) -> tuple[Edit, ...]:
         rf"((?:--tensor[-_]parallel[-_]size|--?tp)[= ]){tensor}\b", r'\1"$SLURM_GPUS_ON_NODE"', text, count=1
     )
     return (Edit(line, line, (fixed,)),) if fixed != text else ()
+
+
+def _tp_set(job: Job, line: int, tensor: int, right: int) -> tuple[Edit, ...]:
+    text = job.lines[line - 1]
+    fixed = re.sub(rf"((?:--tensor[-_]parallel[-_]size|--?tp)[= ]){tensor}\b", rf"\g<1>{right}", text, count=1)
+    return (Edit(line, line, (fixed,)),) if fixed != text and right else ()
+
+
+def _four_of_three(job: Job, line: int, tensor: int) -> tuple[Edit, ...]:
+    """The next power of two, in the request too, where the node has so many GPUs."""
+    right = 1 << job.gpus_per_node.bit_length()
+    option = next((job.effective[name] for name in ("gres", "gpus-per-node", "gpus") if name in job.effective), None)
+    held = _tp_edit(job, line, tensor)
+    if option is None or not held or not job.node_gpus or right > job.node_gpus or job.nodes > 1:
+        return ()
+    raw = re.sub(rf"\b{job.gpus_per_node}$", str(right), option.raw)
+    return (*change(job, option.line, option.raw, raw), *held) if raw != option.raw else ()
 
 
 def readiness(job: Job) -> Iterator[Found]:
@@ -184,8 +203,10 @@ def port_host(job: Job) -> Iterator[Found]:
         options = {name.replace("-", "_"): value for name, value in launch.options.items()}
         text = launch.outer.text
         host, port = options.get("host", ""), options.get("port", "")
+        named = re.fullmatch(r"\"?\$\{?(\w+)\}?\"?", host)
+        host = job.variables.get(named.group(1), host) if named else host
         if host in ("0.0.0.0", '"0.0.0.0"') and not re.search(r"--api[-_]key|VLLM_API_KEY", job.code):  # noqa: S104
-            line = line_with(job, launch, "--host")
+            line = job.assigned[named.group(1)][0][0].line if named else line_with(job, launch, "--host")
             yield _port(
                 line,
                 "--host 0.0.0.0 without --api-key: everybody on the network can use the server",
@@ -201,7 +222,7 @@ def port_host(job: Job) -> Iterator[Found]:
                 where,
                 "VLLM_PORT and VLLM_HOST_IP are for vLLM's own traffic, not the API address",
                 "another variable for --port",
-                (),
+                _other_name(job),
             )
         literal = job.number(port) if port else 8000
         fixed = (
@@ -220,6 +241,12 @@ def port_host(job: Job) -> Iterator[Found]:
                 "PORT=$((20000 + SLURM_JOB_ID % 10000))",
                 _port_edit(job, launch, line, port),
             )
+
+
+def _other_name(job: Job) -> tuple[Edit, ...]:
+    name = "API_PORT" if job.sets("PORT") else "PORT"
+    lines = [n for n, text in enumerate(job.lines, start=1) if "VLLM_PORT" in text]
+    return tuple(Edit(n, n, (re.sub(r"\bVLLM_PORT\b", name, job.lines[n - 1]),)) for n in lines)
 
 
 def _port(line: int, what: str, fix: str, edits: tuple[Edit, ...]) -> Found:
@@ -247,10 +274,27 @@ def _port_added(job: Job, launch: Launch) -> tuple[Edit, ...]:
     others = [
         c for c in job.outer_commands if c.line > launch.outer.end_line and c.name not in _HOUSEKEEPING and c.words
     ]
+    if launch.launcher == "vllm" and re.search(r":8000\b", job.code) and not launch.wrapped:
+        return _default_port_in_a_variable(job, launch)
     if others or re.search(r"\b8000\b|curl|client", job.code) or launch.launcher != "vllm":
         return ()
     port = "--port $((20000 + SLURM_JOB_ID % 10000))"
     return change(job, launch.line, "vllm serve ", f"vllm serve {port} ")
+
+
+def _default_port_in_a_variable(job: Job, launch: Launch) -> tuple[Edit, ...]:
+    """The default port replaced where it is used, and the server given the same."""
+    first = launch.outer.line
+    uses = [n for n, text in enumerate(job.code.split("\n"), start=1) if re.search(r":8000\b", text)]
+    quoted = any(re.search(r"'[^']*:8000\b[^']*'", job.lines[n - 1]) for n in uses)
+    started = job.lines[launch.line - 1].replace("vllm serve ", 'vllm serve --port "$PORT" ', 1)
+    if quoted or job.sets("PORT") or min(uses) <= launch.line or started == job.lines[launch.line - 1]:
+        return ()
+    return (
+        Edit(first, first - 1, ("PORT=$((20000 + SLURM_JOB_ID % 10000))",)),
+        Edit(launch.line, launch.line, (started,)),
+        *(Edit(n, n, (re.sub(r":8000\b", ":$PORT", job.lines[n - 1]),)) for n in uses),
+    )
 
 
 def _port_in_a_variable(job: Job, launch: Launch, port: str) -> tuple[Edit, ...]:

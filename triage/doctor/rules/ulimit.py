@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from triage.doctor.job import Job
-from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import line_with
 from triage.doctor.shell import Command
@@ -53,7 +52,6 @@ def ulimits(job: Job) -> Iterator[Found]:
                 line=line_with(job, launch, match.group().split("=")[0].split(" ")[0]),
                 what=f"{match.group(1)} loader workers may run out of open files",
                 fix='ulimit -n "$(ulimit -Hn)"',
-                edits=_more_files(launch),
             )
 
 
@@ -63,13 +61,6 @@ def _moved_up(job: Job, command: Command) -> tuple[Edit, ...]:
     if command.text != text.strip() or any(launch.outer.around.function for launch in job.main_launches):
         return ()
     return (Edit(first, first - 1, (text.strip(),)), Edit(command.line, command.line, ()))
-
-
-def _more_files(launch: Launch) -> tuple[Edit, ...]:
-    around = launch.outer.around
-    first = launch.outer.line
-    nested = around.function or around.loop or around.branch
-    return () if nested else (Edit(first, first - 1, ('ulimit -n "$(ulimit -Hn)"',)),)
 
 
 CHECKS: tuple[Check, ...] = (ulimits,)

@@ -9,6 +9,7 @@ from triage.doctor.job import Job
 from triage.doctor.launch import Launch
 from triage.doctor.rules.found import Check, Edit, Found, change
 from triage.doctor.rules.launching import included, processes
+from triage.doctor.rules.resource import without_option
 
 _USES_ALL = re.compile(
     r"(?i)device_map|tensor[-_]parallel|\s-tp\s|vllm|jax|mirrored|megatron|mii|lightning|ray\b|llama-server|llama\.cpp|sglang|deepspeed|spawn|"
@@ -40,6 +41,7 @@ def over_asking(job: Job) -> Iterator[Found]:
             also=(line,),
             what=f"a whole node with {job.node_gpus} GPUs is taken and billed for {job.gpus_per_node}",
             fix="use all GPUs of the node, or a partition that shares nodes",
+            edits=_shared_partition(job),
         )
     elif (
         used is not None
@@ -55,7 +57,25 @@ def over_asking(job: Job) -> Iterator[Found]:
             also=(line,),
             what=f"--exclusive takes the whole node with {job.node_gpus} GPUs for {job.gpus_per_node}",
             fix="drop --exclusive",
+            edits=without_option(job, "exclusive"),
         )
+
+
+def _shared_partition(job: Job) -> tuple[Edit, ...]:
+    """The partition of the system that shares its nodes, where the job fits into it."""
+    option = job.effective.get("partition")
+    fitting = [
+        part.name
+        for part in (job.site.partitions if job.site else ())
+        if part.shared
+        and part.gpus
+        and not part.debug
+        and (part.max_nodes is None or part.max_nodes >= job.nodes)
+        and (part.max_minutes is None or job.minutes is None or part.max_minutes >= job.minutes)
+    ]
+    if option is None or not fitting or option.value == fitting[0]:
+        return ()
+    return change(job, option.line, option.raw, option.raw.replace(option.value, fitting[0]))
 
 
 def _fewer(job: Job, used: int) -> tuple[Edit, ...]:
