@@ -38,6 +38,7 @@ _GLOG = re.compile(r"\b[IWEFC](\d?\d)(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?
 _CLOCK = re.compile(r"^\W{0,3}(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?\b")
 _ANSI = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
 _REASON_WORD = re.compile(r"(?<![\w(=])([A-Z][A-Za-z]{5,60})(?![\w)(=.])")
+_PENDING_MARKS = (" P", "\tP", "PENDING", "pending")
 _PENDING = re.compile(r"\sPD?\s|PENDING|pending")
 
 
@@ -102,5 +103,5 @@ def _rank(line: str) -> str:
 def with_reason_in_parentheses(line: str, *, pending: bool | None = None) -> str:
     """A bare REASON column, or a reason named in a sentence, written as squeue shows it."""
     if pending is None:
-        pending = ("P" in line or "pending" in line) and bool(_PENDING.search(line))
+        pending = any(mark in line for mark in _PENDING_MARKS) and bool(_PENDING.search(line))
     return _REASON_WORD.sub(r"(\1)", line) if pending else line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -19,13 +19,14 @@ from triage.doctor.signatures import (
     bytes_of_latin1,
     is_known,
     line_finder,
-    matching,
+    matching_each,
 )
 
 BLOCK_BYTES = 1 << 20
 TAIL_BYTES = 1 << 16
 KEPT_PER_ID = 40
 COUNTED_PER_ID = 200
+LINES_AT_ONCE = 256
 IN_VAIN = 4000
 """Lines found in vain after which the search leaves out what is counted to the end; a new search costs as much."""
 SEEN_SHAPES = 8192
@@ -38,7 +39,7 @@ MESSAGE_LINES = 4
 
 _DIGITS = bytes(range(ord("0"), ord("9") + 1))
 _ANSI = re.compile(rb"\x1b\[[0-9;?]{0,16}[A-Za-z]")
-_SHAPE_MATTERS = (b"xit", b"code", b"ExitCode", b"|", b"FAILED", b"CANCELLED")
+_SHAPE_MATTERS = ("xit", "code", "|", "FAILED", "CANCELLED", "rrno", "ignal")
 RECOVERED_AFTER = 3
 """Lines of normal progress after which a process is taken to have gone on."""
 _PROGRESS = re2.compile(
@@ -143,6 +144,7 @@ def _scan_block(block: bytes, state: Scan, signatures: Signatures) -> None:
     number, counted, begin = state.lines + 1, 0, 0
     lines = block.replace(b"\r", b"\n")
     progress: dict[int, list[int]] = {}
+    places: list[_Place] = []
     while match := state.finder.places.search(lines, begin):
         start = max(begin, lines.rfind(b"\n", begin, match.start()) + 1)
         end = lines.find(b"\n", match.end())
@@ -152,9 +154,13 @@ def _scan_block(block: bytes, state: Scan, signatures: Signatures) -> None:
         if _is_counted(match, lines, end, state):
             state.in_vain += 1
         else:
-            _scan_line(_Place(block, start, end, number, progress), state, signatures)
+            places.append(_Place(block, start, end, number, progress))
+        if len(places) >= LINES_AT_ONCE:
+            _scan_lines(places, state, signatures)
+            places.clear()
         if state.in_vain >= IN_VAIN:
             _leave_out_full(state, signatures)
+    _scan_lines(places, state, signatures)
 
 
 def _is_counted(match: Any, lines: bytes, end: int, state: Scan) -> bool:
@@ -175,22 +181,25 @@ def _leave_out_full(state: Scan, signatures: Signatures) -> None:
         state.finder, state.full = line_finder(left), full
 
 
-def _scan_line(place: _Place, state: Scan, signatures: Signatures) -> None:
-    raw = place.block[place.start : place.end]
-    shape = raw.translate(None, _DIGITS)[:400]
-    known = state.shapes.get(shape)
-    if known is not None and all(state.counts.get(signature.id, 0) >= KEPT_PER_ID for signature in known):
-        _count(known, state)
-        return
-    text = raw.decode("utf-8", "replace")
-    found = matching(signatures, with_reason_in_parentheses(text_of(text)))
-    if len(state.shapes) < SEEN_SHAPES and not any(mark in raw for mark in _SHAPE_MATTERS):
-        state.shapes[shape] = found
-    _count(found, state)
-    for signature in found:
-        if state.counts[signature.id] <= KEPT_PER_ID:
-            hit = _hit(place, read_line(text), signature, signatures)
-            state.hits += [hit] if hit else []
+def _scan_lines(places: Sequence[_Place], state: Scan, signatures: Signatures) -> None:
+    fresh: list[tuple[_Place, bytes, str]] = []
+    for place in places:
+        raw = place.block[place.start : place.end]
+        shape = raw.translate(None, _DIGITS)[:400]
+        known = state.shapes.get(shape)
+        if known is not None and all(state.counts.get(signature.id, 0) >= KEPT_PER_ID for signature in known):
+            _count(known, state)
+        else:
+            fresh.append((place, shape, raw.decode("utf-8", "replace")))
+    told = matching_each(signatures, [with_reason_in_parentheses(text_of(text)) for _, _, text in fresh])
+    for (place, shape, text), found in zip(fresh, told, strict=True):
+        if len(state.shapes) < SEEN_SHAPES and not any(mark in text for mark in _SHAPE_MATTERS):
+            state.shapes[shape] = found
+        _count(found, state)
+        for signature in found:
+            if state.counts[signature.id] <= KEPT_PER_ID:
+                hit = _hit(place, read_line(text), signature, signatures)
+                state.hits += [hit] if hit else []
 
 
 def _count(found: tuple[Signature, ...], state: Scan) -> None:

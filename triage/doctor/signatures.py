@@ -18,6 +18,7 @@ from triage.doctor.diagnosis import Source
 from triage.doctor.facts import facts
 from triage.doctor.literals import literals_of
 
+PATTERNS_AT_ONCE = 300
 MAX_STATES_BYTES = 96 << 20
 """With half of it a log of many kinds of errors is searched ten times as long, since states are made over and over."""
 _COUNTED = re.compile(r"(\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\\[dDsSwW])\{\d+,?\d*\}")
@@ -47,7 +48,7 @@ class Signature:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matcher:
-    """Half of the patterns: a search for all of them would make states over and over and takes twice as long."""
+    """Some of the patterns: a search for all of them would make states over and over and takes three times as long."""
 
     owners: tuple[Signature, ...]
     """Of each pattern."""
@@ -80,35 +81,26 @@ def load_signatures() -> Signatures:
     sources = {key: Source(title=row["title"], url=row["url"]) for key, row in table["sources"].items()}
     known = [_signature(row, sources) for row in (*table["entries"], *table["exit_codes"])]
     known += [_harmless(row, sources) for row in table["harmless"]]
-    half = len(known) // 2
+    owned = [(pattern, signature) for signature in known for pattern in signature.patterns]
     return Signatures(
         by_id={signature.id: signature for signature in known},
-        matchers=(_matcher(known[:half]), _matcher(known[half:])),
+        matchers=tuple(_matcher(owned[at : at + PATTERNS_AT_ONCE]) for at in range(0, len(owned), PATTERNS_AT_ONCE)),
         line_finder=line_finder(signature for signature in known if signature.role != "harmless"),
     )
 
 
 def matching(signatures: Signatures, line: str) -> tuple[Signature, ...]:
     """Signatures that match the line without its prefixes, as in the table; a harmless one hides what it explains."""
-    found = _all_matching(signatures, line)
-    if any(signature.role == "harmless" for signature in found.values()):
-        return ()
-    certain = tuple(signature for signature in found.values() if not signature.fallback)
-    better = tuple(signature for signature in found.values() if signature.id != PROGRAM_ERROR)
-    return certain or better or tuple(found.values())
+    return matching_each(signatures, [line])[0]
+
+
+def matching_each(signatures: Signatures, lines: Sequence[str]) -> list[tuple[Signature, ...]]:
+    return [_telling(found) for found in _all_matching(signatures, lines)]
 
 
 def is_told_by_none(signatures: Signatures, line: str) -> bool:
     """Whether no signature matches the line, not even a harmless one."""
-    return not _all_matching(signatures, line)
-
-
-def _all_matching(signatures: Signatures, line: str) -> dict[str, Signature]:
-    return {
-        matcher.owners[index].id: matcher.owners[index]
-        for matcher in signatures.matchers
-        for index in sorted(matcher.patterns.Match(line) or ())
-    }
+    return not _all_matching(signatures, [line])[0]
 
 
 def is_known(signatures: Signatures, line: str) -> bool:
@@ -116,12 +108,31 @@ def is_known(signatures: Signatures, line: str) -> bool:
     return any(signature.id != PROGRAM_ERROR for signature in matching(signatures, line))
 
 
-def _matcher(signatures: Sequence[Signature]) -> Matcher:
+def _all_matching(signatures: Signatures, lines: Sequence[str]) -> list[dict[str, Signature]]:
+    """Part by part of the patterns over all lines: what the search needs of one part then stays near the processor."""
+    found: list[dict[str, Signature]] = [{} for _ in lines]
+    encoded = [line.encode("utf-8", "replace") for line in lines]
+    for matcher in signatures.matchers:
+        match, owners = matcher.patterns.Match, matcher.owners
+        for line, named in zip(encoded, found, strict=True):
+            for index in sorted(match(line) or ()):
+                named[owners[index].id] = owners[index]
+    return found
+
+
+def _telling(found: Mapping[str, Signature]) -> tuple[Signature, ...]:
+    if any(signature.role == "harmless" for signature in found.values()):
+        return ()
+    certain = tuple(signature for signature in found.values() if not signature.fallback)
+    better = tuple(signature for signature in found.values() if signature.id != PROGRAM_ERROR)
+    return certain or better or tuple(found.values())
+
+
+def _matcher(owned: Iterable[tuple[str, Signature]]) -> Matcher:
     patterns, owners = re2.Filter(), []
-    for signature in signatures:
-        for pattern in signature.patterns:
-            patterns.Add(pattern, _options())
-            owners.append(signature)
+    for pattern, signature in owned:
+        patterns.Add(pattern, _options())
+        owners.append(signature)
     patterns.Compile()
     return Matcher(owners=tuple(owners), patterns=patterns)
 
