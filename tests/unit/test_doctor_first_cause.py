@@ -187,3 +187,28 @@ def test_driver_that_is_only_warned_of_explains_a_gpu_that_is_missing() -> None:
     assert diagnose_log_text(warned + failed, "log")[0].id == "cuda_driver_too_old"
     other = f"{head}AssertionError: no shard has this name\n"
     assert diagnose_log_text(warned + other, "log")[0].id == "python_traceback"
+
+
+def test_exception_that_says_what_is_wrong_counts_more_than_the_one_it_was_raised_over() -> None:
+    head = 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\n'
+    said = "ValueError: Model type `q9`, but Transformers does not recognize this architecture\n"
+    handled = "\nDuring handling of the above exception, another exception occurred:\n\n"
+    caused = "\nThe above exception was the direct cause of the following exception:\n\n"
+    assert diagnose_log_text(f"{head}KeyError: 'q9'\n{handled}{head}{said}", "log")[0].id == "hf_unknown_architecture"
+    assert diagnose_log_text(f"{head}KeyError: 'q9'\n{caused}{head}{said}", "log")[0].id == "python_traceback"
+
+
+WAITED = "srun: Job 8 step creation temporarily disabled, retrying (Requested nodes are busy)\n"
+MADE_AT_LAST = "srun: Step created for StepId=8.1\n"
+STEP_CANCELLED = "slurmstepd: error: *** STEP 8.0 ON n1 CANCELLED AT 2026-03-02T13:40:55 ***\n"
+OUT_OF_TIME = "slurmstepd: error: *** JOB 8 ON n1 CANCELLED AT 2026-03-02T22:10:31 DUE TO TIME LIMIT ***\n"
+
+
+def test_step_that_a_script_ends_when_its_work_is_done_is_no_failure() -> None:
+    assert diagnose_log_text(f"{WAITED}{MADE_AT_LAST}{STEPS}{STEP_CANCELLED}sampling stopped\n", "log") == ()
+    assert diagnose_log_text(f"{STEPS}{STEP_CANCELLED}", "log")[0].id == "slurm_cancelled"
+
+
+def test_step_that_waited_to_the_end_explains_the_time_limit() -> None:
+    assert diagnose_log_text(f"{WAITED}ready\n{OUT_OF_TIME}", "log")[0].id == "slurm_step_busy"
+    assert diagnose_log_text(f"{WAITED}{MADE_AT_LAST}{OUT_OF_TIME}", "log")[0].id == "slurm_time_limit"

@@ -71,7 +71,7 @@ def causes_of(scan: Scan) -> tuple[Cause, ...]:
     weak_causes = [hit for hit in weak if hit.signature.role == "cause"]
     telling = [hit for hit in symptoms if hit.signature.id not in _SAYS_LITTLE]
     first = (
-        _first(causes, telling, weak_causes)
+        _first(causes, telling, [hit for hit in weak_causes if not _waited(hit)])
         or _first(weak_causes, [])
         or _first([hit for hit in weak if _stopped(hit)], [])
         or next((hit for hit in own_words if all(_before(hit, symptom) for symptom in telling)), None)
@@ -242,15 +242,27 @@ def _went_well(standing: Sequence[tuple[Hit, Standing]], scan: Scan) -> bool:
     if kinds <= {"wait"}:
         return False
     last_serious = max(
-        (hit for hit, kind in standing if kind in ("cause", "symptom")), key=lambda hit: hit.line, default=None
+        (hit for hit, kind in standing if kind in ("cause", "symptom") and not _step_ended_by_script(hit, scan)),
+        key=lambda hit: hit.line,
+        default=None,
     )
     success = _last_success_line(scan)
     if last_serious is None:
-        return success > 0 or all(_passed(hit, scan) for hit, _ in standing)
+        return success > 0 or all(_passed(hit, scan) or _step_ended_by_script(hit, scan) for hit, _ in standing)
     if success < last_serious.line:
         running = _ends_in_progress(scan)
         return all(_still_runs(hit, kind, running=running) for hit, kind in standing)
     return last_serious.progress_after > 0 or last_serious.signature.category in _RECOVERABLE
+
+
+def _step_ended_by_script(hit: Hit, scan: Scan) -> bool:
+    """A step that runs beside the work is cancelled when that is done, and the script goes on."""
+    return hit.signature.id == "slurm_cancelled" and "*** STEP " in hit.text and scan.lines > hit.line
+
+
+def _waited(hit: Hit) -> bool:
+    """A step that had to wait and was then made."""
+    return hit.signature.id == "slurm_step_busy" and hit.caught
 
 
 def _passed(hit: Hit, scan: Scan) -> bool:

@@ -19,6 +19,7 @@ from triage.doctor.signatures import (
     bytes_of_latin1,
     is_known,
     line_finder,
+    matching,
     matching_each,
 )
 
@@ -67,6 +68,7 @@ _IGNORED_EXCEPTION = re.compile(
     rb"Exception ignored (?:in|on)[^\n]*\n(?:[^\n]{0,40}Traceback[^\n]*\n(?:[^\n]{0,40}  [^\n]*\n){0,60})?\Z"
 )
 """Python could not raise it, while something was thrown away: the program goes on."""
+_WHILE_HANDLED = b"During handling of the above exception"
 _CHAINED = re.compile(r"^(?:During handling of the above|The above exception was)")
 
 
@@ -219,12 +221,16 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
     above = max(0, place.start - LOOK_BACK_BYTES)
     if signature.fallback and _IGNORED_EXCEPTION.search(place.block, above, place.start):
         return None
-    if signature.fallback and TRACEBACK_HEAD in line.text:
-        prefix = line.text[: line.text.index(TRACEBACK_HEAD)]
-        folded = _end_of_traceback(place, line.rank, prefix)
+    if signature.fallback:
+        folded = _exception_of(place, line)
+        if folded is None and TRACEBACK_HEAD not in line.text:
+            folded = 0, line
         if folded is not None:
             offset, last = folded
-            if is_known(signatures, last.text) or _told_below(place, offset, line.rank, signatures):
+            named_below = offset and (
+                is_known(signatures, last.text) or _told_below(place, offset, line.rank, signatures)
+            )
+            if named_below or _chained_to_cause(place, offset, line.rank, signatures):
                 return None
             number, line = number + offset, LogLine(text=last.text, rank=line.rank, stamp=line.stamp)
     return Hit(
@@ -236,6 +242,21 @@ def _hit(place: _Place, line: LogLine, signature: Signature, signatures: Signatu
         caught=_is_caught(place),
         progress_after=_progress_after(place),
     )
+
+
+def _exception_of(place: _Place, line: LogLine) -> tuple[int, LogLine] | None:
+    """Of a traceback that begins on the line."""
+    head = line.text.find(TRACEBACK_HEAD)
+    return None if head < 0 else _end_of_traceback(place, line.rank, line.text[:head])
+
+
+def _chained_to_cause(place: _Place, offset: int, rank: str, signatures: Signatures) -> bool:
+    """Whether the exception that many lines below was followed, while handled, by one that says what is wrong."""
+    below = place.block[place.end + 1 : place.end + MAX_TRACEBACK_BYTES].split(b"\n", offset + MESSAGE_LINES)
+    if not any(_WHILE_HANDLED in raw for raw in below[offset : offset + MESSAGE_LINES]):
+        return False
+    folded = _end_of_traceback(place, rank, "", after=offset)
+    return folded is not None and any(signature.role == "cause" for signature in matching(signatures, folded[1].text))
 
 
 def _is_caught(place: _Place) -> bool:
@@ -265,13 +286,13 @@ def _progress_in(block: bytes, begin: int) -> list[int]:
     return [match.start() for match in found if begin <= match.start() < end]
 
 
-def _end_of_traceback(place: _Place, rank: str, prefix: str) -> tuple[int, LogLine] | None:
-    """Lines below the head, and the exception line; lines of other ranks between are passed over.
+def _end_of_traceback(place: _Place, rank: str, prefix: str, *, after: int = 0) -> tuple[int, LogLine] | None:
+    """Lines below the head (more than `after`), and the exception line; lines of other ranks are passed over.
 
     The prefix is what stands before the head and is no prefix that is known.
     """
     below = place.block[place.end + 1 : place.end + MAX_TRACEBACK_BYTES].split(b"\n", MAX_TRACEBACK_LINES)
-    for offset, raw in enumerate(below[:MAX_TRACEBACK_LINES], start=1):
+    for offset, raw in enumerate(below[after:MAX_TRACEBACK_LINES], start=after + 1):
         line = read_line(raw.decode("utf-8", "replace"))
         if rank and line.rank and line.rank != rank:
             continue
