@@ -29,7 +29,7 @@ _SUCCESS = re.compile(
     rb"successfully (?:saved|completed|finished|trained|built|installed)|"
     rb"saved (?:final |best )?(?:model|checkpoint|weights)|"
     rb"(?:final|best) (?:model|checkpoint|eval|loss|accuracy|test|validation)|"
-    rb"exit(?:ed with)? (?:code|status)[ :=]{1,3}0\b|\ball done\b)"
+    rb"exit(?:ed with)? (?:code|status)(?: of [\w./-]{1,40})?[ :=]{1,3}0\b|\ball done\b)"
 )
 _IGNORED = re.compile(
     r"(?i)\bwill (?:try to )?continue\b|\bignor(?:ing|ed)\b|\bfalling back\b|\bskipping\b|\bproceeding\b"

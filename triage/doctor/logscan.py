@@ -45,7 +45,8 @@ RECOVERED_AFTER = 3
 """Lines of normal progress after which a process is taken to have gone on."""
 _PROGRESS = re2.compile(
     rb"\d{1,9}/\d{1,9} \[\d|"
-    rb"\b(?:[Ss]tep|iter(?:ation)?|[Ee]poch)s?\b[ :=\[#]{1,4}\d[^\r\n]*?(?:loss|tok|samples|lr|ppl)|"
+    rb"\b(?:[Ss]tep|iter(?:ation)?|[Ee]poch)s?\b[ :=\[#]{1,4}\d[^\r\n]*?(?:loss|tok|samples|lr|ppl|"
+    rb"\b(?:train|val|acc|accuracy|reward|dice|mIoU)\b)|"
     rb"'loss': [0-9.]|\b(?:lm[ _])?loss[ :=]{1,3}[0-9.]+|throughput[ :=]{1,3}[0-9.]|it/s\b|s/it\b|"
     rb"Avg prompt throughput|\" 200 OK|remaining wall clock time",
     bytes_of_latin1(),
