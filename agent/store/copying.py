@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     Column,
+    Integer,
     LargeBinary,
     RowMapping,
     Table,
@@ -56,7 +57,7 @@ def _copy(reading: Session, writing: Session, table: Table, target: Database) ->
         count += len(rows)
     for name in _own_keys(table):  # once the rows are there that these point to
         _point(reading, writing, table, name)
-    if "id" in table.columns:  # the next row takes the next number
+    if "id" in table.columns and isinstance(table.columns["id"].type, Integer):  # the next row takes the next number
         newest = f"(SELECT max(id) AS id FROM {table.name}) AS newest WHERE id IS NOT NULL"  # noqa: S608  # ours
         writing.execute(text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), id) FROM {newest}"))  # noqa: S608
     return count

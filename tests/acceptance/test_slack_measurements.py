@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from slack_fixture import ME, Running, buttons_of, light_ports, running_slack, text_of, wait_for
@@ -45,6 +46,12 @@ def wishes(running: Running) -> list[Run]:
         return runs.runs(connection)
 
 
+def said_to(running: Running, command: str) -> dict[str, Any]:
+    before = len(running.slack.responses)
+    running.slack.command("U1ADA", "C1HELP", command)
+    return wait_for(lambda: next(iter(running.slack.responses[before:]), None))
+
+
 def test_what_nobody_measured_can_be_asked_for_below_the_answer_and_starts_nothing(running: Running) -> None:
     ts = running.ask("U1ADA", "C1HELP", f"{ME} {UNMEASURED}")
     answer = running.answer("C1HELP", ts)
@@ -53,12 +60,13 @@ def test_what_nobody_measured_can_be_asked_for_below_the_answer_and_starts_nothi
     running.slack.click("U2ALAN", "C1HELP", answer["ts"], "measure")
     said = text_of(running.answer("C1HELP", ts, 2))
     assert UNMEASURED in said and "Nothing starts by this" in said
-    (wish,) = wishes(running)
+    (wish,) = [wish for wish in wishes(running) if wish.title == UNMEASURED]
     assert (wish.state, wish.title, wish.origin) == (RunState.REQUESTED, UNMEASURED, "slack")
     assert wish.requested_by.endswith("U2ALAN@slack.invalid") and not wish.script
     running.slack.click("U1ADA", "C1HELP", answer["ts"], "measure")
     running.settle()
-    assert len(wishes(running)) == 1 and len(running.ours("C1HELP", ts)) == 2, "once for all"
+    assert [wish.title for wish in wishes(running)].count(UNMEASURED) == 1, "once for all"
+    assert len(running.ours("C1HELP", ts)) == 2
 
 
 def test_in_words_where_there_are_no_buttons_and_only_below_such_an_answer(running: Running) -> None:
@@ -83,13 +91,9 @@ def test_in_words_where_there_are_no_buttons_and_only_below_such_an_answer(runni
 
 
 def test_the_command_offers_it_too(running: Running) -> None:
-    before = len(running.slack.responses)
-    running.slack.command("U1ADA", "C1HELP", f"bench {MEASURED}")
-    running.slack.command("U1ADA", "C1HELP", f"bench {UNMEASURED.replace('8B', '405B')}")
-    running.settle()
-    found, missing = wait_for(
-        lambda: running.slack.responses[before : before + 2] if len(running.slack.responses) > before + 1 else None
-    )
+    found, missing = (
+        said_to(running, f"bench {MEASURED}"), said_to(running, f"bench {UNMEASURED.replace('8B', '405B')}"),
+    )  # fmt: skip
     assert "1,234 output tok/s" in found["text"] and "blocks" not in found
     assert "Not measured" in missing["text"] and buttons_of(missing) == ["measure"]
     message = {**missing, "ts": "1.1", "channel": "C1HELP"}

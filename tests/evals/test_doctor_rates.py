@@ -183,7 +183,9 @@ def test_fourth_variants_and_logs() -> None:
     assert rate("fourth logs", [first_cause(log) in log.label.split("|") for log in cases]) >= 0.95
 
 
-@pytest.mark.parametrize("name", ["fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth"])
+@pytest.mark.parametrize(
+    "name", ["fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth"]
+)
 def test_logs_of_public_reports(name: str) -> None:
     cases = foreign(f"{name}_logs.txt")
     right = [first_cause(log) in log.label.split("|") for log in cases]

@@ -41,7 +41,7 @@ def over_asking(job: Job) -> Iterator[Found]:
             also=(line,),
             what=f"a whole node with {job.node_gpus} GPUs is taken and billed for {job.gpus_per_node}",
             fix="use all GPUs of the node, or a partition that shares nodes",
-            edits=_shared_partition(job),
+            edits=_shared_partition(job) if job.nodes == 1 else (),
         )
     elif (
         used is not None
