@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,7 +54,14 @@ def rows_of(database: Database) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_everything_is_there_and_goes_on(tmp_path: Path, postgres_template: str) -> None:
-    source, target = open_database(tmp_path / "minerva.sqlite"), open_database(_new(postgres_template))
+    with (
+        closing(open_database(tmp_path / "minerva.sqlite")) as source,
+        closing(open_database(_new(postgres_template))) as target,
+    ):
+        _everything_is_there(source, target)
+
+
+def _everything_is_there(source: Database, target: Database) -> None:
     fill(source)
     counts = copy(source, target)
     assert (counts["ticket"], counts["raw_mail"], counts["ticket_words"], counts["draft"]) == (3, 23, 3, 0)
@@ -75,8 +83,6 @@ def test_everything_is_there_and_goes_on(tmp_path: Path, postgres_template: str)
         session.add(Event(ticket_id=1, actor="a", what="b"))
     with pytest.raises(DatabaseError, match="copy into a new database"):
         copy(source, target)
-    source.close()
-    target.close()
 
 
 def test_the_command_copies(tmp_path: Path, postgres_template: str, monkeypatch: pytest.MonkeyPatch) -> None:

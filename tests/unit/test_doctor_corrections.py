@@ -103,3 +103,12 @@ def test_other_line_of_a_fault_has_a_hint() -> None:
     made = attached(SHARED + "#SBATCH --ntasks-per-node=2\nsrun torchrun --standalone --nproc_per_node=2 train.py\n")
     lines = {item.line: item.severity for item in made.findings if item.id == "launch-torchrun-per-gpu"}
     assert lines == {8: "error", 9: "hint"}
+
+
+def test_docker_is_an_error_and_podman_which_some_sites_have_a_warning() -> None:
+    text = TWO_NODES.replace("--nodes=2", "--nodes=1")
+    for tool, severity in (("docker", "error"), ("podman", "warning")):
+        script = f"{text}{tool} run --rm -v $PWD:/w quay.io/lab/img:1 python train.py\n"
+        said = [item.severity for item in attached(script).findings if item.id == "env-container-flags"]
+        assert said == [severity]
+        assert "apptainer exec --nv -B $PWD:/w img_1.sif python train.py" in corrected(script)
